@@ -1,0 +1,1 @@
+//! The message broker as rules: exchanges, queues, consumers.

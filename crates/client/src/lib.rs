@@ -1,0 +1,1 @@
+//! What talks to a server: AMQP client and load generator.

@@ -1,0 +1,1 @@
+//! Runs the broker over a log: shards, batching, group commit.

@@ -1,0 +1,1 @@
+//! Listeners, TLS, configuration, shutdown.
