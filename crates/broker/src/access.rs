@@ -1,0 +1,144 @@
+//! Who may do what: RabbitMQ-style patterns over names, per account and virtual host.
+
+use regex::{Regex, RegexBuilder};
+
+use crate::{Name, Refusal};
+
+/// The compiled form of one pattern takes at most this many bytes.
+const PATTERN_BYTES_MAX: usize = 256 << 10;
+
+/// A pattern that a name must match somewhere to be allowed; the empty pattern allows nothing.
+#[derive(Debug, Clone)]
+pub struct Pattern(Option<Regex>);
+
+impl Pattern {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// A sentence on what is wrong with it.
+    pub fn compile(pattern: &str) -> Result<Self, String> {
+        if pattern.is_empty() || pattern == "^$" {
+            return Ok(Self(None));
+        }
+        let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
+        compiled.map(|regex| Self(Some(regex))).map_err(|error| format!("'{pattern}' is not a usable pattern: {error}"))
+    }
+
+    /// Says whether the name matches.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.as_ref().is_some_and(|regex| regex.is_match(name))
+    }
+}
+
+/// The three rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// Declare, delete.
+    Configure,
+    /// Publish to, bind as a destination.
+    Write,
+    /// Consume from, bind as a source, purge.
+    Read,
+}
+
+impl Right {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Configure => "configure",
+            Self::Write => "write",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// What a name stands for, in refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// A queue.
+    Queue,
+    /// An exchange.
+    Exchange,
+}
+
+impl Resource {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Exchange => "exchange",
+        }
+    }
+}
+
+/// Rights on routing keys of one topic exchange.
+#[derive(Debug, Clone)]
+pub struct TopicAccess {
+    /// The exchange they concern.
+    pub exchange: String,
+    /// Keys that may be published with.
+    pub write: Pattern,
+    /// Keys that may be bound with.
+    pub read: Pattern,
+}
+
+/// The rights of one account in one virtual host.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The account.
+    pub login: Name,
+    /// The virtual host.
+    pub vhost: Name,
+    /// Names that it may configure.
+    pub configure: Pattern,
+    /// Names that it may write.
+    pub write: Pattern,
+    /// Names that it may read.
+    pub read: Pattern,
+    /// Rights on routing keys; an exchange without an entry is open.
+    pub topics: Vec<TopicAccess>,
+    /// The account may name others in the user-id property.
+    pub impersonator: bool,
+}
+
+impl Access {
+    /// Checks one right.
+    ///
+    /// # Errors
+    /// `AccessRefused`, naming the right, the resource and the account.
+    pub fn check(&self, right: Right, resource: Resource, name: &str) -> Result<(), Refusal> {
+        let pattern = match right {
+            Right::Configure => &self.configure,
+            Right::Write => &self.write,
+            Right::Read => &self.read,
+        };
+        let known_as = if name.is_empty() && resource == Resource::Exchange { "amq.default" } else { name };
+        if pattern.matches(known_as) {
+            return Ok(());
+        }
+        Err(Refusal::access(format!(
+            "{} access to {} '{name}' in vhost '{}' refused for user '{}'",
+            right.name(),
+            resource.name(),
+            self.vhost,
+            self.login
+        )))
+    }
+
+    /// Checks a routing key on a topic exchange.
+    ///
+    /// # Errors
+    /// `AccessRefused`, naming the key, the exchange and the account.
+    pub fn check_topic(&self, right: Right, exchange: &str, routing_key: &str) -> Result<(), Refusal> {
+        let Some(topic) = self.topics.iter().find(|topic| topic.exchange == exchange) else { return Ok(()) };
+        let pattern = if right == Right::Write { &topic.write } else { &topic.read };
+        if pattern.matches(routing_key) {
+            return Ok(());
+        }
+        Err(Refusal::access(format!(
+            "{} access to topic '{routing_key}' in exchange '{exchange}' in vhost '{}' refused for user '{}'",
+            right.name(),
+            self.vhost,
+            self.login
+        )))
+    }
+}

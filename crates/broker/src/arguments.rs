@@ -1,0 +1,300 @@
+//! The arguments of queues: read, checked, compared.
+
+use codec::amqp::field::{Table, Value};
+
+use crate::{Name, Refusal, RefusalKind, limits};
+
+/// The kinds of queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueKind {
+    /// An ordinary queue.
+    Classic,
+    /// A durable queue that counts deliveries and sets poison messages aside.
+    Quorum,
+    /// An append-only log that many consumers read from any offset.
+    Stream,
+}
+
+impl QueueKind {
+    /// The value of `x-queue-type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// What happens when a queue is at its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// The oldest ready message goes.
+    DropHead,
+    /// The new message is refused.
+    RejectPublish,
+    /// The new message is refused and dead-lettered.
+    RejectPublishDlx,
+}
+
+/// What a queue's arguments and its policy ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueueOptions {
+    /// Milliseconds that a message may wait.
+    pub message_ttl_ms: Option<u64>,
+    /// Milliseconds that the queue may be unused.
+    pub expires_ms: Option<u64>,
+    /// Most ready messages.
+    pub length_max: Option<u64>,
+    /// Most bytes of ready messages.
+    pub length_bytes_max: Option<u64>,
+    /// What happens beyond these.
+    pub overflow: Option<Overflow>,
+    /// Where dead messages go.
+    pub dead_letter_exchange: Option<Name>,
+    /// The key they get; their own where there is none.
+    pub dead_letter_routing_key: Option<Name>,
+    /// The highest priority level.
+    pub priority_max: Option<u8>,
+    /// Only one consumer at a time is served.
+    pub single_active_consumer: bool,
+    /// How often a message may be delivered before it is poison; `u32::MAX` is no limit.
+    pub delivery_limit: Option<u32>,
+    /// Milliseconds that a stream keeps its messages.
+    pub age_max_ms: Option<u64>,
+}
+
+/// Arguments that a repeated declaration must agree on.
+const COMPARED: [&str; 14] = [
+    "x-expires",
+    "x-message-ttl",
+    "x-dead-letter-exchange",
+    "x-dead-letter-routing-key",
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-overflow",
+    "x-max-priority",
+    "x-single-active-consumer",
+    "x-queue-type",
+    "x-delivery-limit",
+    "x-max-age",
+    "x-stream-max-segment-size-bytes",
+    "x-queue-master-locator",
+];
+
+/// Reads a queue's kind from its arguments.
+///
+/// # Errors
+/// `PreconditionFailed` for an unknown kind.
+pub fn queue_kind(arguments: &Table, what: &str) -> Result<QueueKind, Refusal> {
+    match arguments.get("x-queue-type") {
+        None | Some(Value::Void) => Ok(QueueKind::Classic),
+        Some(value) => match value.as_str() {
+            Some("classic") => Ok(QueueKind::Classic),
+            Some("quorum") => Ok(QueueKind::Quorum),
+            Some("stream") => Ok(QueueKind::Stream),
+            _ => Err(invalid("x-queue-type", what, "it must be classic, quorum or stream")),
+        },
+    }
+}
+
+impl QueueOptions {
+    /// Reads and checks a queue's arguments; `what` names the queue in refusals.
+    ///
+    /// # Errors
+    /// `PreconditionFailed`, naming the argument.
+    pub fn parse(arguments: &Table, what: &str) -> Result<Self, Refusal> {
+        let number = |name: &str| whole_number(arguments, name, what);
+        let text = |name: &str| match arguments.get(name) {
+            None => Ok(None),
+            Some(value) => {
+                value.as_str().map(|text| Some(Name::from(text))).ok_or_else(|| invalid(name, what, "it must be a text"))
+            }
+        };
+        let options = Self {
+            message_ttl_ms: number("x-message-ttl")?,
+            expires_ms: number("x-expires")?,
+            length_max: number("x-max-length")?,
+            length_bytes_max: number("x-max-length-bytes")?,
+            overflow: text("x-overflow")?.map(|name| parse_overflow(&name, what)).transpose()?,
+            dead_letter_exchange: text("x-dead-letter-exchange")?,
+            dead_letter_routing_key: text("x-dead-letter-routing-key")?,
+            priority_max: match number("x-max-priority")? {
+                None => None,
+                Some(level) => match u8::try_from(level) {
+                    Ok(level @ 1..=limits::PRIORITY_MAX) => Some(level),
+                    _ => return Err(invalid("x-max-priority", what, "it must be from 1 to 255")),
+                },
+            },
+            single_active_consumer: match arguments.get("x-single-active-consumer") {
+                None => false,
+                Some(value) => value
+                    .as_bool()
+                    .ok_or_else(|| invalid("x-single-active-consumer", what, "it must be a boolean"))?,
+            },
+            delivery_limit: delivery_limit(arguments, "x-delivery-limit", what)?,
+            age_max_ms: text("x-max-age")?.map(|age| parse_age(&age, what)).transpose()?,
+        };
+        if options.expires_ms == Some(0) {
+            return Err(invalid("x-expires", what, "it must be at least 1 millisecond"));
+        }
+        if options.dead_letter_routing_key.is_some() && options.dead_letter_exchange.is_none() {
+            return Err(invalid("x-dead-letter-routing-key", what, "it needs x-dead-letter-exchange beside it"));
+        }
+        Ok(options)
+    }
+
+    /// Reads a policy's definition, whose keys lack the `x-`; keys that are unknown here are skipped.
+    ///
+    /// # Errors
+    /// `PreconditionFailed`, naming the key.
+    pub fn from_policy(definition: &Table, policy: &str) -> Result<Self, Refusal> {
+        let mut arguments = Table::new();
+        for (key, value) in definition.iter() {
+            arguments.insert(format!("x-{key}"), value.clone());
+        }
+        Self::parse(&arguments, policy)
+    }
+
+    /// Combines a queue's own arguments with its policy: of two numbers the lower, of other things the queue's own.
+    #[must_use]
+    pub fn under_policy(&self, policy: &Self) -> Self {
+        fn lower<T: Ord + Copy>(own: Option<T>, other: Option<T>) -> Option<T> {
+            match (own, other) {
+                (Some(own), Some(other)) => Some(own.min(other)),
+                (own, other) => own.or(other),
+            }
+        }
+        Self {
+            message_ttl_ms: lower(self.message_ttl_ms, policy.message_ttl_ms),
+            expires_ms: lower(self.expires_ms, policy.expires_ms),
+            length_max: lower(self.length_max, policy.length_max),
+            length_bytes_max: lower(self.length_bytes_max, policy.length_bytes_max),
+            overflow: self.overflow.or(policy.overflow),
+            dead_letter_exchange: self.dead_letter_exchange.clone().or_else(|| policy.dead_letter_exchange.clone()),
+            dead_letter_routing_key: self.dead_letter_routing_key.clone().or_else(|| policy.dead_letter_routing_key.clone()),
+            // These shape the queue when it is made and cannot come later.
+            priority_max: self.priority_max,
+            single_active_consumer: self.single_active_consumer,
+            delivery_limit: lower(self.delivery_limit, policy.delivery_limit),
+            age_max_ms: lower(self.age_max_ms, policy.age_max_ms),
+        }
+    }
+}
+
+/// Compares the arguments of a repeated declaration.
+///
+/// # Errors
+/// `PreconditionFailed`, naming the first argument that differs.
+pub(crate) fn check_equivalent(current: &Table, received: &Table, what: &str) -> Result<(), Refusal> {
+    for name in COMPARED {
+        check_same(name, current.get(name), received.get(name), what)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn check_same(name: &str, current: Option<&Value>, received: Option<&Value>, what: &str) -> Result<(), Refusal> {
+    let is_same = match (current, received) {
+        (None, None) => true,
+        (Some(current), Some(received)) => match (current.as_i64(), received.as_i64()) {
+            (Some(current), Some(received)) => current == received,
+            _ => current == received,
+        },
+        // The default may be written out.
+        (None, Some(value)) | (Some(value), None) => name == "x-queue-type" && value.as_str() == Some("classic"),
+    };
+    if is_same {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        RefusalKind::PreconditionFailed,
+        format!("inequivalent arg '{name}' for {what}: received {} but current is {}", describe(received), describe(current)),
+    ))
+}
+
+/// Compares one flag of a repeated declaration.
+///
+/// # Errors
+/// `PreconditionFailed`, naming it.
+pub(crate) fn check_flag(name: &str, current: impl ToString, received: impl ToString, what: &str) -> Result<(), Refusal> {
+    let (current, received) = (current.to_string(), received.to_string());
+    if current == received {
+        return Ok(());
+    }
+    Err(Refusal::precondition(format!("inequivalent arg '{name}' for {what}: received '{received}' but current is '{current}'")))
+}
+
+fn describe(value: Option<&Value>) -> String {
+    match value {
+        None => "none".to_owned(),
+        Some(value) => match (value.as_i64(), value.as_str()) {
+            (Some(number), _) => format!("the value '{number}' of type '{}'", integer_type(value)),
+            (_, Some(text)) => format!("the value '{text}' of type 'longstr'"),
+            _ => format!("the value '{value:?}'"),
+        },
+    }
+}
+
+const fn integer_type(value: &Value) -> &'static str {
+    match value {
+        Value::I8(_) => "byte",
+        Value::U8(_) => "unsignedbyte",
+        Value::I16(_) => "short",
+        Value::U16(_) => "unsignedshort",
+        Value::U32(_) => "unsignedint",
+        Value::I64(_) => "long",
+        _ => "signedint",
+    }
+}
+
+fn invalid(name: &str, what: &str, rule: &str) -> Refusal {
+    Refusal::precondition(format!("invalid arg '{name}' for {what}: {rule}"))
+}
+
+fn whole_number(arguments: &Table, name: &str, what: &str) -> Result<Option<u64>, Refusal> {
+    let Some(value) = arguments.get(name) else { return Ok(None) };
+    let Some(number) = value.as_i64() else { return Err(invalid(name, what, "it must be a whole number")) };
+    match u64::try_from(number) {
+        Ok(number) => Ok(Some(number)),
+        Err(_) => Err(invalid(name, what, "it must not be negative")),
+    }
+}
+
+fn delivery_limit(arguments: &Table, name: &str, what: &str) -> Result<Option<u32>, Refusal> {
+    match arguments.get(name).map(Value::as_i64) {
+        None => Ok(None),
+        Some(None) => Err(invalid(name, what, "it must be a whole number")),
+        Some(Some(number)) if number < 0 => Ok(Some(u32::MAX)),
+        Some(Some(number)) => Ok(Some(u32::try_from(number).unwrap_or(u32::MAX))),
+    }
+}
+
+fn parse_overflow(name: &str, what: &str) -> Result<Overflow, Refusal> {
+    match name {
+        "drop-head" => Ok(Overflow::DropHead),
+        "reject-publish" => Ok(Overflow::RejectPublish),
+        "reject-publish-dlx" => Ok(Overflow::RejectPublishDlx),
+        _ => Err(invalid("x-overflow", what, "it must be drop-head, reject-publish or reject-publish-dlx")),
+    }
+}
+
+/// Reads an age such as `7D` or `30s`: a number and one of Y, M, D, h, m, s.
+fn parse_age(age: &str, what: &str) -> Result<u64, Refusal> {
+    let wrong = || invalid("x-max-age", what, "it must be a number followed by one of Y, M, D, h, m and s");
+    let unit = age.chars().last().ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        'Y' => 365 * 86_400,
+        'M' => 30 * 86_400,
+        'D' => 86_400,
+        'h' => 3_600,
+        'm' => 60,
+        's' => 1,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = age.get(..age.len() - 1).and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
+    number.checked_mul(seconds * 1_000).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! What goes down: requests of a connection, as plain data.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+
+use codec::amqp::field::Table;
+
+use crate::{ConnectionId, ConsumerNumber, limits};
+
+/// What becomes of a delivered message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done with: the message is gone.
+    Acked,
+    /// Put back into the queue at its old place.
+    Requeued,
+    /// Put back without counting as a failed delivery (basic.recover).
+    Recovered,
+    /// Not wanted: dead-lettered, or dropped where the queue has no dead-letter exchange.
+    Rejected,
+}
+
+/// Whom to tell when a publish is safe: a channel's publish number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishTicket {
+    /// The publisher's connection.
+    pub connection: ConnectionId,
+    /// Its channel.
+    pub channel: u16,
+    /// The publish, counted from 1 in its channel.
+    pub number: u64,
+}
+
+/// Credit that the consumers of one channel share (basic.qos with global set).
+///
+/// # Concurrency
+/// Shared by the shards that own the channel's queues; each count is one atomic operation.
+#[derive(Debug, Default)]
+pub struct Credit {
+    limit: AtomicU32,
+    used: AtomicU32,
+}
+
+impl Credit {
+    /// Sets the limit; 0 means none.
+    pub fn set_limit(&self, limit: u32) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Says whether another message may go out.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        limit == 0 || self.used.load(Ordering::Relaxed) < limit
+    }
+
+    pub(crate) fn take(&self) {
+        self.used.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn give_back(&self) {
+        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| Some(used.saturating_sub(1)));
+    }
+}
+
+/// Bytes that wait for one connection's socket, so that queues pass over a peer that does not read.
+///
+/// # Concurrency
+/// Raised by the shards that deliver, lowered by the connection as it writes.
+#[derive(Debug, Default)]
+pub struct OutboxGauge {
+    bytes: AtomicUsize,
+    passed_over: AtomicBool,
+}
+
+impl OutboxGauge {
+    /// Says whether more may be delivered; where not, the connection is asked to resume its consumers later.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        if self.bytes.load(Ordering::Relaxed) < limits::OUTBOX_BYTES_MAX {
+            return true;
+        }
+        self.passed_over.store(true, Ordering::SeqCst);
+        // The connection may have drained between the two looks: whoever sees room last must not leave the consumer asleep.
+        self.bytes.load(Ordering::SeqCst) < limits::OUTBOX_BYTES_RESUME
+    }
+
+    /// Adds bytes that were handed to the connection.
+    pub fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes off bytes that were written; returns true when passed-over consumers are to be resumed.
+    #[must_use]
+    pub fn written(&self, bytes: usize) -> bool {
+        let left = self.bytes.fetch_sub(bytes, Ordering::SeqCst).saturating_sub(bytes);
+        left < limits::OUTBOX_BYTES_RESUME
+            && self.passed_over.load(Ordering::SeqCst)
+            && self.passed_over.swap(false, Ordering::SeqCst)
+    }
+}
+
+/// Where a stream's consumer begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamOffset {
+    /// At the oldest message that is kept.
+    First,
+    /// At the last message.
+    Last,
+    /// Behind the last message.
+    Next,
+    /// At this offset, or the first kept one after it.
+    Offset(u64),
+    /// At the first message that came at or after this time, in milliseconds since 1970.
+    Timestamp(u64),
+}
+
+/// A wish to consume.
+#[derive(Debug, Clone)]
+pub struct ConsumeRequest {
+    /// The consumer's number, chosen by the session.
+    pub consumer: ConsumerNumber,
+    /// The consumer's tag, for listings.
+    pub tag: Arc<str>,
+    /// Deliveries need no acknowledgement.
+    pub no_ack: bool,
+    /// No other consumer may share the queue.
+    pub exclusive: bool,
+    /// How many messages may be unacknowledged at once; 0 is no limit.
+    pub prefetch: u32,
+    /// Among consumers that can take a message, the one of highest priority gets it (`x-priority`).
+    pub priority: i64,
+    /// Where to begin, if the queue is a stream.
+    pub offset: StreamOffset,
+    /// The channel's shared credit.
+    pub credit: Arc<Credit>,
+    /// The connection's bytes on the way.
+    pub gauge: Arc<OutboxGauge>,
+}
+
+/// What a session asks for; each gets exactly one [`crate::Event::Replied`] on its channel.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// exchange.declare
+    ExchangeDeclare {
+        /// The exchange's name.
+        name: String,
+        /// Its type, as the client wrote it.
+        kind: String,
+        /// Only ask whether it exists.
+        passive: bool,
+        /// It outlives the process.
+        durable: bool,
+        /// It goes with its last binding.
+        auto_delete: bool,
+        /// Clients may not publish to it.
+        internal: bool,
+        /// Its arguments.
+        arguments: Table,
+    },
+    /// exchange.delete
+    ExchangeDelete {
+        /// The exchange's name.
+        name: String,
+        /// Refuse while bindings start from it.
+        if_unused: bool,
+    },
+    /// exchange.bind, exchange.unbind, queue.bind and queue.unbind
+    Bind {
+        /// Undo the binding instead.
+        unbind: bool,
+        /// The exchange that messages come from.
+        source: String,
+        /// The queue or exchange that they go to.
+        destination: String,
+        /// The destination is an exchange.
+        to_exchange: bool,
+        /// The binding's key.
+        routing_key: String,
+        /// The binding's arguments.
+        arguments: Table,
+    },
+    /// queue.declare
+    QueueDeclare {
+        /// The queue's name; empty lets the server choose one.
+        name: String,
+        /// Only ask whether it exists.
+        passive: bool,
+        /// It outlives the process.
+        durable: bool,
+        /// Only this connection may use it, and it goes with the connection.
+        exclusive: bool,
+        /// It goes with its last consumer.
+        auto_delete: bool,
+        /// Its arguments.
+        arguments: Table,
+    },
+    /// queue.delete
+    QueueDelete {
+        /// The queue's name.
+        name: String,
+        /// Refuse while it has consumers.
+        if_unused: bool,
+        /// Refuse while it has messages.
+        if_empty: bool,
+    },
+    /// queue.purge
+    QueuePurge {
+        /// The queue's name.
+        name: String,
+    },
+    /// basic.consume
+    Consume {
+        /// The queue's name.
+        queue: String,
+        /// How to consume.
+        consume: ConsumeRequest,
+    },
+    /// basic.cancel
+    Cancel {
+        /// The consumer.
+        consumer: ConsumerNumber,
+    },
+    /// basic.get
+    Get {
+        /// The queue's name.
+        queue: String,
+        /// The message needs no acknowledgement.
+        no_ack: bool,
+    },
+    /// Answers when everything that the connection sent before is durable (tx.commit).
+    Sync,
+}

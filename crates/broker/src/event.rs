@@ -1,0 +1,112 @@
+//! What comes back up: answers to requests, deliveries and notices, as plain data.
+
+use std::sync::Arc;
+
+use crate::{ConnectionId, ConsumerNumber, Message, Name, QueueRef, Refusal};
+
+/// What a delivery tells beside the message itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Annotation {
+    /// Nothing.
+    None,
+    /// How often the message was handed out before (`x-delivery-count`, quorum queues).
+    DeliveryCount(u32),
+    /// The message's offset in its stream (`x-stream-offset`).
+    StreamOffset(u64),
+}
+
+/// One message on its way to a consumer or to the answer of a get.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The queue that it comes from, to be named when it is settled.
+    pub queue: QueueRef,
+    /// Its sequence number in that queue.
+    pub sequence: u64,
+    /// The message.
+    pub message: Arc<Message>,
+    /// It may have been delivered before.
+    pub redelivered: bool,
+    /// What else the consumer is told.
+    pub annotation: Annotation,
+}
+
+/// The answer to a request that was carried out.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// Done; there is nothing to tell.
+    Done,
+    /// The queue exists: its name and how many messages are ready and consumers attached.
+    QueueDeclared {
+        /// The name, generated when the request had none.
+        name: Name,
+        /// Messages ready for delivery.
+        messages: u64,
+        /// Consumers attached.
+        consumers: u32,
+    },
+    /// The queue was purged of so many messages.
+    Purged(u64),
+    /// The queue was deleted with so many messages.
+    Deleted(u64),
+    /// A get found a message; so many stay ready behind it.
+    Got(Box<Delivery>, u64),
+    /// A get found nothing.
+    Empty,
+}
+
+/// Something for one connection.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A message for one of its consumers.
+    Deliver {
+        /// The channel.
+        channel: u16,
+        /// The consumer.
+        consumer: ConsumerNumber,
+        /// The message.
+        delivery: Delivery,
+    },
+    /// Publishes `first..=last` of the channel are settled by one shard: taken care of, or refused.
+    Confirmed {
+        /// The channel.
+        channel: u16,
+        /// The first publish, counted from 1.
+        first: u64,
+        /// The last one.
+        last: u64,
+        /// A queue took none of them (`reject-publish`).
+        rejected: bool,
+    },
+    /// The answer to the channel's outstanding request.
+    Replied {
+        /// The channel.
+        channel: u16,
+        /// What came of it.
+        result: Result<Reply, Refusal>,
+    },
+    /// The consumer is gone without having asked, as when its queue was deleted.
+    ConsumerCancelled {
+        /// The channel.
+        channel: u16,
+        /// The consumer.
+        consumer: ConsumerNumber,
+    },
+    /// Publishers must wait, for the reason given.
+    Blocked(&'static str),
+    /// Publishers may go on.
+    Unblocked,
+    /// The operator or the server's end closes the connection, for the reason given.
+    Close(Arc<str>),
+}
+
+/// Where a shard puts its events.
+pub trait Sink {
+    /// Takes one event for one connection; an event for a connection that is gone is dropped.
+    fn event(&mut self, connection: ConnectionId, event: Event);
+}
+
+impl Sink for Vec<(ConnectionId, Event)> {
+    fn event(&mut self, connection: ConnectionId, event: Event) {
+        self.push((connection, event));
+    }
+}

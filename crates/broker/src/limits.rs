@@ -1,0 +1,41 @@
+//! Every bound of the broker, by name.
+
+/// The longest name of an exchange, queue or routing key, in bytes: what an AMQP short string holds.
+pub const NAME_BYTES_MAX: usize = 255;
+/// How many exchanges one message may pass through by exchange-to-exchange bindings and alternate exchanges.
+pub const EXCHANGES_PER_ROUTE_MAX: usize = 1_000;
+/// How many CC and BCC keys one message may carry.
+pub const CARBON_COPIES_MAX: usize = 1_000;
+/// The highest priority level that a queue may declare.
+pub const PRIORITY_MAX: u8 = 255;
+/// The highest weight of a binding to a consistent-hash exchange.
+pub const HASH_WEIGHT_MAX: u64 = 1_000_000;
+/// Bytes of messages that one queue keeps in memory before it settles them into its segments.
+pub const QUEUE_RESIDENT_BYTES_MAX: usize = 4 << 20;
+/// Bytes that one queue may keep in memory while its shard is over [`SHARD_RESIDENT_BYTES_MAX`].
+pub const QUEUE_RESIDENT_BYTES_MIN: usize = 64 << 10;
+/// Bytes of unsettled messages that one shard keeps in memory before it asks every queue for less.
+pub const SHARD_RESIDENT_BYTES_MAX: usize = 64 << 20;
+/// Bytes that a queue reads from its backlog at once.
+pub const BACKLOG_READ_BYTES: usize = 256 << 10;
+/// Encoded bytes that may wait for one connection's socket before its consumers are passed over.
+pub const OUTBOX_BYTES_MAX: usize = 256 << 10;
+/// Below this many waiting bytes the connection's consumers are served again.
+pub const OUTBOX_BYTES_RESUME: usize = 128 << 10;
+/// How often a quorum queue delivers a message before it counts as poison, unless the queue says otherwise.
+pub const DELIVERY_LIMIT_DEFAULT: u32 = 20;
+/// Distinct (queue, reason) pairs kept in a message's `x-death`.
+pub const DEATHS_MAX: usize = 100;
+/// Messages that one queue hands out or expires in one go before other work has its turn.
+pub const DISPATCH_BATCH_MAX: usize = 4_096;
+/// Queues in one virtual host unless the operator says otherwise.
+pub const QUEUES_MAX: usize = 100_000;
+/// Exchanges in one virtual host.
+pub const EXCHANGES_MAX: usize = 100_000;
+/// Bindings from one exchange.
+pub const BINDINGS_PER_EXCHANGE_MAX: usize = 1_000_000;
+/// Consumers of one queue.
+pub const CONSUMERS_PER_QUEUE_MAX: usize = 100_000;
+
+const _: () = assert!(OUTBOX_BYTES_RESUME < OUTBOX_BYTES_MAX);
+const _: () = assert!(QUEUE_RESIDENT_BYTES_MIN <= BACKLOG_READ_BYTES && BACKLOG_READ_BYTES < QUEUE_RESIDENT_BYTES_MAX);

@@ -1,0 +1,84 @@
+//! Moving messages that live long from memory into the backlog.
+
+use super::ready::Ready;
+use super::{Entry, Queue};
+use crate::log::{Backlog, BacklogError, Log, Position, Stored};
+
+impl<B: Backlog> Queue<B> {
+    /// Settles everything that is only in memory, as a queue does that holds too much of it. A full disk leaves it in memory.
+    pub(super) fn settle_all<L: Log<Backlog = B>>(&mut self, log: &mut L) {
+        // The disk's state is the engine's to act on: it blocks publishers and tries again.
+        let _ = self.settle_below(self.next, log);
+    }
+
+    /// Settles what the log holds at or before `position`, so that the log may forget it.
+    ///
+    /// # Errors
+    /// The messages stay in memory and in the log.
+    pub(crate) fn settle_until<L: Log<Backlog = B>>(&mut self, position: Position, log: &mut L) -> Result<(), BacklogError> {
+        let end = self.backlog.settled_end();
+        let is_old = |entry: &&Entry| entry.sequence >= end && entry.logged && entry.position <= position;
+        let newest = self.resident_entries().filter(is_old).map(|entry| entry.sequence).max();
+        newest.map_or(Ok(()), |newest| self.settle_below(newest + 1, log))
+    }
+
+    fn resident_entries(&self) -> impl Iterator<Item = &Entry> {
+        let (fifo, levels) = match &self.ready {
+            Ready::Fifo(fifo) => (Some(fifo), None),
+            Ready::Priority(levels) => (None, Some(levels)),
+        };
+        let ready = fifo.into_iter().flat_map(|fifo| fifo.returned.values().chain(&fifo.tail));
+        let by_priority = levels.into_iter().flatten().flat_map(|level| level.values());
+        let unacked = self.unacked.values().map(|unacked| &unacked.entry);
+        ready.chain(by_priority).chain(unacked).chain(self.transferring.values())
+    }
+
+    /// Settles every message below `limit`, in order, and forgets their content.
+    fn settle_below<L: Log<Backlog = B>>(&mut self, limit: u64, log: &mut L) -> Result<(), BacklogError> {
+        let end = self.backlog.settled_end();
+        if limit <= end {
+            return Ok(());
+        }
+        let is_wanted = |entry: &&Entry| (end..limit).contains(&entry.sequence);
+        let mut stored: Vec<(Stored, bool)> = self
+            .resident_entries()
+            .filter(is_wanted)
+            .filter_map(|entry| entry.stored().map(|stored| (stored, entry.logged)))
+            .collect();
+        stored.sort_unstable_by_key(|(stored, _)| stored.sequence);
+        log.settle(&mut self.backlog, &mut stored.into_iter())?;
+        let release = |entry: &mut Entry| {
+            if (end..limit).contains(&entry.sequence) {
+                entry.message = None;
+            }
+        };
+        match &mut self.ready {
+            Ready::Fifo(fifo) => {
+                fifo.returned.values_mut().for_each(release);
+                // When the backlog was read to its end, reading goes on at the first fresh message: what lies before it is out.
+                if fifo.read_from >= end {
+                    fifo.read_from = fifo.tail.front().map_or(limit, |entry| entry.sequence.min(limit));
+                }
+                while fifo.tail.front().is_some_and(|entry| entry.sequence < limit) {
+                    fifo.tail.pop_front();
+                }
+            }
+            Ready::Priority(levels) => levels.iter_mut().flat_map(|level| level.values_mut()).for_each(release),
+        }
+        self.unacked.values_mut().map(|unacked| &mut unacked.entry).for_each(release);
+        self.transferring.values_mut().for_each(release);
+        self.recount_resident();
+        Ok(())
+    }
+
+    pub(super) fn recount_resident(&mut self) {
+        self.resident_bytes = match &self.ready {
+            Ready::Fifo(fifo) => {
+                let end = self.backlog.settled_end();
+                let returned = fifo.returned.values().filter(|entry| entry.sequence >= end);
+                returned.chain(&fifo.tail).map(Entry::footprint).sum()
+            }
+            Ready::Priority(levels) => levels.iter().flat_map(|level| level.values()).map(Entry::footprint).sum(),
+        };
+    }
+}

@@ -1,0 +1,674 @@
+//! The queues that one thread owns, and the confirms that wait for its log.
+//!
+//! Every call takes the time and a [`Sink`] for what comes of it. What a shard cannot do alone it leaves to be taken: dead letters that
+//! are to be routed ([`Shard::take_dead_letters`]) and queues whose time has come ([`Shard::take_spent`]).
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::arguments::{QueueKind, QueueOptions};
+use crate::death::{Death, bury, closes_cycle};
+use crate::log::{Append, BacklogError, Log, Position, Stored};
+use crate::queue::{Effects, Offered, Queue, Work};
+use crate::stream::Stream;
+use crate::{
+    ConnectionId, ConsumeRequest, ConsumerNumber, Delivery, Event, Message, Name, Outcome, PublishTicket, QueueId, QueueRef,
+    QueueStatistics, Refusal, RefusalKind, Reply, Sink, limits,
+};
+
+pub use crate::queue::DeadLetter;
+
+/// A queue to be made.
+#[derive(Debug, Clone)]
+pub struct QueueSpecification {
+    /// Its name.
+    pub name: Name,
+    /// Its virtual host.
+    pub vhost: Name,
+    /// Its place.
+    pub place: QueueRef,
+    /// Its kind.
+    pub kind: QueueKind,
+    /// It goes with its last consumer.
+    pub auto_delete: bool,
+    /// Its options under its policy.
+    pub options: QueueOptions,
+}
+
+/// One consumer, as listings show it.
+#[derive(Debug, Clone)]
+pub struct ConsumerView {
+    /// Its queue.
+    pub queue: Name,
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// Its channel.
+    pub channel: u16,
+    /// Its tag.
+    pub tag: Arc<str>,
+    /// Its prefetch limit; 0 is none.
+    pub prefetch: u32,
+    /// Messages that it has not settled.
+    pub unacked: u32,
+}
+
+#[derive(Debug)]
+enum Cell<B> {
+    Queue(Queue<B>),
+    Stream(Stream<B>),
+}
+
+/// Something that waits for the log.
+#[derive(Debug)]
+enum Pending {
+    Confirm { position: Position, connection: ConnectionId, channel: u16, first: u64, last: u64 },
+    Sync { position: Position, connection: ConnectionId, channel: u16 },
+    Transferred { position: Position, place: QueueRef, sequence: u64 },
+}
+
+/// The queues of one shard.
+#[derive(Debug)]
+pub struct Shard<L: Log> {
+    cells: Vec<Option<Box<Cell<L::Backlog>>>>,
+    log: L,
+    pending: VecDeque<Pending>,
+    timers: BTreeSet<(u64, u32)>,
+    effects: Effects,
+    resident_bytes: usize,
+}
+
+impl<L: Log> Shard<L> {
+    /// Makes a shard without queues.
+    pub const fn new(log: L) -> Self {
+        Self {
+            cells: Vec::new(),
+            log,
+            pending: VecDeque::new(),
+            timers: BTreeSet::new(),
+            effects: Effects { dead: Vec::new(), spent: Vec::new() },
+            resident_bytes: 0,
+        }
+    }
+
+    /// The shard's log, for whoever submits its batches.
+    pub const fn log(&mut self) -> &mut L {
+        &mut self.log
+    }
+
+    /// Makes a queue that holds nothing yet.
+    pub fn create(&mut self, specification: QueueSpecification, now_ms: u64) {
+        let backlog = self.log.backlog(specification.place.id);
+        self.insert(specification, backlog, now_ms);
+    }
+
+    /// Makes a queue that was there before, with what its log kept of it.
+    pub fn restore(
+        &mut self,
+        specification: QueueSpecification,
+        backlog: L::Backlog,
+        next: u64,
+        messages: Vec<Stored>,
+        now_ms: u64,
+    ) {
+        let slot = specification.place.slot;
+        self.insert(specification, backlog, now_ms);
+        match self.cells.get_mut(slot as usize).and_then(Option::as_deref_mut) {
+            Some(Cell::Queue(queue)) => queue.restore(next, messages),
+            Some(Cell::Stream(stream)) => stream.restore(next, messages),
+            None => {}
+        }
+        self.refresh(slot);
+    }
+
+    fn insert(&mut self, specification: QueueSpecification, backlog: L::Backlog, now_ms: u64) {
+        let QueueSpecification { name, vhost, place, kind, auto_delete, options } = specification;
+        let cell = match kind {
+            QueueKind::Stream => Cell::Stream(Stream::new(name, vhost, place, options, backlog, now_ms)),
+            QueueKind::Classic | QueueKind::Quorum => {
+                Cell::Queue(Queue::new(name, vhost, place, kind, auto_delete, options, backlog, now_ms))
+            }
+        };
+        let slot = place.slot as usize;
+        if self.cells.len() <= slot {
+            self.cells.resize_with(slot + 1, || None);
+        }
+        if let Some(free) = self.cells.get_mut(slot) {
+            *free = Some(Box::new(cell));
+        }
+        self.refresh(place.slot);
+    }
+
+    /// Publishes a message to queues of this shard; the ticket's publisher hears once it is safe.
+    ///
+    /// # Durability
+    /// The confirm of a persistent message that a durable queue keeps waits until the log holds it.
+    #[inline]
+    pub fn publish<S: Sink>(
+        &mut self,
+        targets: &[QueueRef],
+        message: &Arc<Message>,
+        ticket: Option<PublishTicket>,
+        now_ms: u64,
+        sink: &mut S,
+    ) {
+        let (position, is_rejected) = self.offer(targets, message, now_ms, sink);
+        if let Some(ticket) = ticket {
+            let PublishTicket { connection, channel, number } = ticket;
+            match position {
+                Some(position) if !is_rejected => self.confirm_at(position, connection, channel, number),
+                _ => sink.event(connection, Event::Confirmed { channel, first: number, last: number, rejected: is_rejected }),
+            }
+        }
+        self.after_offer(targets, now_ms, sink);
+    }
+
+    #[inline]
+    fn offer<S: Sink>(&mut self, targets: &[QueueRef], message: &Arc<Message>, now_ms: u64, sink: &mut S) -> (Option<Position>, bool) {
+        let mut logged: smallvec::SmallVec<[(QueueId, u64); 4]> = smallvec::SmallVec::new();
+        let mut is_rejected = false;
+        for target in targets {
+            let Some(cell) = find(&mut self.cells, *target) else { continue };
+            match cell {
+                Cell::Queue(queue) => {
+                    let before = queue.resident_bytes();
+                    let mut work = Work { log: &mut self.log, sink, effects: &mut self.effects, now_ms };
+                    match queue.offer(message, &mut work) {
+                        Offered::Logged(sequence) => logged.push((target.id, sequence)),
+                        Offered::Taken => {}
+                        Offered::Rejected => is_rejected = true,
+                    }
+                    self.resident_bytes = (self.resident_bytes + queue.resident_bytes()).saturating_sub(before);
+                }
+                Cell::Stream(stream) => {
+                    let before = stream.resident_bytes();
+                    logged.push((target.id, stream.append(message, self.log.position(), now_ms)));
+                    self.resident_bytes = (self.resident_bytes + stream.resident_bytes()).saturating_sub(before);
+                }
+            }
+        }
+        if logged.is_empty() {
+            return (None, is_rejected);
+        }
+        let expires_at_ms = message.expiration_ms.map_or(u64::MAX, |ttl| now_ms.saturating_add(ttl));
+        let append = Append { targets: &logged, message, expires_at_ms, received_ms: now_ms };
+        (Some(self.log.append_message(&append)), is_rejected)
+    }
+
+    #[inline]
+    fn after_offer<S: Sink>(&mut self, targets: &[QueueRef], now_ms: u64, sink: &mut S) {
+        let resident_max = if self.resident_bytes > limits::SHARD_RESIDENT_BYTES_MAX {
+            limits::QUEUE_RESIDENT_BYTES_MIN
+        } else {
+            limits::QUEUE_RESIDENT_BYTES_MAX
+        };
+        for target in targets {
+            self.with(*target, now_ms, sink, |cell, work| match cell {
+                Cell::Queue(queue) => queue.after_publish(resident_max, work),
+                Cell::Stream(stream) => stream.after_publish(resident_max, work),
+            });
+        }
+    }
+
+    fn confirm_at(&mut self, position: Position, connection: ConnectionId, channel: u16, number: u64) {
+        if let Some(Pending::Confirm { position: at, connection: to, channel: on, last, .. }) = self.pending.back_mut() {
+            if *at == position && *to == connection && *on == channel && *last + 1 == number {
+                *last = number;
+                return;
+            }
+        }
+        self.pending.push_back(Pending::Confirm { position, connection, channel, first: number, last: number });
+    }
+
+    /// Runs `operation` on a queue, keeps the sums, and watches its deadlines; `None` when the queue is gone.
+    #[inline]
+    fn with<S: Sink, T>(
+        &mut self,
+        place: QueueRef,
+        now_ms: u64,
+        sink: &mut S,
+        operation: impl FnOnce(&mut Cell<L::Backlog>, &mut Work<'_, L, S>) -> T,
+    ) -> Option<T> {
+        let cell = find(&mut self.cells, place)?;
+        let before = cell.resident_bytes();
+        let mut work = Work { log: &mut self.log, sink, effects: &mut self.effects, now_ms };
+        let result = operation(cell, &mut work);
+        self.resident_bytes = (self.resident_bytes + cell.resident_bytes()).saturating_sub(before);
+        if cell.has_deadlines() {
+            self.refresh(place.slot);
+        }
+        Some(result)
+    }
+
+    fn refresh(&mut self, slot: u32) {
+        let Some(cell) = self.cells.get_mut(slot as usize).and_then(Option::as_deref_mut) else { return };
+        let wanted = cell.next_deadline();
+        let timer = cell.timer();
+        if *timer == wanted {
+            return;
+        }
+        if let Some(old) = timer.take() {
+            self.timers.remove(&(old, slot));
+        }
+        *timer = wanted;
+        if let Some(at) = wanted {
+            self.timers.insert((at, slot));
+        }
+    }
+
+    /// Settles a delivered message. `consumer` is who had it; `None` a get.
+    #[inline]
+    pub fn settle<S: Sink>(
+        &mut self,
+        place: QueueRef,
+        connection: ConnectionId,
+        consumer: Option<ConsumerNumber>,
+        sequence: u64,
+        outcome: Outcome,
+        now_ms: u64,
+        sink: &mut S,
+    ) {
+        let Some(cell) = find(&mut self.cells, place) else { return };
+        let before = cell.resident_bytes();
+        let mut work = Work { log: &mut self.log, sink, effects: &mut self.effects, now_ms };
+        match (cell, consumer) {
+            (Cell::Queue(queue), _) => {
+                queue.settle(sequence, outcome, &mut work);
+                self.resident_bytes = (self.resident_bytes + queue.resident_bytes()).saturating_sub(before);
+            }
+            (Cell::Stream(stream), Some(consumer)) => stream.settle(connection, consumer),
+            (Cell::Stream(_), None) => {}
+        }
+    }
+
+    /// Goes on with a queue after a run of settlements.
+    pub fn after_settle<S: Sink>(&mut self, place: QueueRef, now_ms: u64, sink: &mut S) {
+        self.with(place, now_ms, sink, |cell, work| match cell {
+            Cell::Queue(queue) => queue.after_settle(work),
+            Cell::Stream(stream) => stream.dispatch(work),
+        });
+    }
+
+    /// Starts a consumer and answers its channel.
+    pub fn consume<S: Sink>(
+        &mut self,
+        place: QueueRef,
+        connection: ConnectionId,
+        channel: u16,
+        wish: &ConsumeRequest,
+        now_ms: u64,
+        sink: &mut S,
+    ) {
+        let result = self.with(place, now_ms, sink, |cell, work| match cell {
+            Cell::Queue(queue) => queue.consume(connection, channel, wish, work),
+            Cell::Stream(stream) => stream.consume(connection, channel, wish, work),
+        });
+        let result = result.unwrap_or_else(|| Err(gone())).map(|()| Reply::Done);
+        let is_started = result.is_ok();
+        sink.event(connection, Event::Replied { channel, result });
+        if is_started {
+            self.after_settle(place, now_ms, sink);
+        }
+    }
+
+    /// Stops a consumer; what it has not settled stays with its channel.
+    pub fn cancel<S: Sink>(&mut self, place: QueueRef, connection: ConnectionId, consumer: ConsumerNumber, now_ms: u64, sink: &mut S) {
+        self.with(place, now_ms, sink, |cell, work| match cell {
+            Cell::Queue(queue) => queue.cancel(connection, consumer, work),
+            Cell::Stream(stream) => stream.cancel(connection, consumer, work.now_ms),
+        });
+    }
+
+    /// Serves a connection's consumers of a queue again after its socket drained or its credit grew.
+    pub fn resume<S: Sink>(&mut self, place: QueueRef, connection: ConnectionId, now_ms: u64, sink: &mut S) {
+        self.with(place, now_ms, sink, |cell, work| match cell {
+            Cell::Queue(queue) => queue.resume(connection, work),
+            Cell::Stream(stream) => stream.dispatch(work),
+        });
+    }
+
+    /// Takes one message, if there is one; the second value is how many stay ready.
+    ///
+    /// # Errors
+    /// `NotImplemented` for a stream, `NotFound` for a queue that is gone.
+    pub fn get<S: Sink>(
+        &mut self,
+        place: QueueRef,
+        connection: ConnectionId,
+        no_ack: bool,
+        now_ms: u64,
+        sink: &mut S,
+    ) -> Result<Option<(Delivery, u64)>, Refusal> {
+        let got = self.with(place, now_ms, sink, |cell, work| match cell {
+            Cell::Queue(queue) => Ok(queue.get(connection, no_ack, work)),
+            Cell::Stream(_) => {
+                Err(Refusal::new(RefusalKind::NotImplemented, "basic.get is not possible on a stream; consume it instead"))
+            }
+        });
+        got.unwrap_or_else(|| Err(gone()))
+    }
+
+    /// Removes every ready message.
+    pub fn purge<S: Sink>(&mut self, place: QueueRef, now_ms: u64, sink: &mut S) -> u64 {
+        let purged = self.with(place, now_ms, sink, |cell, work| match cell {
+            Cell::Queue(queue) => queue.purge(work.log),
+            Cell::Stream(stream) => stream.purge(work.log),
+        });
+        purged.unwrap_or(0)
+    }
+
+    /// Deletes a queue and returns its names and how many messages were ready; `None` when it is gone already.
+    ///
+    /// # Errors
+    /// `PreconditionFailed` when `if_unused` or `if_empty` stand against it.
+    pub fn delete<S: Sink>(
+        &mut self,
+        place: QueueRef,
+        if_unused: bool,
+        if_empty: bool,
+        sink: &mut S,
+    ) -> Result<Option<(Name, Name, u64)>, Refusal> {
+        let Some(cell) = find(&mut self.cells, place) else { return Ok(None) };
+        let (vhost, name, messages) = match cell {
+            Cell::Queue(queue) => {
+                queue.check_delete(if_unused, if_empty)?;
+                (queue.vhost.clone(), queue.name.clone(), queue.delete(&mut self.log, sink))
+            }
+            Cell::Stream(stream) => {
+                stream.check_delete(if_unused, if_empty)?;
+                (stream.vhost.clone(), stream.name.clone(), stream.delete(&mut self.log, sink))
+            }
+        };
+        self.resident_bytes = self.resident_bytes.saturating_sub(cell.resident_bytes());
+        if let Some(timer) = cell.timer().take() {
+            self.timers.remove(&(timer, place.slot));
+        }
+        if let Some(cell) = self.cells.get_mut(place.slot as usize) {
+            *cell = None;
+        }
+        Ok(Some((vhost, name, messages)))
+    }
+
+    /// How a queue is doing; `None` when it is gone. Renews its lease when `is_use` is set, as a declaration does.
+    pub fn statistics(&mut self, place: QueueRef, is_use: bool, now_ms: u64) -> Option<QueueStatistics> {
+        let cell = find(&mut self.cells, place)?;
+        if is_use {
+            cell.touch(now_ms);
+        }
+        let statistics = cell.statistics();
+        if is_use && cell.has_deadlines() {
+            self.refresh(place.slot);
+        }
+        Some(statistics)
+    }
+
+    /// Every consumer of a queue.
+    #[must_use]
+    pub fn consumers(&mut self, place: QueueRef) -> Vec<ConsumerView> {
+        match find(&mut self.cells, place) {
+            Some(Cell::Queue(queue)) => queue
+                .consumers()
+                .map(|consumer| ConsumerView {
+                    queue: queue.name.clone(),
+                    connection: consumer.connection,
+                    channel: consumer.channel,
+                    tag: consumer.tag.clone(),
+                    prefetch: consumer.prefetch,
+                    unacked: consumer.unacked,
+                })
+                .collect(),
+            Some(Cell::Stream(stream)) => stream
+                .readers()
+                .iter()
+                .map(|reader| ConsumerView {
+                    queue: stream.name.clone(),
+                    connection: reader.connection,
+                    channel: reader.channel,
+                    tag: reader.tag.clone(),
+                    prefetch: reader.prefetch,
+                    unacked: reader.unacked,
+                })
+                .collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Gives a queue new options after a policy changed.
+    pub fn configure<S: Sink>(&mut self, place: QueueRef, options: QueueOptions, now_ms: u64, sink: &mut S) {
+        self.with(place, now_ms, sink, |cell, work| match cell {
+            Cell::Queue(queue) => queue.configure(options, work),
+            Cell::Stream(stream) => stream.configure(options),
+        });
+        self.refresh(place.slot);
+    }
+
+    /// Answers once everything appended so far is durable (tx.commit).
+    pub fn sync<S: Sink>(&mut self, connection: ConnectionId, channel: u16, sink: &mut S) {
+        let position = self.log.position();
+        if position <= self.log.durable() {
+            sink.event(connection, Event::Replied { channel, result: Ok(Reply::Done) });
+        } else {
+            self.pending.push_back(Pending::Sync { position, connection, channel });
+        }
+    }
+
+    /// Releases what waited for the log to be durable up to where it is now.
+    pub fn release<S: Sink>(&mut self, sink: &mut S) {
+        let durable = self.log.durable();
+        while let Some(front) = self.pending.front() {
+            if front.position() > durable {
+                return;
+            }
+            match self.pending.pop_front() {
+                Some(Pending::Confirm { connection, channel, first, last, .. }) => {
+                    sink.event(connection, Event::Confirmed { channel, first, last, rejected: false });
+                }
+                Some(Pending::Sync { connection, channel, .. }) => {
+                    sink.event(connection, Event::Replied { channel, result: Ok(Reply::Done) });
+                }
+                Some(Pending::Transferred { place, sequence, .. }) => self.transferred(place, sequence),
+                None => return,
+            }
+        }
+    }
+
+    /// Says whether something waits for the log.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// When the next queue wants to be looked at, in milliseconds since 1970.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Does what is due by now.
+    pub fn tick<S: Sink>(&mut self, now_ms: u64, sink: &mut S) {
+        for _ in 0..limits::DISPATCH_BATCH_MAX {
+            let Some(&(at, slot)) = self.timers.first() else { return };
+            if at > now_ms {
+                return;
+            }
+            self.timers.pop_first();
+            let Some(cell) = self.cells.get_mut(slot as usize).and_then(Option::as_deref_mut) else { continue };
+            *cell.timer() = None;
+            let place = cell.place();
+            let spent_before = self.effects.spent.len();
+            self.with(place, now_ms, sink, |cell, work| match cell {
+                Cell::Queue(queue) => queue.tick(work),
+                Cell::Stream(stream) => stream.tick(work),
+            });
+            // A queue that is to be deleted is not looked at again.
+            if self.effects.spent.len() > spent_before {
+                if let Some(timer) = find(&mut self.cells, place).and_then(|cell| cell.timer().take()) {
+                    self.timers.remove(&(timer, slot));
+                }
+            }
+        }
+    }
+
+    /// Settles everything that the log holds at or before `position`.
+    ///
+    /// # Errors
+    /// Some of it is still only in memory and in the log.
+    pub fn settle_until(&mut self, position: Position) -> Result<(), BacklogError> {
+        let log = &mut self.log;
+        let mut resident = 0;
+        for cell in self.cells.iter_mut().flatten() {
+            match &mut **cell {
+                Cell::Queue(queue) => queue.settle_until(position, log)?,
+                Cell::Stream(stream) => stream.settle_until(position, log)?,
+            }
+            resident += cell.resident_bytes();
+        }
+        self.resident_bytes = resident;
+        Ok(())
+    }
+
+    /// The log and every durable queue's backlog and next sequence number, for a snapshot.
+    pub fn durable_backlogs(&mut self) -> (&mut L, impl Iterator<Item = (&mut L::Backlog, u64)>) {
+        let backlogs = self.cells.iter_mut().flatten().filter(|cell| cell.place().id.is_durable()).map(|cell| {
+            let next = cell.next_sequence();
+            (cell.backlog_mut(), next)
+        });
+        (&mut self.log, backlogs)
+    }
+
+    /// Takes the dead messages that are to be routed.
+    #[must_use]
+    pub fn take_dead_letters(&mut self) -> Vec<DeadLetter> {
+        std::mem::take(&mut self.effects.dead)
+    }
+
+    /// Takes the queues that are to be deleted: unused for too long, or left by their last consumer.
+    #[must_use]
+    pub fn take_spent(&mut self) -> Vec<QueueRef> {
+        std::mem::take(&mut self.effects.spent)
+    }
+
+    /// Ends a dead message in its queue; its dead letters are safe.
+    pub fn transferred(&mut self, place: QueueRef, sequence: u64) {
+        if let Some(Cell::Queue(queue)) = find(&mut self.cells, place) {
+            queue.transferred(sequence, &mut self.log);
+        }
+    }
+
+    /// Ends a dead message in its queue once everything appended so far is durable, for letters that other shards took.
+    pub fn transferred_when_durable(&mut self, place: QueueRef, sequence: u64) {
+        let position = self.log.position();
+        self.pending.push_back(Pending::Transferred { position, place, sequence });
+    }
+
+    /// Bytes of unsettled messages in memory.
+    #[must_use]
+    pub const fn resident_bytes(&self) -> usize {
+        self.resident_bytes
+    }
+}
+
+/// A dead message with its death written into its headers and its new address.
+#[must_use]
+pub fn dead_message(letter: &DeadLetter, now_ms: u64) -> Message {
+    let death = Death {
+        queue: &letter.queue,
+        reason: letter.reason,
+        now_ms,
+        exchange: &letter.exchange,
+        routing_key: letter.routing_key.as_deref(),
+    };
+    bury(&letter.message, &death)
+}
+
+/// Says whether a dead message that comes to `queue` has been there before without any consumer's doing.
+#[must_use]
+pub fn is_dead_letter_cycle(message: &Message, queue: &str, letter: &DeadLetter) -> bool {
+    closes_cycle(message, queue, letter.reason)
+}
+
+impl Pending {
+    const fn position(&self) -> Position {
+        match self {
+            Self::Confirm { position, .. } | Self::Sync { position, .. } | Self::Transferred { position, .. } => *position,
+        }
+    }
+}
+
+impl<B: crate::log::Backlog> Cell<B> {
+    const fn place(&self) -> QueueRef {
+        match self {
+            Self::Queue(queue) => queue.place,
+            Self::Stream(stream) => stream.place,
+        }
+    }
+
+    const fn resident_bytes(&self) -> usize {
+        match self {
+            Self::Queue(queue) => queue.resident_bytes(),
+            Self::Stream(stream) => stream.resident_bytes(),
+        }
+    }
+
+    const fn next_sequence(&self) -> u64 {
+        match self {
+            Self::Queue(queue) => queue.next_sequence(),
+            Self::Stream(stream) => stream.next_sequence(),
+        }
+    }
+
+    const fn backlog_mut(&mut self) -> &mut B {
+        match self {
+            Self::Queue(queue) => queue.backlog_mut(),
+            Self::Stream(stream) => stream.backlog_mut(),
+        }
+    }
+
+    const fn timer(&mut self) -> &mut Option<u64> {
+        match self {
+            Self::Queue(queue) => &mut queue.timer_ms,
+            Self::Stream(stream) => &mut stream.timer_ms,
+        }
+    }
+
+    fn has_deadlines(&self) -> bool {
+        match self {
+            Self::Queue(queue) => queue.has_deadlines(),
+            Self::Stream(_) => true,
+        }
+    }
+
+    fn next_deadline(&mut self) -> Option<u64> {
+        match self {
+            Self::Queue(queue) => queue.next_deadline(),
+            Self::Stream(stream) => stream.next_deadline(),
+        }
+    }
+
+    fn touch(&mut self, now_ms: u64) {
+        match self {
+            Self::Queue(queue) => queue.touch(now_ms),
+            Self::Stream(stream) => stream.touch(now_ms),
+        }
+    }
+
+    fn statistics(&self) -> QueueStatistics {
+        match self {
+            Self::Queue(queue) => queue.statistics(),
+            Self::Stream(stream) => stream.statistics(),
+        }
+    }
+}
+
+/// Finds a queue; one that is gone, or whose place another took, is not found.
+#[inline]
+fn find<B: crate::log::Backlog>(cells: &mut [Option<Box<Cell<B>>>], place: QueueRef) -> Option<&mut Cell<B>> {
+    let cell = cells.get_mut(place.slot as usize)?.as_deref_mut()?;
+    (cell.place().id == place.id).then_some(cell)
+}
+
+fn gone() -> Refusal {
+    Refusal::new(RefusalKind::NotFound, "the queue was deleted meanwhile")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,368 @@
+//! Streams: an append-only log that many consumers read, each from its own offset.
+//!
+//! Reading removes nothing; retention by size and age does. An offset is the sequence number less one, so that the first message has
+//! offset 0. Acknowledgements only give a reader credit for more.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::arguments::QueueOptions;
+use crate::log::{Backlog, BacklogError, Log, Position, Stored};
+use crate::queue::{DELIVERY_OVERHEAD, QueueStatistics, Work};
+use crate::{
+    Annotation, ConnectionId, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, Message, Name, OutboxGauge, QueueRef, Refusal,
+    RefusalKind, Sink, StreamOffset, limits,
+};
+
+/// How often retention by age looks at the oldest messages, in milliseconds.
+const RETENTION_INTERVAL_MS: u64 = 1_000;
+
+/// One consumer of a stream.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) connection: ConnectionId,
+    pub(crate) channel: u16,
+    pub(crate) number: ConsumerNumber,
+    pub(crate) tag: Arc<str>,
+    pub(crate) prefetch: u32,
+    pub(crate) unacked: u32,
+    credit: Arc<Credit>,
+    gauge: Arc<OutboxGauge>,
+    /// The next sequence number to deliver.
+    cursor: u64,
+    /// Messages before this time are skipped.
+    not_before_ms: u64,
+    /// Read ahead from the backlog.
+    window: VecDeque<Stored>,
+}
+
+/// One stream.
+#[derive(Debug)]
+pub(crate) struct Stream<B> {
+    pub(crate) name: Name,
+    pub(crate) vhost: Name,
+    pub(crate) place: QueueRef,
+    options: QueueOptions,
+    next: u64,
+    /// The newest messages, not settled yet.
+    tail: VecDeque<(Stored, Position)>,
+    tail_bytes: usize,
+    backlog: B,
+    readers: Vec<Reader>,
+    last_used_ms: u64,
+    trimmed_ms: u64,
+    pub(crate) timer_ms: Option<u64>,
+}
+
+impl<B: Backlog> Stream<B> {
+    pub(crate) fn new(name: Name, vhost: Name, place: QueueRef, options: QueueOptions, backlog: B, now_ms: u64) -> Self {
+        Self {
+            name,
+            vhost,
+            place,
+            options,
+            next: 1,
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            backlog,
+            readers: Vec::new(),
+            last_used_ms: now_ms,
+            trimmed_ms: now_ms,
+            timer_ms: None,
+        }
+    }
+
+    pub(crate) fn restore(&mut self, next: u64, messages: Vec<Stored>) {
+        self.next = self.next.max(next);
+        for stored in messages {
+            self.tail_bytes += stored.message.footprint();
+            self.tail.push_back((stored, Position::default()));
+        }
+    }
+
+    pub(crate) fn readers(&self) -> &[Reader] {
+        &self.readers
+    }
+
+    pub(crate) fn statistics(&self) -> QueueStatistics {
+        QueueStatistics {
+            ready: self.backlog.live() + self.tail.len() as u64,
+            unacked: self.readers.iter().map(|reader| u64::from(reader.unacked)).sum(),
+            consumers: u32::try_from(self.readers.len()).unwrap_or(u32::MAX),
+            ready_bytes: self.backlog.bytes() + self.tail_bytes as u64,
+            resident_bytes: self.tail_bytes as u64,
+            disk_bytes: self.backlog.bytes(),
+        }
+    }
+
+    pub(crate) const fn resident_bytes(&self) -> usize {
+        self.tail_bytes
+    }
+
+    pub(crate) const fn touch(&mut self, now_ms: u64) {
+        self.last_used_ms = now_ms;
+    }
+
+    /// Appends a message and returns its sequence number, which the log must know.
+    pub(crate) fn append(&mut self, message: &Arc<Message>, position: Position, now_ms: u64) -> u64 {
+        let sequence = self.next;
+        self.next += 1;
+        self.tail_bytes += message.footprint();
+        let stored =
+            Stored { sequence, message: message.clone(), expires_at_ms: u64::MAX, received_ms: now_ms, delivery_count: 0 };
+        self.tail.push_back((stored, position));
+        sequence
+    }
+
+    pub(crate) fn after_publish<L: Log<Backlog = B>, S: Sink>(&mut self, resident_max: usize, work: &mut Work<'_, L, S>) {
+        self.dispatch(work);
+        if self.tail_bytes > resident_max {
+            // A full disk leaves the tail in memory; the engine blocks publishers.
+            let _ = self.settle_below(self.next, work.log);
+            self.trim(work);
+        }
+    }
+
+    pub(crate) fn consume<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        connection: ConnectionId,
+        channel: u16,
+        wish: &ConsumeRequest,
+        work: &mut Work<'_, L, S>,
+    ) -> Result<(), Refusal> {
+        let what = format!("stream '{}' in vhost '{}'", self.name, self.vhost);
+        if wish.no_ack {
+            let detail = format!("consuming {what} needs acknowledgements; leave no_ack off");
+            return Err(Refusal::new(RefusalKind::NotImplemented, detail));
+        }
+        if wish.prefetch == 0 {
+            return Err(Refusal::precondition(format!("consumer prefetch count is not set for {what}; call basic.qos first")));
+        }
+        let first = self.first();
+        let (cursor, not_before_ms) = match wish.offset {
+            StreamOffset::First => (first, 0),
+            StreamOffset::Next => (self.next, 0),
+            StreamOffset::Last => (self.next.saturating_sub(1).max(first), 0),
+            StreamOffset::Offset(offset) => (offset.saturating_add(1).max(first), 0),
+            StreamOffset::Timestamp(at_ms) => (self.seek(at_ms), at_ms),
+        };
+        self.readers.push(Reader {
+            connection,
+            channel,
+            number: wish.consumer,
+            tag: wish.tag.clone(),
+            prefetch: wish.prefetch,
+            unacked: 0,
+            credit: wish.credit.clone(),
+            gauge: wish.gauge.clone(),
+            cursor,
+            not_before_ms,
+            window: VecDeque::new(),
+        });
+        self.last_used_ms = work.now_ms;
+        Ok(())
+    }
+
+    pub(crate) fn cancel(&mut self, connection: ConnectionId, number: ConsumerNumber, now_ms: u64) -> bool {
+        let before = self.readers.len();
+        self.readers.retain(|reader| reader.connection != connection || reader.number != number);
+        self.last_used_ms = now_ms;
+        self.readers.len() < before
+    }
+
+    /// Gives a reader credit for one more message; its outcome changes nothing in the stream.
+    pub(crate) fn settle(&mut self, connection: ConnectionId, number: ConsumerNumber) {
+        let reader = self.readers.iter_mut().find(|reader| reader.connection == connection && reader.number == number);
+        if let Some(reader) = reader {
+            reader.unacked = reader.unacked.saturating_sub(1);
+            reader.credit.give_back();
+        }
+    }
+
+    /// Delivers to every reader what it has credit for.
+    pub(crate) fn dispatch<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
+        let place = self.place;
+        let tail_start = self.tail.front().map_or(self.next, |(stored, _)| stored.sequence);
+        for reader in &mut self.readers {
+            while reader.unacked < reader.prefetch && reader.credit.is_open() && reader.gauge.has_room() && reader.cursor < self.next {
+                if reader.window.is_empty() && reader.cursor < tail_start {
+                    let mut ahead = Vec::new();
+                    self.backlog.read(reader.cursor, limits::BACKLOG_READ_BYTES, &mut ahead);
+                    reader.window.extend(ahead);
+                    if reader.window.is_empty() {
+                        reader.cursor = tail_start;
+                    }
+                }
+                let stored = reader.window.pop_front().or_else(|| {
+                    let index = usize::try_from(reader.cursor.checked_sub(tail_start)?).ok()?;
+                    self.tail.get(index).map(|(stored, _)| stored.clone())
+                });
+                let Some(stored) = stored else { break };
+                reader.cursor = stored.sequence + 1;
+                if stored.received_ms < reader.not_before_ms {
+                    continue;
+                }
+                reader.take(place, stored, work.sink);
+            }
+        }
+    }
+
+    pub(crate) fn purge<L: Log<Backlog = B>>(&mut self, log: &mut L) -> u64 {
+        let purged = self.statistics().ready;
+        let (first, last) = (self.first(), self.next.saturating_sub(1));
+        self.forget(first, last, log);
+        self.tail.clear();
+        self.tail_bytes = 0;
+        purged
+    }
+
+    pub(crate) fn check_delete(&self, if_unused: bool, if_empty: bool) -> Result<(), Refusal> {
+        let refuse = |state: &str| Err(Refusal::precondition(format!("queue '{}' in vhost '{}' {state}", self.name, self.vhost)));
+        if if_unused && !self.readers.is_empty() {
+            return refuse("in use");
+        }
+        if if_empty && self.statistics().ready > 0 {
+            return refuse("not empty");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn delete<L: Log<Backlog = B>, S: Sink>(&mut self, log: &mut L, sink: &mut S) -> u64 {
+        for reader in &self.readers {
+            sink.event(reader.connection, Event::ConsumerCancelled { channel: reader.channel, consumer: reader.number });
+        }
+        let held = self.statistics().ready;
+        log.remove(&mut self.backlog);
+        held
+    }
+
+    pub(crate) fn configure(&mut self, options: QueueOptions) {
+        self.options = options;
+    }
+
+    pub(crate) fn settle_until<L: Log<Backlog = B>>(&mut self, position: Position, log: &mut L) -> Result<(), BacklogError> {
+        let newest = self.tail.iter().rev().find(|(_, held)| *held <= position).map(|(stored, _)| stored.sequence);
+        newest.map_or(Ok(()), |newest| self.settle_below(newest + 1, log))
+    }
+
+    fn settle_below<L: Log<Backlog = B>>(&mut self, limit: u64, log: &mut L) -> Result<(), BacklogError> {
+        let below = |entry: &&(Stored, Position)| entry.0.sequence < limit;
+        let mut stored = self.tail.iter().take_while(below).map(|(stored, _)| (stored.clone(), true));
+        log.settle(&mut self.backlog, &mut stored)?;
+        while self.tail.front().is_some_and(|(stored, _)| stored.sequence < limit) {
+            if let Some((gone, _)) = self.tail.pop_front() {
+                self.tail_bytes = self.tail_bytes.saturating_sub(gone.message.footprint());
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        let unused = match self.options.expires_ms {
+            Some(expires) if self.readers.is_empty() => Some(self.last_used_ms.saturating_add(expires)),
+            _ => None,
+        };
+        let aged = self.options.age_max_ms.map(|_| self.trimmed_ms + RETENTION_INTERVAL_MS);
+        match (unused, aged) {
+            (Some(unused), Some(aged)) => Some(unused.min(aged)),
+            (unused, aged) => unused.or(aged),
+        }
+    }
+
+    pub(crate) fn tick<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
+        self.trim(work);
+        let is_unused = self.readers.is_empty()
+            && self.options.expires_ms.is_some_and(|expires| work.now_ms >= self.last_used_ms.saturating_add(expires));
+        if is_unused {
+            work.effects.spent.push(self.place);
+        }
+    }
+
+    /// Applies retention: whole chunks go from the oldest end while the rest is too large or they are too old.
+    fn trim<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
+        self.trimmed_ms = work.now_ms;
+        if let Some(age_max) = self.options.age_max_ms {
+            let oldest = work.now_ms.saturating_sub(age_max);
+            let limit = self.seek(oldest);
+            if limit > self.first() {
+                self.forget(self.first(), limit - 1, work.log);
+                while self.tail.front().is_some_and(|(stored, _)| stored.sequence < limit) {
+                    if let Some((gone, _)) = self.tail.pop_front() {
+                        self.tail_bytes = self.tail_bytes.saturating_sub(gone.message.footprint());
+                    }
+                }
+            }
+        }
+        let Some(bytes_max) = self.options.length_bytes_max else { return };
+        while self.backlog.bytes() + self.tail_bytes as u64 > bytes_max && self.backlog.live() > 0 {
+            let mut oldest = Vec::new();
+            let before = self.backlog.bytes();
+            self.backlog.read(self.backlog.first(), limits::BACKLOG_READ_BYTES, &mut oldest);
+            let Some(last) = oldest.last().map(|stored| stored.sequence) else { return };
+            self.forget(self.backlog.first(), last, work.log);
+            if self.backlog.bytes() == before && self.backlog.live() == 0 {
+                return;
+            }
+        }
+    }
+
+    fn forget<L: Log<Backlog = B>>(&mut self, first: u64, last: u64, log: &mut L) {
+        if first > last {
+            return;
+        }
+        log.ack(&mut self.backlog, first, last);
+    }
+
+    fn first(&self) -> u64 {
+        if self.backlog.live() > 0 {
+            return self.backlog.first();
+        }
+        self.tail.front().map_or(self.next, |(stored, _)| stored.sequence)
+    }
+
+    /// The first sequence number whose message came at or after `at_ms`: times rise, so halving finds it.
+    fn seek(&mut self, at_ms: u64) -> u64 {
+        let (mut low, mut high) = (self.first(), self.next);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.received_at(middle) {
+                Some(received) if received >= at_ms => high = middle,
+                _ => low = middle + 1,
+            }
+        }
+        low
+    }
+
+    fn received_at(&mut self, sequence: u64) -> Option<u64> {
+        let tail_start = self.tail.front().map_or(self.next, |(stored, _)| stored.sequence);
+        if sequence < tail_start {
+            return self.backlog.fetch(sequence).map(|stored| stored.received_ms);
+        }
+        let index = usize::try_from(sequence - tail_start).ok()?;
+        self.tail.get(index).map(|(stored, _)| stored.received_ms)
+    }
+
+    pub(crate) const fn backlog_mut(&mut self) -> &mut B {
+        &mut self.backlog
+    }
+
+    pub(crate) const fn next_sequence(&self) -> u64 {
+        self.next
+    }
+}
+
+impl Reader {
+    fn take<S: Sink>(&mut self, queue: QueueRef, stored: Stored, sink: &mut S) {
+        self.unacked += 1;
+        self.credit.take();
+        self.gauge.add(stored.message.body_length() + stored.message.properties().len() + DELIVERY_OVERHEAD);
+        let delivery = Delivery {
+            queue,
+            sequence: stored.sequence,
+            message: stored.message,
+            redelivered: false,
+            annotation: Annotation::StreamOffset(stored.sequence - 1),
+        };
+        sink.event(self.connection, Event::Deliver { channel: self.channel, consumer: self.number, delivery });
+    }
+}

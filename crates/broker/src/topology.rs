@@ -1,0 +1,365 @@
+//! What exists: virtual hosts, exchanges, bindings, queues by name; and where a message goes.
+//!
+//! One topology serves all shards behind a read-write lock: read once per batch of input, written by declarations. It knows where a
+//! queue lives, never what it holds. Every modification of something durable is noted as a [`Change`], which the engine makes durable
+//! before it answers.
+
+mod bindings;
+mod exchanges;
+mod queues;
+mod routes;
+
+use std::collections::HashSet;
+
+use codec::amqp::field::Table;
+
+use crate::access::Access;
+use crate::arguments::{QueueKind, QueueOptions};
+use crate::routing::{Binding, ExchangeKind, Matcher};
+use crate::{ConnectionId, Name, Policy, QueueId, QueueRef, Refusal, RefusalKind, limits};
+
+pub use bindings::BindingView;
+pub use exchanges::ExchangeDeclaration;
+pub use queues::{QueueDeclaration, QueueDeclared};
+pub use routes::{Addressed, RouteCache, Routes};
+
+type Map<K, V> = hashbrown::HashMap<K, V, foldhash::fast::RandomState>;
+
+/// Who asks: a connection and its rights in its virtual host.
+#[derive(Debug, Clone, Copy)]
+pub struct Actor<'a> {
+    /// The connection, which owns its exclusive queues.
+    pub connection: ConnectionId,
+    /// The rights; `None` is the server itself, which may do everything.
+    pub access: Option<&'a Access>,
+}
+
+/// A modification of something durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// An exchange was declared.
+    ExchangeDeclared {
+        /// Its virtual host.
+        vhost: Name,
+        /// Its name.
+        name: Name,
+        /// Its type.
+        kind: ExchangeKind,
+        /// It goes with its last binding.
+        auto_delete: bool,
+        /// Clients may not publish to it.
+        internal: bool,
+        /// Its arguments.
+        arguments: Table,
+    },
+    /// An exchange was deleted with its bindings.
+    ExchangeDeleted {
+        /// Its virtual host.
+        vhost: Name,
+        /// Its name.
+        name: Name,
+    },
+    /// A queue was declared.
+    QueueDeclared {
+        /// Its number.
+        id: QueueId,
+        /// Its virtual host.
+        vhost: Name,
+        /// Its name.
+        name: Name,
+        /// Its kind.
+        kind: QueueKind,
+        /// It goes with its last consumer.
+        auto_delete: bool,
+        /// Its arguments.
+        arguments: Table,
+        /// The account that declared it.
+        owner: Option<Name>,
+    },
+    /// A queue was deleted with its bindings.
+    QueueDeleted {
+        /// Its number.
+        id: QueueId,
+    },
+    /// A binding between two durable ends was made.
+    Bound(BindingView),
+    /// Such a binding was removed.
+    Unbound(BindingView),
+}
+
+/// One exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Its name.
+    pub name: Name,
+    /// Its type.
+    pub kind: ExchangeKind,
+    /// It outlives the process.
+    pub durable: bool,
+    /// It goes with its last binding.
+    pub auto_delete: bool,
+    /// Clients may not publish to it.
+    pub internal: bool,
+    /// Its arguments.
+    pub arguments: Table,
+    alternate: Option<Name>,
+    alternate_by_policy: Option<Name>,
+    bindings: HashSet<Binding, foldhash::fast::RandomState>,
+    matcher: Matcher,
+}
+
+/// One queue, as far as the topology knows it.
+#[derive(Debug)]
+pub struct QueueEntry {
+    /// Its name.
+    pub name: Name,
+    /// Where it lives.
+    pub place: QueueRef,
+    /// Its kind.
+    pub kind: QueueKind,
+    /// It was declared durable.
+    pub durable: bool,
+    /// It goes with its last consumer.
+    pub auto_delete: bool,
+    /// The connection that alone may use it.
+    pub exclusive: Option<ConnectionId>,
+    /// Its arguments.
+    pub arguments: Table,
+    /// The account that declared it.
+    pub owner: Option<Name>,
+    own_options: QueueOptions,
+    /// The exchanges that it is bound to.
+    sources: HashSet<Name, foldhash::fast::RandomState>,
+}
+
+/// One virtual host.
+#[derive(Debug)]
+pub struct Vhost {
+    /// Its name.
+    pub name: Name,
+    exchanges: Map<Name, Exchange>,
+    queues: Map<Name, QueueEntry>,
+    policies: Vec<Policy>,
+}
+
+/// Everything that exists, by name.
+#[derive(Debug)]
+pub struct Topology {
+    vhosts: Map<Name, Vhost>,
+    version: u64,
+    slots: Vec<Slots>,
+    next_shard: usize,
+    next_durable: u64,
+    next_transient: u64,
+    queues_max: usize,
+    changes: Vec<Change>,
+}
+
+/// The slots of one shard's queue table.
+#[derive(Debug, Default)]
+struct Slots {
+    used: u32,
+    free: Vec<u32>,
+}
+
+impl Topology {
+    /// Makes an empty topology for so many shards; `next_queue` is the first durable queue number never used.
+    #[must_use]
+    pub fn new(shards: usize, next_queue: u64) -> Self {
+        Self {
+            vhosts: Map::default(),
+            version: 1,
+            slots: (0..shards.max(1)).map(|_| Slots::default()).collect(),
+            next_shard: 0,
+            next_durable: next_queue,
+            next_transient: QueueId::TRANSIENT,
+            queues_max: limits::QUEUES_MAX,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Bounds the queues of each virtual host.
+    pub const fn set_queues_max(&mut self, queues_max: usize) {
+        self.queues_max = queues_max;
+    }
+
+    /// A number that grows with every modification: what was learnt at another version may be wrong.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Takes the durable modifications since the last call, in order.
+    #[must_use]
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Adds a virtual host with the exchanges that every one has; one that exists stays as it is.
+    pub fn add_vhost(&mut self, name: &str) {
+        let name = Name::from(name);
+        if !self.vhosts.contains_key(&name) {
+            self.vhosts.insert(name.clone(), Vhost::new(name));
+            self.version += 1;
+        }
+    }
+
+    /// Removes a virtual host and returns its queues, which their shards are to delete.
+    pub fn remove_vhost(&mut self, name: &str) -> Vec<QueueRef> {
+        let Some(vhost) = self.vhosts.remove(name) else { return Vec::new() };
+        self.version += 1;
+        let places: Vec<_> = vhost.queues.values().map(|queue| queue.place).collect();
+        places.iter().for_each(|place| self.free_slot(*place));
+        places
+    }
+
+    /// Finds a virtual host.
+    #[must_use]
+    pub fn vhost(&self, name: &str) -> Option<&Vhost> {
+        self.vhosts.get(name)
+    }
+
+    /// All virtual hosts, by name.
+    #[must_use]
+    pub fn vhosts(&self) -> Vec<&Vhost> {
+        let mut all: Vec<_> = self.vhosts.values().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Replaces a virtual host's policies and returns the queues with the options that hold for them now.
+    pub fn set_policies(&mut self, vhost: &str, policies: Vec<Policy>) -> Vec<(QueueRef, QueueOptions)> {
+        self.version += 1;
+        let Some(vhost) = self.vhosts.get_mut(vhost) else { return Vec::new() };
+        vhost.policies = policies;
+        for exchange in vhost.exchanges.values_mut() {
+            exchange.alternate_by_policy = Policy::alternate_exchange(&vhost.policies, &exchange.name).cloned();
+        }
+        vhost.queues.values().map(|queue| (queue.place, vhost.options_of(queue))).collect()
+    }
+
+    fn vhost_mut(&mut self, name: &str) -> Result<&mut Vhost, Refusal> {
+        self.vhosts.get_mut(name).ok_or_else(|| Refusal::new(RefusalKind::NotAllowed, format!("vhost {name} not found")))
+    }
+
+    fn allocate(&mut self, is_durable: bool) -> QueueRef {
+        let id = if is_durable { &mut self.next_durable } else { &mut self.next_transient };
+        let number = *id;
+        *id += 1;
+        self.place(QueueId(number))
+    }
+
+    /// Gives a queue its shard in turn, which spreads the queues of one application.
+    fn place(&mut self, id: QueueId) -> QueueRef {
+        let shard = self.next_shard % self.slots.len();
+        self.next_shard += 1;
+        let slots = self.slots.get_mut(shard).expect("the index is below the number of shards");
+        let slot = slots.free.pop().unwrap_or_else(|| {
+            slots.used += 1;
+            slots.used - 1
+        });
+        QueueRef { id, slot, shard: u16::try_from(shard).unwrap_or(u16::MAX), epoch: 0 }
+    }
+
+    fn free_slot(&mut self, place: QueueRef) {
+        if let Some(slots) = self.slots.get_mut(usize::from(place.shard)) {
+            slots.free.push(place.slot);
+        }
+    }
+}
+
+impl Vhost {
+    fn new(name: Name) -> Self {
+        let mut vhost = Self { name, exchanges: Map::default(), queues: Map::default(), policies: Vec::new() };
+        for (name, kind, internal) in [
+            ("", ExchangeKind::Direct, false),
+            ("amq.direct", ExchangeKind::Direct, false),
+            ("amq.fanout", ExchangeKind::Fanout, false),
+            ("amq.topic", ExchangeKind::Topic, false),
+            ("amq.match", ExchangeKind::Headers, false),
+            ("amq.headers", ExchangeKind::Headers, false),
+        ] {
+            let declaration = ExchangeDeclaration {
+                name: name.into(),
+                kind,
+                durable: true,
+                auto_delete: false,
+                internal,
+                arguments: Table::new(),
+            };
+            if let Ok(exchange) = Exchange::new(declaration, &[]) {
+                vhost.exchanges.insert(name.into(), exchange);
+            }
+        }
+        vhost
+    }
+
+    /// Finds an exchange.
+    #[must_use]
+    pub fn exchange(&self, name: &str) -> Option<&Exchange> {
+        self.exchanges.get(name)
+    }
+
+    /// All exchanges, by name.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<&Exchange> {
+        let mut all: Vec<_> = self.exchanges.values().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Finds a queue.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> Option<&QueueEntry> {
+        self.queues.get(name)
+    }
+
+    /// All queues, by name.
+    #[must_use]
+    pub fn queues(&self) -> Vec<&QueueEntry> {
+        let mut all: Vec<_> = self.queues.values().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// The options that hold for a queue: its own under its policy.
+    #[must_use]
+    pub fn options_of(&self, queue: &QueueEntry) -> QueueOptions {
+        match Policy::for_queue(&self.policies, &queue.name, queue.kind) {
+            Some(policy) => queue.own_options.under_policy(policy),
+            None => queue.own_options.clone(),
+        }
+    }
+
+    /// Finds a queue that `actor` may use.
+    ///
+    /// # Errors
+    /// `NotFound`, or `ResourceLocked` when it is exclusive to another connection.
+    pub fn usable_queue(&self, name: &str, actor: &Actor<'_>) -> Result<&QueueEntry, Refusal> {
+        let entry = self.queues.get(name).ok_or_else(|| Refusal::no_queue(name, &self.name))?;
+        match entry.exclusive {
+            Some(owner) if owner != actor.connection && actor.access.is_some() => Err(Refusal::locked(name, &self.name)),
+            _ => Ok(entry),
+        }
+    }
+
+    fn name_of(&self, place: QueueRef) -> Option<Name> {
+        self.queues.values().find(|queue| queue.place == place).map(|queue| queue.name.clone())
+    }
+}
+
+/// Takes carriage returns and line feeds out of a name, as clients expect of a broker.
+fn clean_name(name: &str) -> String {
+    name.chars().filter(|letter| !matches!(letter, '\r' | '\n')).collect()
+}
+
+/// Refuses names that are the broker's own.
+fn check_reserved(name: &str, what: &str) -> Result<(), Refusal> {
+    if name.starts_with("amq.") {
+        return Err(Refusal::access(format!("{what} name '{name}' contains reserved prefix 'amq.*'")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Declaring and removing queues.
+
+use codec::amqp::field::Table;
+
+use super::{Actor, Change, QueueEntry, Topology, check_reserved, clean_name};
+use crate::access::{Resource, Right};
+use crate::arguments::{QueueKind, QueueOptions, check_equivalent, check_flag, queue_kind};
+use crate::{Name, QueueId, QueueRef, Refusal, RefusalKind, limits};
+
+/// A wish to declare a queue.
+#[derive(Debug, Clone)]
+pub struct QueueDeclaration {
+    /// Its name; empty takes `generated`.
+    pub name: String,
+    /// It outlives the process.
+    pub durable: bool,
+    /// Only the declaring connection may use it.
+    pub exclusive: bool,
+    /// It goes with its last consumer.
+    pub auto_delete: bool,
+    /// Its arguments.
+    pub arguments: Table,
+    /// The name for a queue without one.
+    pub generated: String,
+}
+
+/// What came of a declaration.
+#[derive(Debug, Clone)]
+pub enum QueueDeclared {
+    /// It was there, equivalent.
+    Existing(Name, QueueRef),
+    /// It is new: its shard is to make it with these options.
+    Created(Name, QueueRef, QueueKind, Box<QueueOptions>),
+}
+
+impl Topology {
+    /// Declares a queue; one that exists must be equivalent.
+    ///
+    /// # Errors
+    /// `AccessRefused` without the right or for a reserved name, `PreconditionFailed` for wrong or differing arguments,
+    /// `ResourceLocked` for an exclusive queue of another connection, `LimitExceeded` when there are too many.
+    ///
+    /// # Spec
+    /// AMQP 0-9-1 queue.declare.
+    pub fn declare_queue(&mut self, vhost: &str, wish: QueueDeclaration, actor: &Actor<'_>) -> Result<QueueDeclared, Refusal> {
+        let is_generated = wish.name.is_empty();
+        let name = if is_generated { wish.generated.clone() } else { clean_name(&wish.name) };
+        check_rights(&name, &wish, actor)?;
+        let what = format!("queue '{name}' in vhost '{vhost}'");
+        let queues_max = self.queues_max;
+        let host = self.vhost_mut(vhost)?;
+        if let Some(existing) = host.queues.get(&*name) {
+            return existing.check_declaration(&wish, actor, vhost, &what);
+        }
+        if !is_generated {
+            check_reserved(&name, "queue")?;
+        }
+        if name.len() > limits::NAME_BYTES_MAX {
+            return Err(Refusal::precondition(format!("{what}: a name has at most {} bytes", limits::NAME_BYTES_MAX)));
+        }
+        let kind = queue_kind(&wish.arguments, &what)?;
+        let own_options = check_kind(kind, &wish, QueueOptions::parse(&wish.arguments, &what)?, &what)?;
+        if host.queues.len() >= queues_max {
+            let detail = format!("vhost '{vhost}' has its limit of {queues_max} queues; delete some or raise the limit");
+            return Err(Refusal::new(RefusalKind::LimitExceeded, detail));
+        }
+        let is_stored = wish.durable && !wish.exclusive;
+        let place = self.allocate(is_stored);
+        let entry = QueueEntry {
+            name: name.as_str().into(),
+            place,
+            kind,
+            durable: wish.durable,
+            auto_delete: wish.auto_delete,
+            exclusive: wish.exclusive.then_some(actor.connection),
+            arguments: wish.arguments,
+            owner: actor.access.map(|access| access.login.clone()),
+            own_options,
+            sources: std::collections::HashSet::default(),
+        };
+        Ok(self.insert_queue(vhost, entry, is_stored))
+    }
+
+    /// Puts back a durable queue at start.
+    ///
+    /// # Errors
+    /// As [`Self::declare_queue`], when what is stored makes no sense any more.
+    pub fn restore_queue(
+        &mut self,
+        vhost: &str,
+        id: QueueId,
+        wish: QueueDeclaration,
+        owner: Option<Name>,
+    ) -> Result<QueueDeclared, Refusal> {
+        let what = format!("queue '{}' in vhost '{vhost}'", wish.name);
+        let kind = queue_kind(&wish.arguments, &what)?;
+        let own_options = check_kind(kind, &wish, QueueOptions::parse(&wish.arguments, &what)?, &what)?;
+        self.vhost_mut(vhost)?;
+        self.next_durable = self.next_durable.max(id.0 + 1);
+        let entry = QueueEntry {
+            name: wish.name.as_str().into(),
+            place: self.place(id),
+            kind,
+            durable: true,
+            auto_delete: wish.auto_delete,
+            exclusive: None,
+            arguments: wish.arguments,
+            owner,
+            own_options,
+            sources: std::collections::HashSet::default(),
+        };
+        Ok(self.insert_queue(vhost, entry, false))
+    }
+
+    fn insert_queue(&mut self, vhost: &str, entry: QueueEntry, is_noted: bool) -> QueueDeclared {
+        let (name, place, kind) = (entry.name.clone(), entry.place, entry.kind);
+        let mut options = QueueOptions::default();
+        if let Some(host) = self.vhosts.get_mut(vhost) {
+            options = host.options_of(&entry);
+            if is_noted {
+                self.changes.push(Change::QueueDeclared {
+                    id: place.id,
+                    vhost: host.name.clone(),
+                    name: name.clone(),
+                    kind,
+                    auto_delete: entry.auto_delete,
+                    arguments: entry.arguments.clone(),
+                    owner: entry.owner.clone(),
+                });
+            }
+            host.queues.insert(name.clone(), entry);
+        }
+        self.version += 1;
+        QueueDeclared::Created(name, place, kind, Box::new(options))
+    }
+
+    /// Removes a queue, its bindings and the auto-delete exchanges that lose their last one; false when it was gone already.
+    pub fn remove_queue(&mut self, vhost: &str, name: &str, place: QueueRef) -> bool {
+        let Some(host) = self.vhosts.get_mut(vhost) else { return false };
+        if host.queues.get(name).is_none_or(|queue| queue.place != place) {
+            return false;
+        }
+        let Some(entry) = host.queues.remove(name) else { return false };
+        let doomed = host.drop_bindings_to_queue(&entry.name, place, entry.sources.into_iter());
+        if place.id.is_durable() {
+            self.changes.push(Change::QueueDeleted { id: place.id });
+        }
+        self.free_slot(place);
+        for exchange in doomed {
+            self.remove_exchange(vhost, &exchange);
+        }
+        self.version += 1;
+        true
+    }
+
+    /// Finds the name of the queue that lives at a place.
+    #[must_use]
+    pub fn queue_name(&self, vhost: &str, place: QueueRef) -> Option<Name> {
+        self.vhost(vhost)?.name_of(place)
+    }
+}
+
+impl QueueEntry {
+    fn check_declaration(
+        &self,
+        wish: &QueueDeclaration,
+        actor: &Actor<'_>,
+        vhost: &str,
+        what: &str,
+    ) -> Result<QueueDeclared, Refusal> {
+        // The first difference is named in the order in which RabbitMQ looks.
+        let wished_owner = wish.exclusive.then_some(actor.connection);
+        if self.exclusive.is_some_and(|owner| owner != actor.connection) {
+            return Err(Refusal::locked(&self.name, vhost));
+        }
+        check_flag("durable", self.durable, wish.durable, what)?;
+        check_flag("auto_delete", self.auto_delete, wish.auto_delete, what)?;
+        if self.exclusive != wished_owner {
+            return Err(Refusal::locked(&self.name, vhost));
+        }
+        check_equivalent(&self.arguments, &wish.arguments, what)?;
+        Ok(QueueDeclared::Existing(self.name.clone(), self.place))
+    }
+}
+
+fn check_rights(name: &str, wish: &QueueDeclaration, actor: &Actor<'_>) -> Result<(), Refusal> {
+    let Some(access) = actor.access else { return Ok(()) };
+    access.check(Right::Configure, Resource::Queue, name)?;
+    if let Some(exchange) = wish.arguments.get("x-dead-letter-exchange").and_then(|value| value.as_str()) {
+        access.check(Right::Read, Resource::Queue, name)?;
+        access.check(Right::Write, Resource::Exchange, exchange)?;
+    }
+    Ok(())
+}
+
+/// Refuses what a kind of queue cannot be, and fills in what it always is.
+fn check_kind(
+    kind: QueueKind,
+    wish: &QueueDeclaration,
+    mut options: QueueOptions,
+    what: &str,
+) -> Result<QueueOptions, Refusal> {
+    if kind == QueueKind::Classic {
+        return Ok(options);
+    }
+    let refuse = |property: &str| {
+        Err(Refusal::precondition(format!("invalid property '{property}' for {what}: a {} queue cannot have it", kind.name())))
+    };
+    if !wish.durable {
+        return refuse("non-durable");
+    }
+    if wish.exclusive {
+        return refuse("exclusive");
+    }
+    if wish.auto_delete && kind == QueueKind::Stream {
+        return refuse("auto-delete");
+    }
+    if options.priority_max.is_some() {
+        return refuse("x-max-priority");
+    }
+    if kind == QueueKind::Quorum && options.delivery_limit.is_none() {
+        options.delivery_limit = Some(limits::DELIVERY_LIMIT_DEFAULT);
+    }
+    Ok(options)
+}

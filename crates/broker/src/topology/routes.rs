@@ -1,0 +1,216 @@
+//! Finding the queues of a message, once per batch and key.
+
+use codec::amqp::field::{TableRef, ValueRef};
+use codec::amqp::properties::PropertiesRef;
+use smallvec::SmallVec;
+
+use super::{Actor, Topology, Vhost};
+use crate::access::{Resource, Right};
+use crate::routing::{Destination, ExchangeKind, Subject};
+use crate::{Name, QueueRef, Refusal, limits};
+
+/// The queues that a message goes to, each once.
+pub type Routes = SmallVec<[QueueRef; 4]>;
+
+/// The address of a publish and what exchanges may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Addressed<'a> {
+    /// The exchange.
+    pub exchange: &'a str,
+    /// The routing key.
+    pub routing_key: &'a str,
+    /// The properties.
+    pub properties: &'a PropertiesRef<'a>,
+}
+
+/// How many routes a connection remembers.
+const REMEMBERED_MAX: usize = 64;
+
+/// What one connection has learnt about its routes; forgotten whenever the topology or its rights change.
+///
+/// Most publishers use a handful of keys: the last one is compared first, then a short list.
+#[derive(Debug, Default)]
+pub struct RouteCache {
+    version: u64,
+    last: usize,
+    known: Vec<Known>,
+    /// The newest route that depends on more than the exchange and the key.
+    once: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    exchange: Name,
+    routing_key: Box<str>,
+    routes: Routes,
+}
+
+impl RouteCache {
+    /// Forgets everything, as when the account's rights change.
+    pub fn clear(&mut self) {
+        self.known.clear();
+        self.version = 0;
+    }
+
+    /// Finds the queues for a publish and the exchange's shared name.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown exchange, `AccessRefused` without the right to write to it or for an internal one,
+    /// `PreconditionFailed` for CC or BCC that is no array.
+    #[inline]
+    pub fn route(
+        &mut self,
+        topology: &Topology,
+        vhost: &str,
+        publish: &Addressed<'_>,
+        actor: &Actor<'_>,
+    ) -> Result<(&Name, &Routes), Refusal> {
+        if self.version != topology.version() {
+            self.known.clear();
+            self.version = topology.version();
+        }
+        let place = self.recall(publish);
+        let known = match place {
+            Some(place) => {
+                self.last = place;
+                self.known.get(place)
+            }
+            None => self.learn(topology, vhost, publish, actor)?,
+        };
+        let known = known.expect("a route was found or learnt just now");
+        Ok((&known.exchange, &known.routes))
+    }
+
+    #[inline]
+    fn recall(&self, publish: &Addressed<'_>) -> Option<usize> {
+        let is_it = |known: &Known| *known.exchange == *publish.exchange && *known.routing_key == *publish.routing_key;
+        if publish.properties.headers.is_some_and(has_carbon_copies) {
+            None
+        } else if self.known.get(self.last).is_some_and(is_it) {
+            Some(self.last)
+        } else {
+            self.known.iter().position(is_it)
+        }
+    }
+
+    fn learn(
+        &mut self,
+        topology: &Topology,
+        vhost: &str,
+        publish: &Addressed<'_>,
+        actor: &Actor<'_>,
+    ) -> Result<Option<&Known>, Refusal> {
+        let Addressed { exchange, routing_key, properties } = *publish;
+        let not_found = || Refusal::no_exchange(exchange, vhost);
+        let host = topology.vhost(vhost).ok_or_else(not_found)?;
+        let found = host.exchange(exchange).ok_or_else(not_found)?;
+        if let Some(access) = actor.access {
+            access.check(Right::Write, Resource::Exchange, exchange)?;
+            if found.kind == ExchangeKind::Topic {
+                access.check_topic(Right::Write, exchange, routing_key)?;
+            }
+        }
+        if found.internal && actor.access.is_some() {
+            let detail = format!("cannot publish to internal exchange '{exchange}' in vhost '{vhost}'");
+            return Err(Refusal::access(detail));
+        }
+        let mut routes = Routes::new();
+        let by_key_alone = host.route(&found.name, routing_key, properties, &mut routes)?;
+        let known = Known { exchange: found.name.clone(), routing_key: routing_key.into(), routes };
+        if !by_key_alone {
+            self.once = Some(known);
+            return Ok(self.once.as_ref());
+        }
+        if self.known.len() >= REMEMBERED_MAX {
+            self.known.clear();
+        }
+        self.known.push(known);
+        self.last = self.known.len() - 1;
+        Ok(self.known.last())
+    }
+}
+
+fn has_carbon_copies(headers: TableRef<'_>) -> bool {
+    !headers.is_empty() && (headers.get("CC").is_some() || headers.get("BCC").is_some())
+}
+
+impl Vhost {
+    /// Adds the queues of a message published to `exchange`; true when they follow from the exchange and the key alone.
+    ///
+    /// # Errors
+    /// `PreconditionFailed` for CC or BCC that is no array of texts.
+    pub fn route(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        properties: &PropertiesRef<'_>,
+        routes: &mut Routes,
+    ) -> Result<bool, Refusal> {
+        let mut keys: SmallVec<[&str; 4]> = SmallVec::new();
+        keys.push(routing_key);
+        if let Some(headers) = properties.headers {
+            carbon_copies(headers, "CC", &mut keys)?;
+            carbon_copies(headers, "BCC", &mut keys)?;
+        }
+        let mut by_key_alone = keys.len() == 1;
+        let mut visited: SmallVec<[&str; 4]> = SmallVec::new();
+        visited.push(exchange);
+        let mut next = 0;
+        while let Some(name) = visited.get(next).copied() {
+            next += 1;
+            if next > limits::EXCHANGES_PER_ROUTE_MAX {
+                break;
+            }
+            let Some(exchange) = self.exchange(name) else { continue };
+            by_key_alone &= exchange.kind.routes_by_key_alone();
+            let mut is_taken = false;
+            for key in &keys {
+                if name.is_empty() {
+                    if let Some(queue) = self.queue(key) {
+                        is_taken = true;
+                        routes.push(queue.place);
+                    }
+                    continue;
+                }
+                exchange.matcher.route(&Subject { routing_key: key, properties }, &mut |destination| {
+                    is_taken = true;
+                    match destination {
+                        Destination::Queue(_, place) => routes.push(*place),
+                        Destination::Exchange(name) => {
+                            if !visited.contains(&&**name) {
+                                visited.push(name);
+                            }
+                        }
+                    }
+                });
+            }
+            if let Some(alternate) = exchange.alternate().filter(|_| !is_taken) {
+                if !visited.contains(&&**alternate) {
+                    visited.push(alternate);
+                }
+            }
+        }
+        if routes.len() > 1 {
+            routes.sort_unstable();
+            routes.dedup();
+        }
+        Ok(by_key_alone)
+    }
+}
+
+fn carbon_copies<'a>(headers: TableRef<'a>, name: &str, keys: &mut SmallVec<[&'a str; 4]>) -> Result<(), Refusal> {
+    let wrong = || Refusal::precondition(format!("invalid header '{name}': it must be an array of texts"));
+    let copies = match headers.get(name) {
+        None => return Ok(()),
+        Some(ValueRef::Array(copies)) => copies,
+        Some(_) => return Err(wrong()),
+    };
+    for copy in copies.iter() {
+        let copy = copy.map_err(|_| wrong())?;
+        keys.push(copy.as_str().ok_or_else(wrong)?);
+        if keys.len() > limits::CARBON_COPIES_MAX {
+            return Err(Refusal::precondition(format!("header '{name}' has more than {} keys", limits::CARBON_COPIES_MAX)));
+        }
+    }
+    Ok(())
+}
