@@ -1,1 +1,33 @@
-//! Accounts and topology in SQLite.
+//! Accounts and topology in one SQLite file that people may open and look at.
+//!
+//! It holds what has to outlive a restart and is not a message: virtual hosts,
+//! accounts and their permissions, exchanges, queues, bindings and policies.
+//! Everything is read once, as a [`Snapshot`], and then modified by [`Change`]s;
+//! nothing is ever looked up here while messages flow.
+//!
+//! It must never know AMQP's types, decide who may do what, or hold a password.
+//! [`password`] and [`credentials`] are here because they belong to the stored
+//! hashes; they touch no disk.
+//!
+//! Start reading at [`Directory::commit_batches`].
+
+pub mod account;
+mod change;
+pub mod credentials;
+mod directory;
+mod error;
+mod inspect;
+pub mod limits;
+mod model;
+pub mod password;
+mod schema;
+mod table;
+
+pub use change::Change;
+pub use directory::Directory;
+pub use error::{CommitError, Failure, Refused, Subject};
+pub use inspect::{Counts, Inspection, inspect};
+pub use model::{
+    Account, ApplyTo, Binding, DestinationKind, Exchange, Permission, Policy, Queue, QueueKind,
+    Snapshot, TopicPermission, VirtualHost,
+};

@@ -1,1 +1,80 @@
-//! Runs the broker over a log: shards, batching, group commit.
+//! Runs the broker: shard threads, batches, group commit; over the store's log and the directory's tables.
+//!
+//! # Concurrency
+//! Each shard is owned by one thread, which also hosts the connections that were accepted there. Shards talk by [`mailbox`]es of plain
+//! letters. One thread commits the journal (in the store), one commits the directory ([`metadata`]), a few check passwords
+//! ([`accounts`]), one watches memory and disk ([`alarm`]). Locks, by rank: the topology, then a mailbox; neither is held across an
+//! await. It never speaks a client protocol.
+//!
+//! Start reading at [`Engine`], then [`Connection`].
+
+pub mod accounts;
+mod administration;
+mod alarm;
+mod clock;
+mod connection;
+mod embedded;
+mod mailbox;
+mod metadata;
+mod outbox;
+mod record;
+mod reply_address;
+mod requests;
+mod shard;
+mod startup;
+
+use std::sync::Arc;
+
+pub use administration::{ConnectionView, ExchangeView, QueueView};
+pub use alarm::{Alarm, Alarms};
+pub use clock::Clock;
+pub use connection::{Batch, Connection, ConnectionInfo};
+pub use directory::{Change, CommitError};
+pub use shard::Shard;
+pub use startup::{Engine, EngineError, Options, ShardSeed};
+pub use store::{Damage, Failure as StoreFailure, Inspection};
+
+/// Examines the message log of a data directory without modifying it.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn inspect(data: &std::path::Path) -> Result<Inspection, StoreFailure> {
+    store::inspect(&store::disk::RealDisk::new(), data)
+}
+
+/// What all shards share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) topology: std::sync::RwLock<broker::topology::Topology>,
+    pub(crate) mailboxes: Vec<mailbox::Mailbox>,
+    pub(crate) metadata: metadata::Metadata,
+    pub(crate) accounts: accounts::Accounts,
+    pub(crate) alarms: Alarms,
+    pub(crate) replies: reply_address::ReplyAddresses,
+    pub(crate) connections: administration::ConnectionTable,
+    /// The policies as they are stored; locked only while some are changed.
+    pub(crate) policies: std::sync::Mutex<Vec<directory::Policy>>,
+    pub(crate) directory_path: std::path::PathBuf,
+}
+
+impl Shared {
+    /// Reads the topology. A panic while it was written stops the process before anyone can read it.
+    pub(crate) fn topology(&self) -> std::sync::RwLockReadGuard<'_, broker::topology::Topology> {
+        self.topology.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn topology_mut(&self) -> std::sync::RwLockWriteGuard<'_, broker::topology::Topology> {
+        self.topology.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Posts a letter to a shard.
+    pub(crate) fn post(&self, shard: u16, letter: mailbox::Letter) {
+        if let Some(mailbox) = self.mailboxes.get(usize::from(shard)) {
+            mailbox.post(letter);
+        }
+    }
+}
+
+/// A handle on the engine's shared parts.
+pub(crate) type SharedRef = Arc<Shared>;

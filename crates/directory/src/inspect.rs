@@ -1,0 +1,165 @@
+//! Looking at a database without modifying it, for `chaski doctor`.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::error::Failure;
+use crate::limits::{BUSY_TIMEOUT, PROBLEMS_MAX};
+use crate::schema;
+
+/// What an inspection found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The schema version of the database.
+    pub schema_version: i64,
+    /// The schema version that this program writes.
+    pub known_version: i64,
+    /// What is wrong, each as a sentence for a person; empty if nothing is.
+    ///
+    /// Units: about a hundred at most.
+    pub problems: Vec<String>,
+    /// How much is in it; `None` unless the schema is the current one and the
+    /// tables can be read.
+    pub counts: Option<Counts>,
+}
+
+impl Inspection {
+    /// Tells whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// How many rows each table holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "each field is named after its table")]
+pub struct Counts {
+    pub vhosts: u64,
+    pub accounts: u64,
+    pub permissions: u64,
+    pub topic_permissions: u64,
+    pub exchanges: u64,
+    pub queues: u64,
+    pub bindings: u64,
+    pub policies: u64,
+    pub parameters: u64,
+}
+
+/// Inspects a database, which may be in use, and modifies nothing in it.
+///
+/// Damage is a finding, not an error.
+///
+/// Errors: the file is missing or cannot be read.
+pub fn inspect(path: &Path) -> Result<Inspection, Failure> {
+    let fail = |source: rusqlite::Error| Failure::new("inspect", path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    let mut inspection = Inspection {
+        schema_version: 0,
+        known_version: schema::VERSION,
+        problems: Vec::new(),
+        counts: None,
+    };
+    match examine(&connection, &mut inspection) {
+        Ok(()) => Ok(inspection),
+        Err(error) if is_damage(&error) => {
+            inspection
+                .problems
+                .push(format!("the database is damaged: {error}"));
+            Ok(inspection)
+        }
+        Err(error) => Err(fail(error)),
+    }
+}
+
+fn examine(connection: &Connection, inspection: &mut Inspection) -> rusqlite::Result<()> {
+    // One read transaction, so that all findings are of the same moment.
+    let transaction = connection.unchecked_transaction()?;
+    inspection.schema_version =
+        transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    transaction.pragma(None, "quick_check", PROBLEMS_MAX as i64, |row| {
+        let line: String = row.get(0)?;
+        if line != "ok" {
+            inspection.problems.push(line);
+        }
+        Ok(())
+    })?;
+    match schema::check(&transaction, schema::VERSION) {
+        Ok(_) => {}
+        Err(schema::MigrateError::Sql(error)) => return Err(error),
+        Err(schema::MigrateError::Unusable(reason)) => {
+            inspection.problems.push(reason.to_string());
+            return Ok(());
+        }
+    }
+    if inspection.schema_version != schema::VERSION {
+        // Older, or empty: opening it brings it up to date.
+        return Ok(());
+    }
+    check_references(&transaction, &mut inspection.problems)?;
+    inspection.counts = Some(count(&transaction)?);
+    transaction.finish()
+}
+
+/// Finds rows that refer to something that is not there.
+fn check_references(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, parent, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        problems.push(format!(
+            "{count} rows of {table} refer to {parent} that do not exist"
+        ));
+    }
+    // Predeclared exchanges have no rows; see the rules for bindings.
+    let dangling: i64 = connection.query_row(
+        "SELECT count(*) FROM bindings AS b
+         WHERE (b.source NOT GLOB 'amq.*' AND NOT EXISTS
+                   (SELECT 1 FROM exchanges AS e WHERE e.vhost = b.vhost AND e.name = b.source))
+            OR (b.destination_kind = 'queue' AND NOT EXISTS
+                   (SELECT 1 FROM queues AS q WHERE q.vhost = b.vhost AND q.name = b.destination))
+            OR (b.destination_kind = 'exchange' AND b.destination NOT GLOB 'amq.*' AND NOT EXISTS
+                   (SELECT 1 FROM exchanges AS e
+                    WHERE e.vhost = b.vhost AND e.name = b.destination))",
+        [],
+        |row| row.get(0),
+    )?;
+    if dangling > 0 {
+        problems.push(format!(
+            "{dangling} bindings lead from or to something that does not exist"
+        ));
+    }
+    Ok(())
+}
+
+fn count(connection: &Connection) -> rusqlite::Result<Counts> {
+    let rows = |table: &str| {
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+            row.get::<_, i64>(0).map(i64::unsigned_abs)
+        })
+    };
+    Ok(Counts {
+        vhosts: rows("vhosts")?,
+        accounts: rows("accounts")?,
+        permissions: rows("permissions")?,
+        topic_permissions: rows("topic_permissions")?,
+        exchanges: rows("exchanges")?,
+        queues: rows("queues")?,
+        bindings: rows("bindings")?,
+        policies: rows("policies")?,
+        parameters: rows("parameters")?,
+    })
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error_code()
+        .is_some_and(|code| [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase].contains(&code))
+}
+
+#[cfg(test)]
+mod tests;

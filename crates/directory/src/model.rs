@@ -1,0 +1,271 @@
+//! The rows of the directory as plain values.
+//!
+//! Nothing here knows AMQP's types: arguments are an encoded field table, kept
+//! byte for byte, and kinds that the broker may add to are plain text.
+
+use std::collections::BTreeMap;
+
+/// A name space of exchanges, queues, bindings, policies and permissions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VirtualHost {
+    /// Its name, for example `/`.
+    pub name: String,
+}
+
+/// Someone who may log in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The name typed at login; see [`crate::account::check_login_name`].
+    pub login: String,
+    /// The password as a PHC string; empty when no password logs in.
+    pub password_hash: String,
+    /// Roles such as `administrator`, in the order given.
+    ///
+    /// Units: at most [`crate::limits::TAGS_MAX`], each 1..=64 bytes without
+    /// commas, blanks or control characters.
+    pub tags: Vec<String>,
+}
+
+// Written by hand so that no log line ever carries a hash.
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account")
+            .field("login", &self.login)
+            .field("password_hash", &"[redacted]")
+            .field("tags", &self.tags)
+            .finish()
+    }
+}
+
+/// What an account may do in a virtual host: one regular expression per right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    /// The virtual host it applies to.
+    pub vhost: String,
+    /// The account it is given to.
+    pub login: String,
+    /// Names that may be declared and deleted.
+    pub configure: String,
+    /// Names that may be written to.
+    pub write: String,
+    /// Names that may be read from.
+    pub read: String,
+}
+
+/// A further restriction on the routing keys of one topic exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicPermission {
+    /// The virtual host it applies to.
+    pub vhost: String,
+    /// The account it is given to.
+    pub login: String,
+    /// The exchange it restricts; it need not exist yet.
+    pub exchange: String,
+    /// Routing keys that may be published with.
+    pub write: String,
+    /// Routing keys that may be bound with.
+    pub read: String,
+}
+
+/// A durable exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The virtual host it is in.
+    pub vhost: String,
+    /// Its name.
+    pub name: String,
+    /// Its type as the client spelled it: `direct`, `fanout`, `topic`, …
+    pub kind: String,
+    /// Whether it outlives a restart.
+    pub durable: bool,
+    /// Whether it goes when its last binding goes.
+    pub auto_delete: bool,
+    /// Whether clients are kept from publishing to it.
+    pub internal: bool,
+    /// The declared arguments, an encoded field table.
+    pub arguments: Vec<u8>,
+}
+
+/// How a queue keeps its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QueueKind {
+    /// A queue whose messages leave when settled.
+    Classic,
+    /// A durable queue with a delivery limit.
+    Quorum,
+    /// A log that many consumers read without removing anything.
+    Stream,
+}
+
+/// A durable queue. Exclusive queues go with their connection and never get here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// The number under which the message log knows it.
+    ///
+    /// Units: `0..=i64::MAX`.
+    pub id: u64,
+    /// The virtual host it is in.
+    pub vhost: String,
+    /// Its name.
+    pub name: String,
+    /// How it keeps its messages.
+    pub kind: QueueKind,
+    /// Whether it outlives a restart.
+    pub durable: bool,
+    /// Whether it goes when its last consumer goes.
+    pub auto_delete: bool,
+    /// The declared arguments, an encoded field table.
+    pub arguments: Vec<u8>,
+    /// The account that declared it; `None` once that account is deleted, so
+    /// that a later account of the same name inherits nothing.
+    pub owner: Option<String>,
+}
+
+/// What a binding leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DestinationKind {
+    /// A queue.
+    Queue,
+    /// Another exchange.
+    Exchange,
+}
+
+/// A rule that leads messages from an exchange to a queue or another exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The virtual host of both ends.
+    pub vhost: String,
+    /// The exchange that messages come from.
+    pub source: String,
+    /// What `destination` names.
+    pub destination_kind: DestinationKind,
+    /// The queue or exchange that messages go to.
+    pub destination: String,
+    /// The binding key. Bytes, because AMQP does not ask for UTF-8 here.
+    pub routing_key: Vec<u8>,
+    /// The arguments, an encoded field table.
+    pub arguments: Vec<u8>,
+}
+
+/// What a policy applies to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ApplyTo {
+    /// Queues and exchanges.
+    All,
+    /// Exchanges.
+    Exchanges,
+    /// Queues and streams.
+    Queues,
+    /// Classic queues.
+    ClassicQueues,
+    /// Quorum queues.
+    QuorumQueues,
+    /// Streams.
+    Streams,
+}
+
+/// Settings for all queues and exchanges whose name matches a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The virtual host it applies to.
+    pub vhost: String,
+    /// Its name.
+    pub name: String,
+    /// The regular expression that names are matched against.
+    pub pattern: String,
+    /// What it applies to.
+    pub apply_to: ApplyTo,
+    /// The highest one that matches wins.
+    pub priority: i64,
+    /// The settings, a JSON object as text.
+    pub definition: String,
+}
+
+/// Everything in the directory at one moment.
+///
+/// Shape: bindings and exchanges in the order of their declaration, queues by
+/// id, the rest by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Snapshot {
+    /// The virtual hosts.
+    pub vhosts: Vec<VirtualHost>,
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// The permissions.
+    pub permissions: Vec<Permission>,
+    /// The topic permissions.
+    pub topic_permissions: Vec<TopicPermission>,
+    /// The exchanges.
+    pub exchanges: Vec<Exchange>,
+    /// The queues.
+    pub queues: Vec<Queue>,
+    /// The bindings.
+    pub bindings: Vec<Binding>,
+    /// The policies.
+    pub policies: Vec<Policy>,
+    /// The server's own values by key.
+    pub parameters: BTreeMap<String, String>,
+}
+
+impl QueueKind {
+    /// The word that names it in the database and in `x-queue-type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+            Self::Stream => "stream",
+        }
+    }
+
+    /// Reads [`QueueKind::as_str`]'s word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Classic, Self::Quorum, Self::Stream]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
+}
+
+impl DestinationKind {
+    /// The word that names it in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Exchange => "exchange",
+        }
+    }
+
+    /// Reads [`DestinationKind::as_str`]'s word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Queue, Self::Exchange]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
+}
+
+impl ApplyTo {
+    /// The word that names it in the database and in RabbitMQ's tools.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Exchanges => "exchanges",
+            Self::Queues => "queues",
+            Self::ClassicQueues => "classic_queues",
+            Self::QuorumQueues => "quorum_queues",
+            Self::Streams => "streams",
+        }
+    }
+
+    /// Reads [`ApplyTo::as_str`]'s word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::All,
+            Self::Exchanges,
+            Self::Queues,
+            Self::ClassicQueues,
+            Self::QuorumQueues,
+            Self::Streams,
+        ]
+        .into_iter()
+        .find(|apply_to| apply_to.as_str() == word)
+    }
+}

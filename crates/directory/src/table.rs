@@ -1,0 +1,8 @@
+//! From rows to values and back: every SQL statement on the tables.
+
+mod apply;
+mod load;
+mod row;
+
+pub(crate) use apply::{ApplyError, apply};
+pub(crate) use load::load;

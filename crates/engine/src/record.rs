@@ -1,0 +1,82 @@
+//! A message as the store keeps it: the bytes of one record's payload.
+//!
+//! # Shape
+//! Little-endian: version u8, flags u8 (bit 0 persistent), priority u8, exchange length u8, key length u8, properties length u32,
+//! expires at u64 (ms since 1970, all ones is never), received at u64, expiration u64 (ms, all ones is none), then exchange, key,
+//! properties and body.
+
+use std::sync::Arc;
+
+use broker::{Body, Message, Name};
+use bytes::Bytes;
+
+const VERSION: u8 = 1;
+const HEADER_BYTES: usize = 33;
+const PERSISTENT: u8 = 1;
+const NONE: u64 = u64::MAX;
+/// Bodies from this size on share the bytes that were read; smaller ones are copied out of the chunk.
+const SHARE_BYTES_MIN: usize = 4096;
+
+/// The fixed part of a record.
+pub(crate) struct Header([u8; HEADER_BYTES]);
+
+impl Header {
+    pub(crate) fn new(message: &Message, expires_at_ms: u64, received_ms: u64) -> Self {
+        let mut bytes = [0; HEADER_BYTES];
+        let lengths = [short(message.exchange().len()), short(message.routing_key().len())];
+        let properties = u32::try_from(message.properties().len()).unwrap_or(u32::MAX);
+        let head = [VERSION, u8::from(message.persistent) * PERSISTENT, message.priority, lengths[0], lengths[1]];
+        bytes[..5].copy_from_slice(&head);
+        bytes[5..9].copy_from_slice(&properties.to_le_bytes());
+        bytes[9..17].copy_from_slice(&expires_at_ms.to_le_bytes());
+        bytes[17..25].copy_from_slice(&received_ms.to_le_bytes());
+        bytes[25..33].copy_from_slice(&message.expiration_ms.unwrap_or(NONE).to_le_bytes());
+        Self(bytes)
+    }
+
+    /// The parts of the record, in order.
+    pub(crate) fn parts<'a>(&'a self, message: &'a Message) -> [&'a [u8]; 5] {
+        let address = [message.exchange().as_bytes(), message.routing_key().as_bytes()];
+        [&self.0, address[0], address[1], message.properties(), message.body()]
+    }
+}
+
+/// A record read back.
+pub(crate) struct Decoded {
+    pub(crate) message: Arc<Message>,
+    pub(crate) expires_at_ms: u64,
+    pub(crate) received_ms: u64,
+}
+
+/// Reads a record; `exchange` is the name of the one before, shared again when it is the same. `None` for bytes of another form.
+pub(crate) fn decode(payload: &Bytes, exchange: &mut Name) -> Option<Decoded> {
+    let header: &[u8; HEADER_BYTES] = payload.first_chunk()?;
+    if header[0] != VERSION {
+        return None;
+    }
+    let number = |at: usize| header.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+    let properties_length = u32::from_le_bytes(header.get(5..9)?.try_into().ok()?) as usize;
+    let key_start = HEADER_BYTES + usize::from(header[3]);
+    let properties_start = key_start + usize::from(header[4]);
+    let body_start = properties_start.checked_add(properties_length)?;
+    let name = std::str::from_utf8(payload.get(HEADER_BYTES..key_start)?).ok()?;
+    if **exchange != *name {
+        *exchange = name.into();
+    }
+    let key = std::str::from_utf8(payload.get(key_start..properties_start)?).ok()?;
+    let properties = payload.get(properties_start..body_start)?;
+    let body = payload.get(body_start..)?;
+    let body = if body.len() < SHARE_BYTES_MIN { Body::Copy(body) } else { Body::Share(payload.slice(body_start..)) };
+    let mut message = Message::new(exchange.clone(), key, properties, body);
+    message.persistent = header[1] & PERSISTENT != 0;
+    message.priority = header[2];
+    message.expiration_ms = Some(number(25)?).filter(|expiration| *expiration != NONE);
+    Some(Decoded { message: Arc::new(message), expires_at_ms: number(9)?, received_ms: number(17)? })
+}
+
+fn short(length: usize) -> u8 {
+    u8::try_from(length).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests;

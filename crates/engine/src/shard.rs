@@ -1,0 +1,363 @@
+//! One shard: its queues, its connections' events, and the turns that move both.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use broker::log::Position;
+use broker::shard::{DeadLetter, dead_letter_cycles, dead_message};
+use broker::topology::Routes;
+use broker::{ConnectionId, Event, Message, QueueRef, Reply, Sink};
+
+use crate::SharedRef;
+use crate::embedded::EmbeddedLog;
+use crate::mailbox::{Letter, Settlement};
+use crate::outbox::Outboxes;
+
+/// How often a settling that failed, as on a full disk, is tried again.
+const SETTLE_RETRY_MS: u64 = 500;
+/// Rounds of dead-lettering in one turn; what is left has its turn after others had theirs.
+const DEAD_LETTER_ROUNDS_MAX: usize = 64;
+
+/// What a shard's thread owns.
+pub(crate) struct State {
+    pub(crate) core: broker::shard::Shard<EmbeddedLog>,
+    pub(crate) outboxes: Outboxes,
+    /// Connections that wait until the log takes publishes again.
+    throttled: Vec<Waker>,
+    settle_retry_ms: Option<u64>,
+}
+
+/// One shard, on its own thread.
+///
+/// # Concurrency
+/// Not shared between threads. Every borrow of its state ends before anything is awaited.
+pub struct Shard {
+    pub(crate) index: u16,
+    pub(crate) shared: SharedRef,
+    pub(crate) state: RefCell<State>,
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Shard").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+impl Shard {
+    pub(crate) fn new(index: u16, shared: SharedRef, core: broker::shard::Shard<EmbeddedLog>) -> Rc<Self> {
+        let outboxes = Outboxes::new(index, shared.mailboxes.len());
+        let state = State { core, outboxes, throttled: Vec::new(), settle_retry_ms: None };
+        Rc::new(Self { index, shared, state: RefCell::new(state) })
+    }
+
+    /// The shard's number.
+    #[must_use]
+    pub const fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// Says whether publishers are to wait: for memory, for the disk, or for the log to catch up.
+    #[must_use]
+    pub fn must_publishers_wait(&self) -> bool {
+        self.shared.alarms.is_raised() || self.state.borrow_mut().core.log().shard().backpressure()
+    }
+
+    /// Asks to be woken when publishers may go on.
+    pub fn wake_when_unblocked(&self, waker: &Waker) {
+        self.state.borrow_mut().throttled.push(waker.clone());
+    }
+
+    /// Runs the shard until it is dropped: letters, timers, what became durable.
+    pub async fn run(self: Rc<Self>) {
+        let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) else { return };
+        loop {
+            self.turn();
+            let deadline = self.next_deadline();
+            let letters = mailbox.notify.notified();
+            match deadline {
+                None => letters.await,
+                Some(at_ms) => {
+                    let at = tokio::time::Instant::from_std(self.shared.clock.instant_of(at_ms));
+                    tokio::select! {
+                        () = letters => {}
+                        () = tokio::time::sleep_until(at) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        let state = self.state.borrow();
+        match (state.core.next_deadline(), state.settle_retry_ms) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Does everything that is due.
+    pub(crate) fn turn(&self) {
+        let now_ms = self.shared.clock.now_ms();
+        let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) else { return };
+        let mut letters = mailbox.take(Vec::new());
+        for letter in letters.drain(..) {
+            self.read(letter, now_ms);
+        }
+        {
+            let mut state = self.state.borrow_mut();
+            let State { core, outboxes, .. } = &mut *state;
+            core.release(outboxes);
+            core.tick(now_ms, outboxes);
+        }
+        self.settle_for_log(now_ms);
+        self.finish(now_ms);
+        self.wake_throttled();
+    }
+
+    fn wake_throttled(&self) {
+        if !self.state.borrow().throttled.is_empty() && !self.must_publishers_wait() {
+            let waiting = std::mem::take(&mut self.state.borrow_mut().throttled);
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Settles what keeps the journal from letting go of its oldest file.
+    fn settle_for_log(&self, now_ms: u64) {
+        let mut state = self.state.borrow_mut();
+        let Some(request) = state.core.log().shard().settle_request() else { return };
+        if state.settle_retry_ms.is_some_and(|at| at > now_ms) {
+            return;
+        }
+        state.settle_retry_ms = None;
+        if state.core.settle_until(Position(request.position.0)).is_err() {
+            state.settle_retry_ms = Some(now_ms + SETTLE_RETRY_MS);
+            return;
+        }
+        let (log, backlogs) = state.core.durable_backlogs();
+        let mut states = backlogs.filter_map(|(backlog, next)| backlog.state(next));
+        log.shard().settle_done(request, &mut states);
+    }
+
+    /// Ends a turn or a batch: dead letters, queues whose time has come, letters to other shards, the log's batch.
+    pub(crate) fn finish(&self, now_ms: u64) {
+        for _ in 0..DEAD_LETTER_ROUNDS_MAX {
+            let (dead, spent, transferred) = {
+                let mut state = self.state.borrow_mut();
+                (state.core.take_dead_letters(), state.core.take_spent(), state.core.take_transferred())
+            };
+            if dead.is_empty() && spent.is_empty() && transferred.is_empty() {
+                break;
+            }
+            for (place, sequence) in transferred {
+                self.post(place.shard, Letter::Transferred { place, sequence }, now_ms);
+            }
+            for letter in dead {
+                self.route_dead_letter(&letter, now_ms);
+            }
+            for place in spent {
+                self.delete(place, false, false, None);
+            }
+        }
+        let mut state = self.state.borrow_mut();
+        state.core.log().submit();
+        for (shard, letters) in state.outboxes.letters.iter_mut().enumerate() {
+            if !letters.is_empty() {
+                if let Some(mailbox) = self.shared.mailboxes.get(shard) {
+                    mailbox.post_all(letters);
+                }
+            }
+        }
+    }
+
+    /// Gives a letter to a shard: at once to this one, at the end of the batch to another.
+    pub(crate) fn post(&self, shard: u16, letter: Letter, now_ms: u64) {
+        if shard == self.index {
+            self.read(letter, now_ms);
+        } else if let Some(letters) = self.state.borrow_mut().outboxes.letters.get_mut(usize::from(shard)) {
+            letters.push(letter);
+        }
+    }
+
+    fn route_dead_letter(&self, letter: &DeadLetter, now_ms: u64) {
+        let message = Arc::new(dead_message(letter, now_ms));
+        let targets = self.dead_letter_targets(letter, &message);
+        let mut state = self.state.borrow_mut();
+        let State { core, outboxes, .. } = &mut *state;
+        let (local, remote): (Routes, Routes) = targets.iter().copied().partition(|target| target.shard == self.index);
+        core.publish(&local, &message, None, now_ms, outboxes);
+        let mut origin = letter.sequence.map(|sequence| (letter.place, sequence));
+        for (shard, letters) in outboxes.letters.iter_mut().enumerate() {
+            let there: Routes = remote.iter().copied().filter(|target| usize::from(target.shard) == shard).collect();
+            if !there.is_empty() {
+                letters.push(Letter::DeadLetter { targets: there, message: message.clone(), from: origin.take() });
+            }
+        }
+        // On one shard both ends are in one batch of the log: the letter is not lost and not doubled.
+        if let Some((place, sequence)) = origin {
+            core.transferred(place, sequence);
+        }
+    }
+
+    fn dead_letter_targets(&self, letter: &DeadLetter, message: &Message) -> Routes {
+        let mut targets = Routes::new();
+        let topology = self.shared.topology();
+        let Some(vhost) = topology.vhost(&letter.vhost) else { return targets };
+        if vhost.route_message(message, &mut targets).is_err() {
+            return targets;
+        }
+        for name in dead_letter_cycles(message, letter.reason) {
+            if let Some(queue) = vhost.queue(&name) {
+                targets.retain(|target| *target != queue.place);
+            }
+        }
+        targets
+    }
+
+    /// Deletes a queue that this shard owns, answering when a channel is given.
+    pub(crate) fn delete(&self, place: QueueRef, if_unused: bool, if_empty: bool, answer: Option<(ConnectionId, u16)>) {
+        let deleted = {
+            let mut state = self.state.borrow_mut();
+            let State { core, outboxes, .. } = &mut *state;
+            core.delete(place, if_unused, if_empty, outboxes)
+        };
+        match deleted {
+            Err(refusal) => self.answer(answer, Err(refusal)),
+            Ok(None) => self.answer(answer, Ok(Reply::Deleted(0))),
+            Ok(Some((vhost, name, messages))) => {
+                let changes = {
+                    let mut topology = self.shared.topology_mut();
+                    topology.remove_queue(&vhost, &name, place);
+                    topology.take_changes()
+                };
+                self.commit_then_answer(changes, answer, Reply::Deleted(messages));
+            }
+        }
+    }
+
+    fn answer(&self, to: Option<(ConnectionId, u16)>, result: Result<Reply, broker::Refusal>) {
+        if let Some((connection, channel)) = to {
+            self.state.borrow_mut().outboxes.event(connection, Event::Replied { channel, result });
+        }
+    }
+
+    fn read(&self, letter: Letter, now_ms: u64) {
+        let mut state = self.state.borrow_mut();
+        let State { core, outboxes, .. } = &mut *state;
+        match letter {
+            Letter::Event(connection, event) => return self.forward(connection, event, state, now_ms),
+            Letter::Create(specification) => core.create(*specification, now_ms),
+            Letter::Publish { targets, message, ticket } => core.publish(&targets, &message, ticket, now_ms, outboxes),
+            Letter::DeadLetter { targets, message, from } => {
+                core.publish(&targets, &message, None, now_ms, outboxes);
+                if let Some((place, sequence)) = from {
+                    core.transferred_when_durable(place, sequence);
+                }
+            }
+            Letter::Transferred { place, sequence } => core.transferred(place, sequence),
+            Letter::Settle { connection, settlements } => settle(core, outboxes, connection, &settlements, now_ms),
+            Letter::Consume { place, connection, channel, wish } => {
+                core.consume(place, connection, channel, &wish, now_ms, outboxes);
+            }
+            Letter::Cancel { place, connection, consumer, answer } => {
+                core.cancel(place, connection, consumer, now_ms, outboxes);
+                if let Some(channel) = answer {
+                    outboxes.event(connection, Event::Replied { channel, result: Ok(Reply::Done) });
+                }
+            }
+            Letter::Resume { place, connection } => core.resume(place, connection, now_ms, outboxes),
+            Letter::Get { place, connection, channel, no_ack } => {
+                let got = core.get(place, connection, no_ack, now_ms, outboxes);
+                let result = got.map(|found| found.map_or(Reply::Empty, |(delivery, left)| Reply::Got(Box::new(delivery), left)));
+                outboxes.event(connection, Event::Replied { channel, result });
+            }
+            Letter::Purge { place, connection, channel } => {
+                let purged = core.purge(place, now_ms, outboxes);
+                outboxes.event(connection, Event::Replied { channel, result: Ok(Reply::Purged(purged)) });
+            }
+            Letter::Delete { place, if_unused, if_empty, answer } => {
+                drop(state);
+                self.delete(place, if_unused, if_empty, answer);
+            }
+            Letter::Declared { name, place, connection, channel } => {
+                let statistics = core.statistics(place, true, now_ms).unwrap_or_default();
+                let reply = Reply::QueueDeclared { name, messages: statistics.ready, consumers: statistics.consumers };
+                outboxes.event(connection, Event::Replied { channel, result: Ok(reply) });
+            }
+            Letter::Sync { connection, channel } => core.sync(connection, channel, outboxes),
+            Letter::Configure { place, options } => core.configure(place, *options, now_ms, outboxes),
+            Letter::Statistics { places, answer } => {
+                let all = places.into_iter().map(|place| core.statistics(place, false, now_ms)).collect();
+                // Whoever asked may have gone.
+                let _ = answer.send(all);
+            }
+            Letter::Consumers { places, answer } => {
+                let _ = answer.send(places.into_iter().flat_map(|place| core.consumers(place)).collect());
+            }
+            Letter::Alarm(reason) => {
+                for connection in outboxes.connections() {
+                    outboxes.event(connection, reason.map_or(Event::Unblocked, Event::Blocked));
+                }
+            }
+            Letter::Close { connection, reason } => {
+                let all = connection.map_or_else(|| outboxes.connections(), |one| vec![one]);
+                for connection in all {
+                    outboxes.event(connection, Event::Close(reason.clone()));
+                }
+            }
+        }
+    }
+
+    /// Passes on an event from another shard; a delivery to a connection that has gone goes back to its queue.
+    fn forward(&self, connection: ConnectionId, event: Event, mut state: std::cell::RefMut<'_, State>, now_ms: u64) {
+        if state.outboxes.is_open(connection) {
+            state.outboxes.event(connection, event);
+            return;
+        }
+        drop(state);
+        self.return_undelivered(connection, event, now_ms);
+    }
+
+    /// Puts back a delivery that nobody will handle any more.
+    pub(crate) fn return_undelivered(&self, connection: ConnectionId, event: Event, now_ms: u64) {
+        let (delivery, consumer) = match event {
+            Event::Deliver { consumer, delivery, .. } => (delivery, Some(consumer)),
+            Event::Replied { result: Ok(Reply::Got(delivery, _)), .. } => (*delivery, None),
+            Event::Replied { .. }
+            | Event::Confirmed { .. }
+            | Event::ConsumerCancelled { .. }
+            | Event::Blocked(_)
+            | Event::Unblocked
+            | Event::Close(_) => return,
+        };
+        let settlement = Settlement {
+            place: delivery.queue,
+            consumer,
+            sequence: delivery.sequence,
+            outcome: broker::Outcome::Recovered,
+        };
+        self.post(delivery.queue.shard, Letter::Settle { connection, settlements: vec![settlement] }, now_ms);
+    }
+}
+
+/// Settles in order, then lets each queue that was concerned go on.
+fn settle(
+    core: &mut broker::shard::Shard<EmbeddedLog>,
+    outboxes: &mut Outboxes,
+    connection: ConnectionId,
+    settlements: &[Settlement],
+    now_ms: u64,
+) {
+    let mut touched = Routes::new();
+    for settlement in settlements {
+        let Settlement { place, consumer, sequence, outcome } = *settlement;
+        core.settle(place, connection, consumer, sequence, outcome, now_ms, outboxes);
+        if !touched.contains(&place) {
+            touched.push(place);
+        }
+    }
+    for place in touched {
+        core.after_settle(place, now_ms, outboxes);
+    }
+}

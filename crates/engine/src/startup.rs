@@ -1,0 +1,384 @@
+//! Opening a data directory: tables, topology, queues with their messages; and closing it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use broker::log::Stored;
+use broker::shard::QueueSpecification;
+use broker::topology::{Actor, BindingView, ExchangeDeclaration, QueueDeclaration, QueueDeclared, Topology};
+use broker::{ConnectionId, ExchangeKind, Name, QueueId};
+use codec::amqp::field::{Table, TableRef};
+use directory::{Change, CommitError, Directory, Permission, Snapshot, password};
+use store::disk::RealDisk;
+use store::{Hooks, RecoveredQueue, ShardLog, Store};
+
+use crate::accounts::{Accounts, GUEST};
+use crate::alarm::{AlarmLimits, Alarms};
+use crate::clock::Clock;
+use crate::embedded::{EmbeddedBacklog, EmbeddedLog};
+use crate::mailbox::Mailbox;
+use crate::metadata::Metadata;
+use crate::shard::Shard;
+use crate::{Shared, SharedRef, record};
+
+/// The virtual host that every server has.
+const DEFAULT_VHOST: &str = "/";
+
+/// How to run the engine.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Shards, each a thread; at least 1.
+    pub shards: u16,
+    /// Bytes of one journal file.
+    pub journal_bytes: u64,
+    /// Bytes of one segment.
+    pub segment_bytes: u64,
+    /// The guest account may log in, from this machine.
+    pub guest: bool,
+    /// The administrator's name at first start.
+    pub administrator: String,
+    /// The administrator's password at first start; generated when absent.
+    pub administrator_password: Option<String>,
+    /// Queues of one virtual host.
+    pub queues_max: usize,
+    /// Above this many bytes of memory publishers wait.
+    pub memory_high_bytes: u64,
+    /// Below this many they go on.
+    pub memory_resume_bytes: u64,
+    /// Below this many free bytes on disk publishers wait.
+    pub disk_free_low_bytes: u64,
+    /// Above this many they go on.
+    pub disk_free_resume_bytes: u64,
+}
+
+/// Why the engine cannot start or stop.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The message log cannot be opened.
+    #[error(transparent)]
+    Store(#[from] store::Failure),
+    /// The directory cannot be opened.
+    #[error(transparent)]
+    Directory(#[from] directory::Failure),
+    /// The first accounts cannot be made.
+    #[error("the first accounts cannot be made")]
+    FirstStart(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A thread cannot be started.
+    #[error("a thread cannot be started")]
+    Thread(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What one shard's thread begins with.
+pub struct ShardSeed {
+    index: u16,
+    shared: SharedRef,
+    log: ShardLog,
+    store: Arc<Store>,
+    queues: Vec<Restored>,
+}
+
+impl std::fmt::Debug for ShardSeed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ShardSeed").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+struct Restored {
+    specification: QueueSpecification,
+    recovered: Option<RecoveredQueue>,
+}
+
+/// The running engine, as whoever started it holds it.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) shared: SharedRef,
+    store: Arc<Store>,
+    /// The administrator's password, when this start made the account.
+    pub first_password: Option<(String, String)>,
+    /// What recovery found damaged.
+    pub damage: Vec<store::Damage>,
+}
+
+impl Engine {
+    /// Opens a data directory and everything in it; the seeds are to become [`Shard`]s on threads of their own.
+    ///
+    /// # Errors
+    /// The directory is locked, damaged beyond starting, or the disk fails.
+    pub fn open(options: &Options) -> Result<(Self, Vec<ShardSeed>), EngineError> {
+        let shards = usize::from(options.shards.max(1));
+        let store_options =
+            store::Options { shards, journal_bytes: options.journal_bytes, segment_bytes: options.segment_bytes };
+        let hooks = Hooks { failed: Arc::new(|failure| stop_at_once(&failure.to_string())) };
+        let (mut store, recovery) = Store::open(Arc::new(RealDisk::new()), &options.data, store_options, hooks)?;
+        let mut directory = Directory::open(&options.data.join("directory.sqlite"))?;
+        let first_password = first_start(&mut directory, options)?;
+        let snapshot = directory.load()?;
+        let (topology, specifications) = build_topology(&snapshot, shards, options.queues_max);
+        let accounts = Accounts::start(&snapshot, options.guest).map_err(EngineError::Thread)?;
+        let metadata = Metadata::start(directory, stop_at_once).map_err(|error| EngineError::Thread(error.into()))?;
+        let limits = AlarmLimits {
+            memory_high_bytes: options.memory_high_bytes,
+            memory_resume_bytes: options.memory_resume_bytes,
+            disk_free_low_bytes: options.disk_free_low_bytes,
+            disk_free_resume_bytes: options.disk_free_resume_bytes,
+        };
+        let shared = Arc::new(Shared {
+            clock: Clock::default(),
+            topology: std::sync::RwLock::new(topology),
+            mailboxes: (0..shards).map(|_| Mailbox::default()).collect(),
+            metadata,
+            accounts,
+            alarms: Alarms::new(limits),
+            replies: crate::reply_address::ReplyAddresses::default(),
+            connections: crate::administration::ConnectionTable::default(),
+            policies: std::sync::Mutex::new(snapshot.policies),
+            directory_path: options.data.join("directory.sqlite"),
+        });
+        let mut logs: Vec<ShardLog> = (0..shards).map(|index| store.shard(index)).collect();
+        for (index, log) in logs.iter_mut().enumerate() {
+            let weak = Arc::downgrade(&shared);
+            log.set_waker(Arc::new(move || {
+                if let Some(mailbox) = weak.upgrade().as_ref().and_then(|shared| shared.mailboxes.get(index)) {
+                    mailbox.notify.notify_one();
+                }
+            }));
+        }
+        let store = Arc::new(store);
+        let watched = Arc::downgrade(&store);
+        let free_bytes = move || watched.upgrade().and_then(|store| store.free_bytes().ok());
+        crate::alarm::watch(&shared, free_bytes).map_err(|error| EngineError::Thread(error.into()))?;
+        let seeds = sow(&shared, &store, logs, specifications, recovery.queues);
+        Ok((Self { shared, store, first_password, damage: recovery.damage }, seeds))
+    }
+
+    /// The engine's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Tells every connection to close, for a reason that clients are shown.
+    pub fn close_connections(&self, reason: &str) {
+        for mailbox in &self.shared.mailboxes {
+            mailbox.post(crate::mailbox::Letter::Close { connection: None, reason: reason.into() });
+        }
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn connection_count(&self) -> usize {
+        self.shared.connections.len()
+    }
+
+    /// Makes everything durable and ends the threads; every [`Shard`] must have been dropped.
+    ///
+    /// # Errors
+    /// The log could not be flushed.
+    pub fn close(self) -> Result<(), EngineError> {
+        self.shared.metadata.stop();
+        match Arc::try_unwrap(self.store) {
+            Ok(store) => Ok(store.close()?),
+            // A look at the free space may hold it for a moment: dropping the store flushes it as well.
+            Err(store) => {
+                drop(store);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl ShardSeed {
+    /// Makes the shard; to be called on the thread that will run it.
+    #[must_use]
+    pub fn grow(self) -> Rc<Shard> {
+        let now_ms = self.shared.clock.now_ms();
+        let mut core = broker::shard::Shard::new(EmbeddedLog::new(self.log, self.store));
+        for Restored { specification, recovered } in self.queues {
+            match recovered {
+                Some(recovered) => {
+                    let (next, messages) = (recovered.next.0, stored_messages(&recovered));
+                    core.restore(specification, EmbeddedBacklog::new(recovered.log), next, messages, now_ms);
+                }
+                None => core.create(specification, now_ms),
+            }
+        }
+        Shard::new(self.index, self.shared, core)
+    }
+}
+
+/// What failed on disk may not be written over: the process ends, and recovery decides at the next start.
+fn stop_at_once(failure: &str) {
+    tracing::error!(failure, "the disk failed; stopping at once so that nothing unconfirmed is taken for durable");
+    #[expect(clippy::print_stderr, reason = "the log may go elsewhere, and this must be seen")]
+    {
+        eprintln!("chaski: the disk failed: {failure}. Nothing confirmed is lost; check the disk, then start again.");
+    }
+    std::process::exit(1);
+}
+
+/// Makes the accounts and the virtual host of a new data directory.
+fn first_start(directory: &mut Directory, options: &Options) -> Result<Option<(String, String)>, EngineError> {
+    if !directory.load()?.vhosts.is_empty() {
+        return Ok(None);
+    }
+    let failed = |error: password::PasswordError| EngineError::FirstStart(error.into());
+    let given = options.administrator_password.clone();
+    let shown = given.is_none();
+    let secret = given.map_or_else(|| password::generate_password().map_err(failed), Ok)?;
+    let account = |login: &str, secret: &str| -> Result<directory::Account, EngineError> {
+        Ok(directory::Account {
+            login: login.to_owned(),
+            password_hash: password::hash(secret).map_err(failed)?,
+            tags: vec!["administrator".to_owned()],
+        })
+    };
+    let mut changes = vec![Change::VhostAdded { name: DEFAULT_VHOST.to_owned() }];
+    for (login, secret) in [(options.administrator.as_str(), secret.as_str()), (GUEST, GUEST)] {
+        changes.push(Change::AccountAdded(account(login, secret)?));
+        changes.push(Change::PermissionSet(full_rights(login)));
+    }
+    directory.commit(&changes).map_err(|error| match error {
+        CommitError::Failure(failure) => EngineError::Directory(failure),
+        CommitError::Refused(refused) => EngineError::FirstStart(Box::new(refused)),
+    })?;
+    Ok(shown.then(|| (options.administrator.clone(), secret)))
+}
+
+fn full_rights(login: &str) -> Permission {
+    Permission {
+        vhost: DEFAULT_VHOST.to_owned(),
+        login: login.to_owned(),
+        configure: ".*".to_owned(),
+        write: ".*".to_owned(),
+        read: ".*".to_owned(),
+    }
+}
+
+/// Puts the stored topology together. What makes no sense any more is named and left out.
+fn build_topology(snapshot: &Snapshot, shards: usize, queues_max: usize) -> (Topology, Vec<QueueSpecification>) {
+    let server = Actor { connection: ConnectionId(u64::MAX), access: None };
+    let next_queue = snapshot.queues.iter().map(|queue| queue.id + 1).max().unwrap_or(1);
+    let mut topology = Topology::new(shards, next_queue);
+    topology.set_queues_max(queues_max);
+    for vhost in &snapshot.vhosts {
+        topology.add_vhost(&vhost.name);
+        topology.set_policies(&vhost.name, crate::administration::compile_policies(&snapshot.policies, &vhost.name));
+    }
+    for exchange in &snapshot.exchanges {
+        let restored = ExchangeKind::parse(&exchange.kind).and_then(|kind| {
+            let wish = ExchangeDeclaration {
+                name: exchange.name.clone(),
+                kind,
+                durable: exchange.durable,
+                auto_delete: exchange.auto_delete,
+                internal: exchange.internal,
+                arguments: table(&exchange.arguments),
+            };
+            topology.declare_exchange(&exchange.vhost, wish, &server)
+        });
+        if let Err(refusal) = restored {
+            tracing::error!(exchange = exchange.name, vhost = exchange.vhost, %refusal, "a stored exchange is left out");
+        }
+    }
+    let mut specifications = Vec::with_capacity(snapshot.queues.len());
+    for queue in &snapshot.queues {
+        let wish = QueueDeclaration {
+            name: queue.name.clone(),
+            durable: true,
+            exclusive: false,
+            auto_delete: queue.auto_delete,
+            arguments: table(&queue.arguments),
+            generated: String::new(),
+        };
+        let owner = queue.owner.as_deref().map(Name::from);
+        match topology.restore_queue(&queue.vhost, QueueId(queue.id), wish, owner) {
+            Ok(QueueDeclared::Created(name, place, kind, options)) => specifications.push(QueueSpecification {
+                name,
+                vhost: queue.vhost.as_str().into(),
+                place,
+                kind,
+                auto_delete: queue.auto_delete,
+                options: *options,
+            }),
+            Ok(QueueDeclared::Existing(..)) => {}
+            Err(refusal) => {
+                tracing::error!(queue = queue.name, vhost = queue.vhost, %refusal, "a stored queue is left out");
+            }
+        }
+    }
+    for binding in &snapshot.bindings {
+        let view = BindingView {
+            vhost: binding.vhost.as_str().into(),
+            source: binding.source.as_str().into(),
+            destination: binding.destination.as_str().into(),
+            to_exchange: binding.destination_kind == directory::DestinationKind::Exchange,
+            routing_key: String::from_utf8_lossy(&binding.routing_key).into(),
+            arguments: table(&binding.arguments),
+        };
+        if let Err(refusal) = topology.bind(view, &server) {
+            tracing::error!(source = binding.source, destination = binding.destination, %refusal, "a stored binding is left out");
+        }
+    }
+    // All of this is on disk already.
+    drop(topology.take_changes());
+    (topology, specifications)
+}
+
+pub(crate) fn table(bytes: &[u8]) -> Table {
+    TableRef::new(bytes).to_owned().unwrap_or_default()
+}
+
+/// Gives every shard its log and its queues. Messages of queues that are not in the directory any more are dropped.
+fn sow(
+    shared: &SharedRef,
+    store: &Arc<Store>,
+    logs: Vec<ShardLog>,
+    specifications: Vec<QueueSpecification>,
+    recovered: Vec<RecoveredQueue>,
+) -> Vec<ShardSeed> {
+    let mut recovered: HashMap<u64, RecoveredQueue> = recovered.into_iter().map(|queue| (queue.queue.0, queue)).collect();
+    let mut queues: Vec<Vec<Restored>> = logs.iter().map(|_| Vec::new()).collect();
+    for specification in specifications {
+        let kept = recovered.remove(&specification.place.id.0);
+        if let Some(queues) = queues.get_mut(usize::from(specification.place.shard)) {
+            queues.push(Restored { specification, recovered: kept });
+        }
+    }
+    let mut logs = logs;
+    if let Some(first) = logs.first_mut() {
+        for (_, orphan) in recovered {
+            orphan.log.remove(first);
+        }
+        first.submit();
+    }
+    let seed = |(index, (log, queues)): (usize, (ShardLog, Vec<Restored>))| ShardSeed {
+        index: u16::try_from(index).unwrap_or(u16::MAX),
+        shared: shared.clone(),
+        log,
+        store: store.clone(),
+        queues,
+    };
+    logs.into_iter().zip(queues).enumerate().map(seed).collect()
+}
+
+fn stored_messages(recovered: &RecoveredQueue) -> Vec<Stored> {
+    let mut exchange = Name::from("");
+    let read = recovered.messages.iter().filter_map(|message| {
+        let decoded = record::decode(&message.payload, &mut exchange);
+        if decoded.is_none() {
+            tracing::error!(sequence = message.sequence.0, "a message has an unknown form and is left out");
+        }
+        decoded.map(|decoded| Stored {
+            sequence: message.sequence.0,
+            message: decoded.message,
+            expires_at_ms: decoded.expires_at_ms,
+            received_ms: decoded.received_ms,
+            delivery_count: message.note,
+        })
+    });
+    read.collect()
+}
