@@ -109,19 +109,18 @@ fn position(deaths: &[Value], queue: &str, reason: Reason) -> Option<usize> {
     })
 }
 
-/// Says whether handing `message` to `queue` closes a cycle of deaths without a rejection.
-pub(crate) fn closes_cycle(message: &Message, queue: &str, reason: Reason) -> bool {
+/// Serves dead-lettering across shards.
+pub(crate) fn cyclic_queues(message: &Message, reason: Reason) -> Vec<String> {
     if reason == Reason::Rejected {
-        return false;
+        return Vec::new();
     }
-    let Ok((properties, _)) = Properties::decode(message.properties()) else { return false };
+    let Ok((properties, _)) = Properties::decode(message.properties()) else { return Vec::new() };
     let Some(Value::Array(deaths)) = properties.headers.as_ref().and_then(|headers| headers.get("x-death")) else {
-        return false;
+        return Vec::new();
     };
     let text = |entry: &Value, key: &str| {
         entry.as_table().and_then(|table| table.get(key)).and_then(Value::as_str).map(str::to_owned)
     };
-    // Newest first: everything down to this queue's own entry is the cycle.
-    let Some(own) = deaths.iter().position(|entry| text(entry, "queue").as_deref() == Some(queue)) else { return false };
-    deaths.iter().take(own + 1).all(|entry| text(entry, "reason").as_deref() != Some(Reason::Rejected.name()))
+    let without_rejection = deaths.iter().take_while(|entry| text(entry, "reason").as_deref() != Some(Reason::Rejected.name()));
+    without_rejection.filter_map(|entry| text(entry, "queue")).collect()
 }

@@ -57,6 +57,8 @@ pub trait Log {
 
     /// The position of the batch that is being filled.
     fn position(&self) -> Position;
+    /// The position at which everything appended so far is durable.
+    fn appended(&self) -> Position;
     /// Appends a message; it is durable when the returned position is.
     fn append_message(&mut self, append: &Append<'_>) -> Position;
     /// Appends that the messages `first..=last` of a queue are gone, and drops them from its backlog.

@@ -67,6 +67,7 @@ pub struct DeadLetter {
 pub(crate) struct Effects {
     pub(crate) dead: Vec<DeadLetter>,
     pub(crate) spent: Vec<QueueRef>,
+    pub(crate) transferred: Vec<(QueueRef, u64)>,
 }
 
 /// What an operation on a queue works with.

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::arguments::{QueueKind, QueueOptions};
-use crate::death::{Death, bury, closes_cycle};
+use crate::death::{Death, bury, cyclic_queues};
 use crate::log::{Append, BacklogError, Log, Position, Stored};
 use crate::queue::{Effects, Offered, Queue, Work};
 use crate::stream::Stream;
@@ -38,6 +38,8 @@ pub struct QueueSpecification {
 /// One consumer, as listings show it.
 #[derive(Debug, Clone)]
 pub struct ConsumerView {
+    /// Its virtual host.
+    pub vhost: Name,
     /// Its queue.
     pub queue: Name,
     /// Its connection.
@@ -50,6 +52,10 @@ pub struct ConsumerView {
     pub prefetch: u32,
     /// Messages that it has not settled.
     pub unacked: u32,
+    /// Its messages need no acknowledgement.
+    pub no_ack: bool,
+    /// It has the queue to itself.
+    pub exclusive: bool,
 }
 
 #[derive(Debug)]
@@ -85,7 +91,7 @@ impl<L: Log> Shard<L> {
             log,
             pending: VecDeque::new(),
             timers: BTreeSet::new(),
-            effects: Effects { dead: Vec::new(), spent: Vec::new() },
+            effects: Effects { dead: Vec::new(), spent: Vec::new(), transferred: Vec::new() },
             resident_bytes: 0,
         }
     }
@@ -408,6 +414,9 @@ impl<L: Log> Shard<L> {
             Some(Cell::Queue(queue)) => queue
                 .consumers()
                 .map(|consumer| ConsumerView {
+                    vhost: queue.vhost.clone(),
+                    no_ack: consumer.no_ack,
+                    exclusive: consumer.exclusive,
                     queue: queue.name.clone(),
                     connection: consumer.connection,
                     channel: consumer.channel,
@@ -420,6 +429,9 @@ impl<L: Log> Shard<L> {
                 .readers()
                 .iter()
                 .map(|reader| ConsumerView {
+                    vhost: stream.vhost.clone(),
+                    no_ack: false,
+                    exclusive: false,
                     queue: stream.name.clone(),
                     connection: reader.connection,
                     channel: reader.channel,
@@ -443,7 +455,7 @@ impl<L: Log> Shard<L> {
 
     /// Answers once everything appended so far is durable (tx.commit).
     pub fn sync<S: Sink>(&mut self, connection: ConnectionId, channel: u16, sink: &mut S) {
-        let position = self.log.position();
+        let position = self.log.appended();
         if position <= self.log.durable() {
             sink.event(connection, Event::Replied { channel, result: Ok(Reply::Done) });
         } else {
@@ -465,7 +477,7 @@ impl<L: Log> Shard<L> {
                 Some(Pending::Sync { connection, channel, .. }) => {
                     sink.event(connection, Event::Replied { channel, result: Ok(Reply::Done) });
                 }
-                Some(Pending::Transferred { place, sequence, .. }) => self.transferred(place, sequence),
+                Some(Pending::Transferred { place, sequence, .. }) => self.effects.transferred.push((place, sequence)),
                 None => return,
             }
         }
@@ -554,9 +566,15 @@ impl<L: Log> Shard<L> {
         }
     }
 
-    /// Ends a dead message in its queue once everything appended so far is durable, for letters that other shards took.
+    /// Serves dead-lettering across shards.
+    #[must_use]
+    pub fn take_transferred(&mut self) -> Vec<(QueueRef, u64)> {
+        std::mem::take(&mut self.effects.transferred)
+    }
+
+    /// Notes
     pub fn transferred_when_durable(&mut self, place: QueueRef, sequence: u64) {
-        let position = self.log.position();
+        let position = self.log.appended();
         self.pending.push_back(Pending::Transferred { position, place, sequence });
     }
 
@@ -580,10 +598,10 @@ pub fn dead_message(letter: &DeadLetter, now_ms: u64) -> Message {
     bury(&letter.message, &death)
 }
 
-/// Says whether a dead message that comes to `queue` has been there before without any consumer's doing.
+/// Serves dead-lettering across shards.
 #[must_use]
-pub fn is_dead_letter_cycle(message: &Message, queue: &str, letter: &DeadLetter) -> bool {
-    closes_cycle(message, queue, letter.reason)
+pub fn dead_letter_cycles(message: &Message, reason: crate::Reason) -> Vec<String> {
+    cyclic_queues(message, reason)
 }
 
 impl Pending {

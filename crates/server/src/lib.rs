@@ -1,1 +1,18 @@
-//! Listeners, TLS, configuration, shutdown.
+//! The server: listeners, TLS, configuration, administration, shutdown.
+//!
+//! It binds sockets to sessions and sessions to the engine; it holds no rules of its own.
+//!
+//! Start reading at [`serve`].
+
+pub mod admin;
+mod amqp;
+mod announce;
+mod backend;
+pub mod config;
+pub mod doctor;
+mod listen;
+mod serve;
+mod tls;
+mod transport;
+
+pub use serve::{ServeError, ServeOptions, serve};

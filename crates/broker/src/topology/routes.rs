@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::{Actor, Topology, Vhost};
 use crate::access::{Resource, Right};
 use crate::routing::{Destination, ExchangeKind, Subject};
-use crate::{Name, QueueRef, Refusal, limits};
+use crate::{Message, Name, QueueRef, Refusal, limits};
 
 /// The queues that a message goes to, each once.
 pub type Routes = SmallVec<[QueueRef; 4]>;
@@ -135,6 +135,12 @@ fn has_carbon_copies(headers: TableRef<'_>) -> bool {
 }
 
 impl Vhost {
+    /// Serves dead-lettering across shards.
+    pub fn route_message(&self, message: &Message, routes: &mut Routes) -> Result<(), Refusal> {
+        let properties = PropertiesRef::parse(message.properties()).unwrap_or_default();
+        self.route(message.exchange(), message.routing_key(), &properties, routes).map(|_| ())
+    }
+
     /// Adds the queues of a message published to `exchange`; true when they follow from the exchange and the key alone.
     ///
     /// # Errors

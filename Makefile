@@ -1,0 +1,23 @@
+# The doors for people; what is more than a line behind them lives in tools/, bench/ and conformance/.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-long bench fmt
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build the server and start it, data in ./data
+	cargo build --profile dist --package chaski
+	exec target/dist/chaski serve --data ./data
+
+test: ## Install what is missing and run everything (under half an hour on two cores)
+	tools/test
+
+test-long: ## The same with hundreds of kills, long fuzzing and many more random cases
+	tools/test --long
+
+bench: ## Compare the speed with RabbitMQ's and with the machine's own floors
+	cargo build --profile dist --package chaski
+	bench/compare.py
+
+fmt: ## Format the code
+	cargo fmt --all

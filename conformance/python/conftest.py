@@ -1,0 +1,135 @@
+"""Fixtures: one broker per run, one connection per test, names that no other test uses."""
+
+import secrets
+import sys
+from pathlib import Path
+
+import pika
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from harness.brokers import open_broker  # noqa: E402
+from harness.raw import RawConnection  # noqa: E402
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("broker under test")
+    group.addoption("--broker", choices=["chaski", "rabbitmq"], default="chaski", help="which broker to start")
+    group.addoption("--url", help="test a broker that runs already, e.g. amqp://guest:guest@127.0.0.1:5672/%%2F")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "differs_on_rabbitmq(reason): RabbitMQ 3.10 does otherwise; skipped there")
+    config.addinivalue_line("markers", "operated: needs the operator's tools, so a broker that this run started")
+
+
+def pytest_collection_modifyitems(config, items):
+    operated = not config.getoption("url")
+    on_rabbitmq = operated and config.getoption("broker") == "rabbitmq"
+    for item in items:
+        differs = item.get_closest_marker("differs_on_rabbitmq")
+        if differs and on_rabbitmq:
+            item.add_marker(pytest.mark.skip(reason=f"RabbitMQ 3.10: {differs.args[0]}"))
+        if item.get_closest_marker("operated") and not operated:
+            item.add_marker(pytest.mark.skip(reason="needs a broker that this run started"))
+
+
+@pytest.fixture(scope="session")
+def broker(request):
+    """The broker under test, listening."""
+    started = open_broker(request.config.getoption("broker"), request.config.getoption("url"))
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture
+def ctl(broker):
+    """The operator of the broker. Tests that use it carry the mark `operated`."""
+    return broker.ctl
+
+
+@pytest.fixture
+def connect(broker):
+    """Opens pika connections that are closed at the end of the test."""
+    opened = []
+
+    def opener(username=None, password=None, vhost=None, **options):
+        options.setdefault("blocked_connection_timeout", 30)
+        credentials = pika.PlainCredentials(username or broker.username, password or broker.password)
+        connection = pika.BlockingConnection(pika.ConnectionParameters(
+            broker.host, broker.port, broker.vhost if vhost is None else vhost, credentials, **options))
+        opened.append(connection)
+        return connection
+
+    yield opener
+    for connection in opened:
+        try:
+            connection.close()
+        except pika.exceptions.AMQPError:
+            pass
+
+
+@pytest.fixture
+def connection(connect):
+    return connect()
+
+
+@pytest.fixture
+def channel(connection):
+    return connection.channel()
+
+
+@pytest.fixture
+def raw(broker):
+    """Opens raw sockets to the broker that are closed at the end of the test."""
+    opened = []
+
+    def opener(**options):
+        link = RawConnection(broker, **options)
+        opened.append(link)
+        return link
+
+    yield opener
+    for link in opened:
+        link.close()
+
+
+@pytest.fixture
+def name(request, broker):
+    """Makes names of queues and exchanges that no other test uses, and deletes them at the end."""
+    made = []
+
+    def maker(label=""):
+        made.append(f"conformance.{secrets.token_hex(4)}.{label}")
+        return made[-1]
+
+    yield maker
+    if not made or request.config.getoption("url") is None:
+        return
+    with RawConnection(broker) as link:
+        link.open()
+        for each in made:
+            link.call(1, "queue.delete", queue=each)
+            link.call(1, "exchange.delete", exchange=each)
+
+
+@pytest.fixture
+def user(ctl):
+    """Makes accounts with a password of `secret`, removed at the end of the test."""
+    made = []
+
+    def maker(configure=None, write=None, read=None, tags=(), vhost="/"):
+        account = f"user-{secrets.token_hex(4)}"
+        ctl.user_add(account, "secret", tags)
+        made.append(account)
+        if configure is not None:
+            ctl.permission_set(account, vhost, configure, write, read)
+        return account
+
+    yield maker
+    for account in made:
+        ctl.user_delete(account)

@@ -1,0 +1,183 @@
+//! The commands, and the help that documents them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{alarm, bench, config, consume, list, permission, policy, publish, serve, user, vhost};
+
+const AFTER_HELP: &str = "\
+Examples:
+  chaski serve                                  start on this machine, data in ./data
+  chaski serve --bind 0.0.0.0 --data /srv/chaski
+  chaski user add anna --full-access /          make an account (asks for its password)
+  chaski queue list                             queues with their messages
+  chaski publish -k tasks 'wash the dishes'     to the queue tasks
+  chaski consume tasks --count 1
+  chaski status --json                          for scripts
+
+Configuration: a flag wins over the environment (CHASKI_..., also from ./.env), which wins over
+the file (--config, else DATA/chaski.toml), which wins over the default. `chaski config` prints
+the file with every key explained.
+
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage or configuration
+  3  cannot reach the server
+  4  refused
+  5  what was named does not exist
+  6  it exists already
+
+NO_COLOR=1 turns colours off. `chaski COMMAND --help` says more about a command.";
+
+/// A message broker that every RabbitMQ client speaks to, in one program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "chaski",
+    version,
+    after_help = AFTER_HELP,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    propagate_version = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The flags that every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Globals {
+    /// The data directory [default: ./data; environment: CHASKI_DATA]
+    #[arg(
+        long,
+        global = true,
+        display_order = 900,
+        help_heading = "Everywhere",
+        value_name = "DIR"
+    )]
+    pub(crate) data: Option<PathBuf>,
+
+    /// The configuration file [default: DATA/chaski.toml if it exists; environment: CHASKI_CONFIG]
+    #[arg(
+        long,
+        global = true,
+        display_order = 900,
+        help_heading = "Everywhere",
+        value_name = "FILE"
+    )]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Print JSON, for scripts
+    #[arg(long, global = true, display_order = 900, help_heading = "Everywhere")]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the server
+    Serve(serve::ServeArgs),
+
+    /// Show how the running server is
+    Status,
+
+    /// Accounts: who may log in
+    User {
+        #[command(subcommand)]
+        command: user::UserCommand,
+    },
+
+    /// Virtual hosts: separate worlds of exchanges and queues
+    Vhost {
+        #[command(subcommand)]
+        command: vhost::VhostCommand,
+    },
+
+    /// Permissions: what an account may do in a virtual host
+    Permission {
+        #[command(subcommand)]
+        command: permission::PermissionCommand,
+    },
+
+    /// Policies: arguments given to queues and exchanges by their names
+    Policy {
+        #[command(subcommand)]
+        command: policy::PolicyCommand,
+    },
+
+    /// Send messages to an exchange or a queue
+    Publish(publish::PublishArgs),
+
+    /// Receive messages of a queue and print them
+    Consume(consume::ConsumeArgs),
+
+    /// Measure an AMQP broker, or the floors of this machine
+    Bench {
+        #[command(subcommand)]
+        command: bench::BenchCommand,
+    },
+
+    /// Queues
+    Queue {
+        #[command(subcommand)]
+        command: list::QueueCommand,
+    },
+
+    /// Exchanges
+    Exchange {
+        #[command(subcommand)]
+        command: list::ListCommand,
+    },
+
+    /// Bindings
+    Binding {
+        #[command(subcommand)]
+        command: list::ListCommand,
+    },
+
+    /// Consumers
+    Consumer {
+        #[command(subcommand)]
+        command: list::ListCommand,
+    },
+
+    /// Open connections
+    Connection {
+        #[command(subcommand)]
+        command: list::ConnectionCommand,
+    },
+
+    /// Raise or clear an alarm by hand, to see how publishers bear being paused
+    Alarm {
+        #[command(subcommand)]
+        command: alarm::AlarmCommand,
+    },
+
+    /// Load the TLS certificates again, without closing a connection
+    Reload,
+
+    /// Check a data directory and say what is found; changes nothing
+    Doctor,
+
+    /// Print the commented default configuration, or the values in effect
+    Config(config::ConfigArgs),
+
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  chaski completions bash > /etc/bash_completion.d/chaski
+  chaski completions zsh > ~/.zfunc/_chaski
+  chaski completions fish > ~/.config/fish/completions/chaski.fish")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! What a load run does.
+
+use std::time::Duration;
+
+use crate::amqp::{AmqpUrl, ConnectOptions};
+
+/// Describes a load run.
+///
+/// [`LoadOptions::new`] gives one producer, one consumer and one queue for ten seconds, transient and unpaced.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// What the load goes to.
+    pub target: Target,
+    /// Connections that publish; each publishes to its share of the queues in turn.
+    pub producers: usize,
+    /// Connections that consume, spread over the queues.
+    pub consumers: usize,
+    /// Queues.
+    pub queues: usize,
+    /// Body length.
+    pub size: SizeRange,
+    /// How messages get to queues.
+    pub routing: Routing,
+    /// Durable queues and exchange.
+    pub durable: bool,
+    /// Persistent messages.
+    pub persistent: bool,
+    /// Publishes are marked mandatory.
+    pub mandatory: bool,
+    /// Publisher confirms, with the most publishes that one producer keeps in flight.
+    pub confirms: Option<usize>,
+    /// How consumers acknowledge.
+    pub acks: AckMode,
+    /// Messages per second over all producers; none sends as fast as it goes.
+    ///
+    /// A paced run is open-loop: every message has a due time, and its latencies count from that time even when it is sent late.
+    pub rate: Option<f64>,
+    /// When the run ends.
+    pub length: RunLength,
+    /// Time before figures count.
+    pub warm_up: Duration,
+    /// The most messages sent and not yet delivered, over all queues; producers wait beyond it. None is unlimited.
+    ///
+    /// Without a limit an unpaced run measures how fast a server fills its memory: see [`LoadOptions::sensible_backlog`].
+    pub backlog_max: Option<u64>,
+    /// Threads of the generator.
+    pub threads: usize,
+    /// Arguments for every queue's declaration, as `x-queue-type=quorum`.
+    pub queue_arguments: Vec<(String, QueueArgument)>,
+    /// Begins the names of the exchange and the queues.
+    pub prefix: String,
+    /// Queues and exchange stay after the run.
+    pub keep: bool,
+    /// Time for the last messages to arrive after the producers stopped.
+    pub drain_timeout: Duration,
+    /// Process whose processor time and memory are reported, with its children.
+    pub server_pid: Option<u32>,
+}
+
+/// What a load run talks to.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a run has one of them")]
+pub enum Target {
+    /// An AMQP broker.
+    Amqp {
+        /// Where it is.
+        url: AmqpUrl,
+        /// How to connect; the heartbeat is always off.
+        connect: ConnectOptions,
+    },
+    /// A relay of bytes (see [`crate::relay`]), at `host:port`.
+    Relay(String),
+}
+
+/// How messages get to queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// By the default exchange, the routing key being the queue's name.
+    Queue,
+    /// By a direct exchange of the run, bound with each queue's name.
+    Direct,
+    /// By a topic exchange of the run, bound with each queue's name.
+    Topic,
+    /// By a fanout exchange of the run: every message to every queue.
+    Fanout,
+}
+
+/// How consumers acknowledge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckMode {
+    /// Not at all: the server settles on sending.
+    Auto,
+    /// By `basic.ack`.
+    Manual {
+        /// Most unacknowledged messages on a consumer; zero is unlimited.
+        prefetch: u16,
+        /// One ack with `multiple` for so many messages; one acks each by itself.
+        every: u16,
+    },
+}
+
+/// When a run ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RunLength {
+    /// After a time, the warm-up not counted.
+    Time(Duration),
+    /// After so many publishes over all producers.
+    Messages(u64),
+    /// Two stages: so many publishes without consumers, then consumers until the queues are empty.
+    Backlog(u64),
+    /// No messages: so many connections with a channel each are opened and held for a time.
+    Idle {
+        /// How many.
+        connections: usize,
+        /// How long they are held.
+        hold: Duration,
+    },
+}
+
+/// Body lengths in bytes, drawn uniformly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeRange {
+    /// Shortest.
+    pub min: usize,
+    /// Longest.
+    pub max: usize,
+}
+
+/// Value of a queue argument.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueueArgument {
+    /// A 64-bit number.
+    Number(i64),
+    /// A text.
+    Text(String),
+    /// True or false.
+    Flag(bool),
+}
+
+/// Largest body that a run sends: 64 MiB.
+pub const SIZE_MAX: usize = 64 << 20;
+/// Most connections of one run.
+pub const CONNECTIONS_MAX: usize = 100_000;
+const STEADY_BACKLOG_MESSAGES: u64 = 100_000;
+const STEADY_BACKLOG_BYTES: u64 = 64 << 20;
+/// Most queues of one run.
+pub const QUEUES_MAX: usize = 100_000;
+
+impl LoadOptions {
+    /// One producer, one consumer and one queue for ten seconds, 16-byte transient messages, unpaced.
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            producers: 1,
+            consumers: 1,
+            queues: 1,
+            size: SizeRange { min: 16, max: 16 },
+            routing: Routing::Queue,
+            durable: false,
+            persistent: false,
+            mandatory: false,
+            confirms: None,
+            acks: AckMode::Auto,
+            rate: None,
+            length: RunLength::Time(Duration::from_secs(10)),
+            warm_up: Duration::from_secs(1),
+            backlog_max: None,
+            threads: 1,
+            queue_arguments: Vec::new(),
+            prefix: format!("bench-{}", std::process::id()),
+            keep: false,
+            drain_timeout: Duration::from_secs(30),
+            server_pid: None,
+        }
+    }
+
+    /// The limit on undelivered messages that keeps an unpaced run steady: 100,000 messages or 64 MiB.
+    ///
+    /// None where a limit would change what is measured: a paced run, a backlog, a run without consumers.
+    pub fn sensible_backlog(&self) -> Option<u64> {
+        let steady = match self.length {
+            RunLength::Time(_) | RunLength::Messages(_) => true,
+            RunLength::Backlog(_) | RunLength::Idle { .. } => false,
+        };
+        let by_bytes = STEADY_BACKLOG_BYTES / self.size.max.max(1) as u64;
+        (steady && self.rate.is_none() && self.consumers > 0)
+            .then(|| STEADY_BACKLOG_MESSAGES.min(by_bytes).max(1))
+    }
+
+    /// Says what contradicts itself, before anything is started.
+    ///
+    /// # Errors
+    ///
+    /// Gives one sentence for the person who chose the options.
+    pub fn check(&self) -> Result<(), String> {
+        let idle = matches!(self.length, RunLength::Idle { .. });
+        let connections = match self.length {
+            RunLength::Idle { connections, .. } => connections,
+            RunLength::Time(_) | RunLength::Messages(_) | RunLength::Backlog(_) => {
+                self.producers + self.consumers
+            }
+        };
+        if connections == 0 || connections > CONNECTIONS_MAX {
+            return Err(format!("connections must be 1 to {CONNECTIONS_MAX}"));
+        }
+        if self.threads == 0 || self.threads > 64 {
+            return Err("threads must be 1 to 64".to_owned());
+        }
+        if self.size.min > self.size.max || self.size.max > SIZE_MAX {
+            return Err(format!("the size must be a range from 0 to {SIZE_MAX}"));
+        }
+        if self.confirms == Some(0) {
+            return Err("confirms need at least one message in flight".to_owned());
+        }
+        if self.rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1e9)) {
+            return Err("the rate must be above 0 and at most 1e9".to_owned());
+        }
+        if let AckMode::Manual { prefetch, every } = self.acks
+            && (every == 0 || prefetch != 0 && every > prefetch)
+        {
+            return Err("one ack may cover 1 message up to the prefetch".to_owned());
+        }
+        if idle {
+            return Ok(());
+        }
+        self.check_queues()
+    }
+
+    fn check_queues(&self) -> Result<(), String> {
+        if self.queues == 0 || self.queues > QUEUES_MAX {
+            return Err(format!("queues must be 1 to {QUEUES_MAX}"));
+        }
+        if self.prefix.is_empty() || self.prefix.len() > 200 {
+            return Err("the prefix must have 1 to 200 bytes".to_owned());
+        }
+        if matches!(self.length, RunLength::Backlog(_)) {
+            if self.producers == 0 || self.consumers == 0 {
+                return Err("a backlog needs producers and consumers".to_owned());
+            }
+            if self.backlog_max.is_some() {
+                return Err("a backlog cannot be limited".to_owned());
+            }
+        }
+        if self.backlog_max.is_some() && self.consumers == 0 {
+            return Err("a limit on undelivered messages needs consumers".to_owned());
+        }
+        if matches!(self.target, Target::Relay(_)) {
+            let fanout = self.routing == Routing::Fanout && self.producers == 1;
+            let pairs = self.routing == Routing::Queue
+                && self.producers == self.queues
+                && self.consumers == self.queues;
+            if self.confirms.is_some() || self.acks != AckMode::Auto {
+                return Err("a relay knows neither confirms nor acks".to_owned());
+            }
+            if matches!(self.length, RunLength::Backlog(_)) || !(pairs || fanout) {
+                return Err(
+                    "through a relay, producers, consumers and queues come in equal numbers, or one producer fans out"
+                        .to_owned(),
+                );
+            }
+        }
+        Ok(())
+    }
+}

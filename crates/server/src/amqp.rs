@@ -1,0 +1,334 @@
+//! One AMQP connection: its socket, its session and its end of the engine, driven by one task.
+//!
+//! Each time the task runs it handles what has come from the engine, writes, reads one batch and handles that; then it starts again
+//! until nothing moves. It reads only while its session takes input, so a peer that publishes faster than it may is slowed by TCP.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use broker::{OutboxGauge, Refusal};
+use bytes::{Bytes, BytesMut};
+use engine::{Batch, Connection, ConnectionInfo, Shard};
+use session::{Action, Denied, Login, Session, Settings};
+use tokio::time::{Instant, Sleep};
+
+use crate::transport::Transport;
+
+/// The first read of a connection, and the least later on, in bytes.
+const READ_BYTES_MIN: usize = 4 << 10;
+/// The most that is read at once, in bytes.
+const READ_BYTES_MAX: usize = 256 << 10;
+/// Rounds of one turn; then other connections have theirs.
+const ROUNDS_MAX: usize = 8;
+
+type Verdict = Pin<Box<dyn Future<Output = Checked>>>;
+
+/// What came of a check of credentials.
+enum Checked {
+    Login(Result<engine::accounts::Login, engine::accounts::Denied>),
+    Secret(bool),
+}
+
+/// Who is connected, and by which door.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) listener: &'static str,
+}
+
+/// Everything of one connection.
+struct Driver {
+    transport: Transport,
+    session: Session,
+    shard: Rc<Shard>,
+    connection: Option<Connection>,
+    gauge: Arc<OutboxGauge>,
+    peer: Peer,
+    login: Option<engine::accounts::Login>,
+    verdict: Option<Verdict>,
+    /// Bytes read and not handled: a part of a frame, or what waits behind a pause.
+    input: Bytes,
+    read_bytes: usize,
+    /// Delivered bytes that were encoded and not yet written whole.
+    unwritten: usize,
+    alarm: Pin<Box<Sleep>>,
+    alarm_at_ms: u64,
+    is_end: bool,
+}
+
+/// Serves one connection until it is closed.
+pub(crate) async fn drive(transport: Transport, peer: Peer, shard: Rc<Shard>, settings: Arc<Settings>) {
+    let gauge = Arc::new(OutboxGauge::default());
+    let now_ms = shard.now_ms();
+    let mut driver = Driver {
+        transport,
+        session: Session::new(settings, gauge.clone(), now_ms),
+        shard,
+        connection: None,
+        gauge,
+        peer,
+        login: None,
+        verdict: None,
+        input: Bytes::new(),
+        read_bytes: READ_BYTES_MIN,
+        unwritten: 0,
+        alarm: Box::pin(tokio::time::sleep_until(Instant::now())),
+        alarm_at_ms: 0,
+        is_end: false,
+    };
+    let outcome = std::future::poll_fn(|context| driver.poll(context)).await;
+    if let Err(error) = &outcome {
+        tracing::debug!(peer = %driver.peer.address, %error, "connection lost");
+    }
+    driver.close();
+    // What the session said last is to be read before the socket closes.
+    if outcome.is_ok() {
+        let _ = std::future::poll_fn(|context| driver.transport.poll_shutdown(context)).await;
+    }
+}
+
+impl Driver {
+    /// Runs until nothing moves; ready when the connection is over.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        for _ in 0..ROUNDS_MAX {
+            let now_ms = self.shard.now_ms();
+            let mut moved = self.check_time(context, now_ms);
+            moved |= self.poll_verdict(context, now_ms);
+            moved |= self.handle_events(context, now_ms);
+            moved |= self.poll_write(context)?;
+            if self.session.is_closed() && self.session.output().is_empty() {
+                return self.transport.poll_flush(context);
+            }
+            moved |= self.poll_input(context, now_ms)?;
+            if self.is_end {
+                return Poll::Ready(Ok(()));
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Does what is due, and sets the alarm for what is next.
+    fn check_time(&mut self, context: &mut Context<'_>, now_ms: u64) -> bool {
+        let Some(deadline) = self.session.next_deadline() else { return false };
+        let mut is_due = false;
+        if deadline <= now_ms {
+            is_due = true;
+            let (session, mut batch) = (&mut self.session, self.connection.as_mut().map(Connection::batch));
+            session.handle_timeout(now_ms, batch.as_mut());
+            if let Some(batch) = batch {
+                batch.finish();
+            }
+        }
+        // The alarm moves only when it has rung or is late: traffic puts the deadline off at every turn.
+        let deadline = self.session.next_deadline().unwrap_or(deadline);
+        if self.alarm_at_ms <= now_ms || deadline < self.alarm_at_ms {
+            self.alarm_at_ms = deadline;
+            let ahead = std::time::Duration::from_millis(deadline.saturating_sub(now_ms).max(1));
+            self.alarm.as_mut().reset(Instant::now() + ahead);
+            is_due |= self.alarm.as_mut().poll(context).is_ready();
+        }
+        is_due
+    }
+
+    fn poll_verdict(&mut self, context: &mut Context<'_>, now_ms: u64) -> bool {
+        let Some(verdict) = &mut self.verdict else { return false };
+        let Poll::Ready(checked) = verdict.as_mut().poll(context) else { return false };
+        self.verdict = None;
+        match checked {
+            Checked::Login(Ok(login)) => {
+                let accepted = Login { name: login.name.clone(), impersonator: login.impersonator };
+                self.login = Some(login);
+                self.session.authenticated(Ok(accepted), now_ms);
+            }
+            Checked::Login(Err(denied)) => {
+                tracing::info!(peer = %self.peer.address, %denied, "login refused");
+                let denied = match denied {
+                    engine::accounts::Denied::NotLocal => Denied::LoopbackOnly,
+                    engine::accounts::Denied::Credentials | engine::accounts::Denied::Busy => Denied::Refused,
+                };
+                self.session.authenticated(Err(denied), now_ms);
+            }
+            Checked::Secret(is_ok) => self.session.secret_updated(is_ok, now_ms),
+        }
+        true
+    }
+
+    fn handle_events(&mut self, context: &mut Context<'_>, now_ms: u64) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
+        let mut events = connection.take_events(Some(context.waker()));
+        if events.is_empty() {
+            connection.give_back(events);
+            return false;
+        }
+        let mut batch = connection.batch();
+        for event in events.drain(..) {
+            self.session.handle_event(event, now_ms, Some(&mut batch));
+        }
+        self.session.flush_confirms();
+        batch.finish();
+        connection.run_requests();
+        connection.give_back(events);
+        true
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        self.unwritten += self.session.take_gauge_bytes();
+        let mut moved = false;
+        while !self.session.output().is_empty() {
+            match self.transport.poll_write(context, self.session.output().chunks()) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => self.session.output().advance(count),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(moved),
+            }
+            moved = true;
+        }
+        if self.unwritten > 0 {
+            let written = std::mem::take(&mut self.unwritten);
+            if let Some(connection) = &mut self.connection {
+                connection.written(written);
+            }
+        }
+        match self.transport.poll_flush(context) {
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(moved),
+        }
+    }
+
+    /// Reads and handles one batch; false when there is nothing to read or it may not be read now.
+    fn poll_input(&mut self, context: &mut Context<'_>, now_ms: u64) -> io::Result<bool> {
+        if self.session.is_paused() || self.session.is_closed() {
+            return Ok(false);
+        }
+        if self.session.has_published() && self.shard.must_publishers_wait() {
+            self.shard.wake_when_unblocked(context.waker());
+            self.session.touch(now_ms);
+            return Ok(false);
+        }
+        // What waited behind a pause comes first.
+        if !self.input.is_empty() {
+            let before = self.input.len();
+            self.handle_input(now_ms);
+            if self.input.len() < before || self.session.is_paused() {
+                return Ok(true);
+            }
+        }
+        let mut buffer = BytesMut::new();
+        let wanted = self.read_bytes;
+        let held = std::mem::take(&mut self.input);
+        if !held.is_empty() {
+            // A frame that is larger than what is held is read in one piece.
+            let whole = usize::try_from(self.session.frame_max()).unwrap_or(READ_BYTES_MAX).min(READ_BYTES_MAX);
+            buffer.reserve(held.len() + wanted.max(whole.saturating_sub(held.len())));
+            buffer.extend_from_slice(&held);
+        }
+        let before = buffer.len();
+        match self.transport.poll_read(context, &mut buffer, wanted) {
+            Poll::Pending => {
+                self.input = if held.is_empty() { buffer.freeze() } else { held };
+                return Ok(false);
+            }
+            Poll::Ready(Ok(0)) => {
+                self.is_end = true;
+                return Ok(true);
+            }
+            Poll::Ready(Ok(count)) => self.adapt(count),
+            Poll::Ready(Err(error)) => return Err(error),
+        }
+        debug_assert!(buffer.len() > before, "a read that ended gave bytes");
+        self.input = buffer.freeze();
+        self.handle_input(now_ms);
+        Ok(true)
+    }
+
+    /// Reads more at once while reads come back full, less when they come back nearly empty.
+    fn adapt(&mut self, count: usize) {
+        if count >= self.read_bytes {
+            self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+        } else if count < self.read_bytes / 4 {
+            self.read_bytes = (self.read_bytes / 2).max(READ_BYTES_MIN);
+        }
+    }
+
+    fn handle_input(&mut self, now_ms: u64) {
+        let consumed = match &mut self.connection {
+            Some(connection) => {
+                let mut batch = connection.batch();
+                let consumed = self.session.handle_input(&self.input, now_ms, Some(&mut batch));
+                batch.finish();
+                connection.run_requests();
+                consumed
+            }
+            None => self.session.handle_input::<Batch<'_>>(&self.input, now_ms, None),
+        };
+        self.input = if consumed >= self.input.len() { Bytes::new() } else { self.input.slice(consumed..) };
+        while let Some(action) = self.session.poll_action() {
+            self.act(action, now_ms);
+        }
+    }
+
+    fn act(&mut self, action: Action, now_ms: u64) {
+        let is_local = self.peer.address.ip().to_canonical().is_loopback();
+        match action {
+            Action::Authenticate { login, password } => {
+                let shard = self.shard.clone();
+                self.verdict = Some(Box::pin(async move {
+                    let password = String::from_utf8(password).unwrap_or_default();
+                    Checked::Login(shard.authenticate(&login, &password, is_local).await)
+                }));
+            }
+            Action::UpdateSecret { secret } => {
+                let shard = self.shard.clone();
+                let login = self.login.as_ref().map(|login| login.name.clone()).unwrap_or_default();
+                self.verdict = Some(Box::pin(async move {
+                    let secret = String::from_utf8(secret).unwrap_or_default();
+                    Checked::Secret(shard.authenticate(&login, &secret, is_local).await.is_ok())
+                }));
+            }
+            Action::Open { vhost } => {
+                let outcome = self.open(&vhost);
+                self.session.opened(outcome, now_ms);
+            }
+        }
+    }
+
+    fn open(&mut self, vhost: &str) -> Result<(), Refusal> {
+        let Some(login) = self.login.clone() else {
+            return Err(Refusal::new(broker::RefusalKind::NotAllowed, "log in first"));
+        };
+        let description = self.session.description();
+        let info = ConnectionInfo {
+            login: login.name.clone(),
+            vhost: vhost.into(),
+            peer: self.peer.address.to_string(),
+            protocol: self.peer.listener,
+            client: description.connection_name.or(description.product).unwrap_or_default().to_owned(),
+            connected_at_ms: self.shard.now_ms(),
+        };
+        self.connection = Some(self.shard.connect(login, vhost, info, self.gauge.clone())?);
+        Ok(())
+    }
+
+    /// Gives back what the connection held: unacked messages, consumers, exclusive queues.
+    fn close(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        let now_ms = self.shard.now_ms();
+        let mut events = connection.take_events(None);
+        let mut batch = connection.batch();
+        for event in events.drain(..) {
+            self.session.handle_event(event, now_ms, Some(&mut batch));
+        }
+        self.session.close(&mut batch);
+        batch.finish();
+        connection.close();
+    }
+}

@@ -1,0 +1,253 @@
+//! What the administration socket can do: the engine's listings and changes as the socket's rows.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use broker::ConnectionId;
+use codec::amqp::field::{Table, Value};
+use engine::{Alarm, Shard};
+
+use crate::admin::{
+    self, Backend, BindingRow, ConnectionRow, ConnectionTarget, ConsumerRow, Counts, ErrorCode, ExchangeRow, PageRequest, Plan,
+    QueueRow, Request, Response, Status,
+};
+use crate::tls::TlsAcceptor;
+
+/// The operator's end of the engine.
+pub(crate) struct Operator {
+    shard: Rc<Shard>,
+    tls: Option<TlsAcceptor>,
+    listeners: Vec<(String, String)>,
+    started_at_ms: u64,
+}
+
+impl Backend for Operator {
+    fn handle(&self, request: Request) -> Pin<Box<dyn Future<Output = Response>>> {
+        let operator =
+            Self { shard: self.shard.clone(), tls: self.tls.clone(), listeners: self.listeners.clone(), ..*self };
+        Box::pin(async move { operator.answer(request).await })
+    }
+}
+
+impl Operator {
+    pub(crate) fn new(shard: Rc<Shard>, tls: Option<TlsAcceptor>, listeners: Vec<(String, String)>) -> Self {
+        let started_at_ms = shard.now_ms();
+        Self { shard, tls, listeners, started_at_ms }
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        // A password is hashed in the plan, which takes tens of milliseconds: not on a shard's thread.
+        let asked = request.clone();
+        let planned = tokio::task::spawn_blocking(move || admin::plan(&asked)).await;
+        match planned {
+            Ok(Ok(Plan::Change(changes))) => admin::answer_commit(self.shard.commit(changes).await),
+            Ok(Ok(Plan::Read)) => match self.shard.snapshot().await {
+                Ok(snapshot) => admin::read(&request, &snapshot)
+                    .unwrap_or_else(|| Response::error(ErrorCode::Invalid, "this request reads nothing")),
+                Err(failure) => Response::error(ErrorCode::Failed, failure.to_string()),
+            },
+            Ok(Ok(Plan::Live)) => self.live(request).await,
+            Ok(Err(refused)) => refused,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    async fn live(&self, request: Request) -> Response {
+        match request {
+            Request::QueueList { vhost, page } => self.queues(vhost.as_deref(), &page).await,
+            Request::ExchangeList { vhost, page } => self.exchanges(vhost.as_deref(), &page),
+            Request::BindingList { vhost, page } => self.bindings(vhost.as_deref(), &page),
+            Request::ConnectionList { page } => self.connections(&page),
+            Request::ConnectionClose { target, reason } => self.close(target, reason.as_deref()),
+            Request::ConsumerList { vhost, page } => self.consumers(vhost.as_deref(), &page).await,
+            Request::AlarmSet { alarm } => self.alarm(alarm, true),
+            Request::AlarmClear { alarm } => self.alarm(alarm, false),
+            Request::Reload => match self.tls.as_ref().map(TlsAcceptor::reload) {
+                Some(Err(error)) => Response::error(ErrorCode::Failed, error.to_string()),
+                Some(Ok(())) | None => Response::Done,
+            },
+            Request::Status => self.status().await,
+            Request::UserAdd { .. }
+            | Request::UserList
+            | Request::UserPassword { .. }
+            | Request::UserTags { .. }
+            | Request::UserDelete { .. }
+            | Request::VhostAdd { .. }
+            | Request::VhostDelete { .. }
+            | Request::VhostList
+            | Request::PermissionSet { .. }
+            | Request::PermissionClear { .. }
+            | Request::PermissionList { .. }
+            | Request::TopicPermissionSet { .. }
+            | Request::TopicPermissionClear { .. }
+            | Request::PolicySet { .. }
+            | Request::PolicyClear { .. }
+            | Request::PolicyList { .. } => Response::error(ErrorCode::Invalid, "this request is answered from the directory"),
+        }
+    }
+
+    async fn queues(&self, vhost: Option<&str>, page: &PageRequest) -> Response {
+        let views = self.shard.queues(vhost).await;
+        let (chosen, total) = page.select(&views, |view| &view.name);
+        let rows = chosen.into_iter().map(|view| QueueRow {
+            vhost: view.vhost.to_string(),
+            name: view.name.to_string(),
+            kind: view.kind.name().to_owned(),
+            durable: view.durable,
+            auto_delete: view.auto_delete,
+            exclusive: view.exclusive,
+            arguments: json_of_table(&view.arguments),
+            messages_ready: view.statistics.ready,
+            messages_unacked: view.statistics.unacked,
+            consumers: u64::from(view.statistics.consumers),
+            message_bytes: view.statistics.ready_bytes,
+            state: "running".to_owned(),
+            policy: None,
+        });
+        let rows = rows.collect();
+        Response::Queues(page.page(rows, total))
+    }
+
+    fn exchanges(&self, vhost: Option<&str>, page: &PageRequest) -> Response {
+        let views = self.shard.exchanges(vhost);
+        let (chosen, total) = page.select(&views, |view| &view.name);
+        let rows = chosen.into_iter().map(|view| ExchangeRow {
+            vhost: view.vhost.to_string(),
+            name: view.name.to_string(),
+            kind: view.kind.name().to_owned(),
+            durable: view.durable,
+            auto_delete: view.auto_delete,
+            internal: view.internal,
+            arguments: json_of_table(&view.arguments),
+            policy: None,
+        });
+        let rows = rows.collect();
+        Response::Exchanges(page.page(rows, total))
+    }
+
+    fn bindings(&self, vhost: Option<&str>, page: &PageRequest) -> Response {
+        let views = self.shard.bindings(vhost);
+        let (chosen, total) = page.select(&views, |view| &view.destination);
+        let rows = chosen.into_iter().map(|view| BindingRow {
+            vhost: view.vhost.to_string(),
+            source: view.source.to_string(),
+            destination_kind: if view.to_exchange { "exchange" } else { "queue" }.to_owned(),
+            destination: view.destination.to_string(),
+            routing_key: view.routing_key.to_string(),
+            arguments: json_of_table(&view.arguments),
+        });
+        let rows = rows.collect();
+        Response::Bindings(page.page(rows, total))
+    }
+
+    fn connections(&self, page: &PageRequest) -> Response {
+        let views = self.shard.connections();
+        let (chosen, total) = page.select(&views, |view| &view.info.login);
+        let now_ms = self.shard.now_ms();
+        let rows = chosen.into_iter().map(|view| ConnectionRow {
+            id: view.id.0,
+            peer: view.info.peer.clone(),
+            listener: view.info.protocol.to_owned(),
+            login: Some(view.info.login.to_string()),
+            vhost: Some(view.info.vhost.to_string()),
+            name: None,
+            client: Some(view.info.client.clone()).filter(|client| !client.is_empty()),
+            channels: 0,
+            age_s: now_ms.saturating_sub(view.info.connected_at_ms) / 1_000,
+            state: "running".to_owned(),
+        });
+        let rows = rows.collect();
+        Response::Connections(page.page(rows, total))
+    }
+
+    fn close(&self, target: ConnectionTarget, reason: Option<&str>) -> Response {
+        let connection = match target {
+            ConnectionTarget::All => None,
+            ConnectionTarget::Id(id) => Some(ConnectionId(id)),
+        };
+        let closed = self.shard.close_connections(connection, reason.unwrap_or("closed by the operator"));
+        if closed == 0 && connection.is_some() {
+            return Response::error(ErrorCode::NotFound, "no such connection; `chaski connection list` shows them");
+        }
+        Response::Closed { connections: closed as u64 }
+    }
+
+    async fn consumers(&self, vhost: Option<&str>, page: &PageRequest) -> Response {
+        let views = self.shard.consumers().await;
+        let wanted: Vec<_> = views.into_iter().filter(|view| vhost.is_none_or(|name| *view.vhost == *name)).collect();
+        let (chosen, total) = page.select(&wanted, |view| &view.queue);
+        let rows = chosen.into_iter().map(|view| ConsumerRow {
+            vhost: view.vhost.to_string(),
+            queue: view.queue.to_string(),
+            tag: view.tag.to_string(),
+            connection: view.connection.0,
+            channel: view.channel,
+            prefetch: u64::from(view.prefetch),
+            ack_required: !view.no_ack,
+            exclusive: view.exclusive,
+            active: true,
+        });
+        let rows = rows.collect();
+        Response::Consumers(page.page(rows, total))
+    }
+
+    fn alarm(&self, alarm: admin::Alarm, is_raised: bool) -> Response {
+        let alarm = match alarm {
+            admin::Alarm::Memory => Alarm::OperatorMemory,
+            admin::Alarm::Disk => Alarm::OperatorDisk,
+        };
+        self.shard.set_alarm(alarm, is_raised);
+        Response::Done
+    }
+
+    async fn status(&self) -> Response {
+        let queues = self.shard.queues(None).await;
+        let sum = |of: fn(&engine::QueueView) -> u64| queues.iter().map(of).sum();
+        let alarms = match self.shard.alarms().reason() {
+            None => Vec::new(),
+            Some("low on memory") => vec![admin::Alarm::Memory],
+            Some("low on disk") => vec![admin::Alarm::Disk],
+            Some(_) => vec![admin::Alarm::Memory, admin::Alarm::Disk],
+        };
+        Response::Status(Box::new(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_s: self.shard.now_ms().saturating_sub(self.started_at_ms) / 1_000,
+            listeners: self.listeners.clone(),
+            counts: Counts {
+                connections: self.shard.connections().len() as u64,
+                channels: 0,
+                consumers: sum(|queue| u64::from(queue.statistics.consumers)),
+                queues: queues.len() as u64,
+                exchanges: self.shard.exchanges(None).len() as u64,
+                messages_ready: sum(|queue| queue.statistics.ready),
+                messages_unacked: sum(|queue| queue.statistics.unacked),
+            },
+            alarms,
+            memory_bytes: self.shard.alarms().resident_bytes(),
+            disk_free_bytes: self.shard.alarms().free_bytes(),
+        }))
+    }
+}
+
+fn json_of_table(table: &Table) -> serde_json::Value {
+    table.iter().map(|(key, value)| (key.to_owned(), json_of(value))).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn json_of(value: &Value) -> serde_json::Value {
+    if let Some(number) = value.as_i64() {
+        return number.into();
+    }
+    if let Some(flag) = value.as_bool() {
+        return flag.into();
+    }
+    if let Some(text) = value.as_str() {
+        return text.into();
+    }
+    match (value.as_table(), value.as_array()) {
+        (Some(table), _) => json_of_table(table),
+        (None, Some(items)) => items.iter().map(json_of).collect::<Vec<_>>().into(),
+        (None, None) => serde_json::Value::String(format!("{value:?}")),
+    }
+}

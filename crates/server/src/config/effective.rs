@@ -1,0 +1,123 @@
+//! The settings in effect, to be shown.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::secret::REDACTED;
+use super::{Config, LogFormat};
+
+/// Collects the settings so that they could be loaded again, but for redacted secrets.
+pub(super) fn table(config: &Config) -> Table {
+    let mut root = Table::new();
+    root.insert("data".to_owned(), path(&config.data));
+    root.insert("shards".to_owned(), Value::Integer(config.shards.into()));
+    root.insert("listeners".to_owned(), listeners(config));
+    root.insert("tls".to_owned(), tls(config));
+    root.insert("limits".to_owned(), limits(config));
+    root.insert(
+        "store".to_owned(),
+        section([
+            ("journal_bytes", number(config.store.journal_bytes)),
+            ("segment_bytes", number(config.store.segment_bytes)),
+        ]),
+    );
+    root.insert("accounts".to_owned(), accounts(config));
+    root.insert("log".to_owned(), log(config));
+    root
+}
+
+fn listeners(config: &Config) -> Value {
+    let listeners = &config.listeners;
+    section([
+        ("bind", text(&listeners.bind.to_string())),
+        ("amqp", text(&listeners.amqp.to_string())),
+        ("amqps", text(&listeners.amqps.to_string())),
+    ])
+}
+
+fn tls(config: &Config) -> Value {
+    let tls = &config.tls;
+    let named = [
+        ("certificate", &tls.certificate),
+        ("key", &tls.key),
+        ("directory", &tls.directory),
+    ];
+    section(
+        named
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, path(value.as_deref()?)))),
+    )
+}
+
+fn limits(config: &Config) -> Value {
+    let limits = &config.limits;
+    section([
+        ("max_message_bytes", number(limits.max_message_bytes)),
+        ("frame_max", number(limits.frame_max.into())),
+        ("channel_max", number(limits.channel_max.into())),
+        ("heartbeat_s", number(limits.heartbeat_s.into())),
+        ("max_connections", number(limits.max_connections.into())),
+        ("max_queues", number(limits.max_queues.into())),
+        ("max_bindings", number(limits.max_bindings.into())),
+        (
+            "max_consumers_per_channel",
+            number(limits.max_consumers_per_channel.into()),
+        ),
+        ("handshake_timeout_ms", number(limits.handshake_timeout_ms)),
+        ("shutdown_timeout_ms", number(limits.shutdown_timeout_ms)),
+        ("memory_high_bytes", number(limits.memory_high())),
+        ("memory_resume_bytes", number(limits.memory_resume())),
+        ("disk_free_low_bytes", number(limits.disk_free_low_bytes)),
+        (
+            "disk_free_resume_bytes",
+            number(limits.disk_free_resume_bytes),
+        ),
+    ])
+}
+
+fn accounts(config: &Config) -> Value {
+    let accounts = &config.accounts;
+    let password = accounts
+        .administrator_password
+        .as_ref()
+        .map(|_| ("administrator_password", text(REDACTED)));
+    section(
+        [
+            ("guest", Value::Boolean(accounts.guest)),
+            ("administrator", text(&accounts.administrator)),
+        ]
+        .into_iter()
+        .chain(password),
+    )
+}
+
+fn log(config: &Config) -> Value {
+    let format = match config.log.format {
+        LogFormat::Text => "text",
+        LogFormat::Json => "json",
+    };
+    section([("level", text(&config.log.level)), ("format", text(format))])
+}
+
+fn section(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    Value::Table(
+        entries
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    )
+}
+
+fn text(value: &str) -> Value {
+    Value::String(value.to_owned())
+}
+
+fn path(value: &Path) -> Value {
+    Value::String(value.display().to_string())
+}
+
+/// TOML's integers are signed; a greater limit than that means the same.
+fn number(value: u64) -> Value {
+    Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,138 @@
+//! The ranges of the settings and the relations between them.
+
+use super::{Config, ConfigError, SHARDS_MAX};
+
+/// The smallest frame of AMQP 0-9-1 (`frame-min-size`).
+const FRAME_MIN_BYTES: u32 = 4096;
+
+/// The greatest frame that is worth its buffers.
+const FRAME_MAX_BYTES: u32 = 1 << 20;
+
+/// A journal below this would turn over with every batch.
+const JOURNAL_MIN_BYTES: u64 = 1 << 20;
+
+/// The greatest message: lengths on disk are 32 bits wide, with room for the properties.
+const MESSAGE_MAX_BYTES: u64 = 2 << 30;
+
+/// Refuses the first setting outside its range, saying what would be right.
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    let limits = &config.limits;
+    within("shards", config.shards, 0, SHARDS_MAX)?;
+    within(
+        "limits.frame_max",
+        limits.frame_max,
+        FRAME_MIN_BYTES,
+        FRAME_MAX_BYTES,
+    )?;
+    within("limits.channel_max", limits.channel_max, 1, u16::MAX)?;
+    within(
+        "limits.max_message_bytes",
+        limits.max_message_bytes,
+        1,
+        MESSAGE_MAX_BYTES,
+    )?;
+    within("limits.max_connections", limits.max_connections, 1, 1 << 24)?;
+    within("limits.max_queues", limits.max_queues, 1, 1 << 24)?;
+    within("limits.max_bindings", limits.max_bindings, 1, 1 << 26)?;
+    within(
+        "limits.max_consumers_per_channel",
+        limits.max_consumers_per_channel,
+        1,
+        1 << 20,
+    )?;
+    within(
+        "limits.handshake_timeout_ms",
+        limits.handshake_timeout_ms,
+        100,
+        600_000,
+    )?;
+    within(
+        "limits.shutdown_timeout_ms",
+        limits.shutdown_timeout_ms,
+        0,
+        600_000,
+    )?;
+    within(
+        "store.journal_bytes",
+        config.store.journal_bytes,
+        JOURNAL_MIN_BYTES,
+        4 << 30,
+    )?;
+    within(
+        "store.segment_bytes",
+        config.store.segment_bytes,
+        JOURNAL_MIN_BYTES,
+        4 << 30,
+    )?;
+    check_hysteresis(config)?;
+    check_texts(config)
+}
+
+/// A pause that ends where it begins would flap with every message.
+fn check_hysteresis(config: &Config) -> Result<(), ConfigError> {
+    let limits = &config.limits;
+    if limits.memory_resume() >= limits.memory_high() {
+        return Err(rule(
+            "limits.memory_resume_bytes",
+            format!(
+                "must be below limits.memory_high_bytes ({})",
+                limits.memory_high()
+            ),
+        ));
+    }
+    if limits.disk_free_resume_bytes <= limits.disk_free_low_bytes {
+        return Err(rule(
+            "limits.disk_free_resume_bytes",
+            format!(
+                "must be above limits.disk_free_low_bytes ({})",
+                limits.disk_free_low_bytes
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn check_texts(config: &Config) -> Result<(), ConfigError> {
+    if config.data.as_os_str().is_empty() {
+        return Err(rule("data", "must name a directory".to_owned()));
+    }
+    match (&config.tls.certificate, &config.tls.key) {
+        (Some(_), None) => {
+            let message = "missing: tls.certificate needs its private key".to_owned();
+            return Err(rule("tls.key", message));
+        }
+        (None, Some(_)) => {
+            let message = "missing: tls.key needs its certificate".to_owned();
+            return Err(rule("tls.certificate", message));
+        }
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    directory::account::check_login_name(&config.accounts.administrator)
+        .map_err(|error| rule("accounts.administrator", error.to_string()))?;
+    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&config.log.level) {
+        return Err(rule(
+            "log.level",
+            format!("{error}; give error, warn, info, debug or trace"),
+        ));
+    }
+    Ok(())
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(
+    key: &'static str,
+    value: T,
+    least: T,
+    greatest: T,
+) -> Result<(), ConfigError> {
+    if value >= least && value <= greatest {
+        return Ok(());
+    }
+    Err(rule(
+        key,
+        format!("{value} is outside its range, {least} to {greatest}"),
+    ))
+}
+
+fn rule(key: &'static str, message: String) -> ConfigError {
+    ConfigError::Rule { key, message }
+}

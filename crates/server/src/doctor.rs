@@ -1,0 +1,247 @@
+//! Checks a data directory and says what it finds.
+//!
+//! Read-only, and of use whether a server runs on the directory or not. Start reading at
+//! [`examine`].
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::config::paths;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How it is.
+    pub severity: Severity,
+    /// What it is: a part of the data directory.
+    pub subject: String,
+    /// What was found and, if something is wrong, what to do.
+    pub message: String,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// As it should be.
+    Good,
+    /// Worth knowing; the server starts.
+    Warning,
+    /// Broken: the server does not start, or something is lost.
+    Broken,
+}
+
+/// All that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// In the order of looking.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Tells whether nothing is broken.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.broken() == 0
+    }
+
+    /// Counts what is broken.
+    #[must_use]
+    pub fn broken(&self) -> usize {
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Broken)
+            .count()
+    }
+
+    fn add(&mut self, severity: Severity, subject: &str, message: impl Into<String>) {
+        self.findings.push(Finding {
+            severity,
+            subject: subject.to_owned(),
+            message: message.into(),
+        });
+    }
+}
+
+/// Examines a data directory; changes nothing.
+///
+/// *Errors*: none; what cannot be read is a finding.
+#[must_use]
+pub fn examine(data_dir: &Path) -> Report {
+    let mut report = Report::default();
+    if examine_place(data_dir, &mut report) {
+        examine_entries(data_dir, &mut report);
+        examine_accounts(data_dir, &mut report);
+        examine_messages(data_dir, &mut report);
+    }
+    report
+}
+
+/// Looks at the directory itself; tells whether there is more to look at.
+fn examine_place(data_dir: &Path, report: &mut Report) -> bool {
+    let subject = data_dir.display().to_string();
+    let metadata = match fs::metadata(data_dir) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let message = "does not exist yet; `chaski serve` makes it at first start";
+            report.add(Severity::Warning, &subject, message);
+            return false;
+        }
+        Err(error) => {
+            report.add(
+                Severity::Broken,
+                &subject,
+                format!("cannot be read: {error}"),
+            );
+            return false;
+        }
+    };
+    if !metadata.is_dir() {
+        let message = "is not a directory; move it away or name another one with --data";
+        report.add(Severity::Broken, &subject, message);
+        return false;
+    }
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        report.add(Severity::Good, &subject, "is open to its owner only");
+    } else {
+        let message = format!("other users can look into it (mode {mode:o}); chmod 700 closes it");
+        report.add(Severity::Warning, &subject, message);
+    }
+    true
+}
+
+/// Looks for things that a data directory never has: links, and files of another user.
+fn examine_entries(data_dir: &Path, report: &mut Report) {
+    let owner = fs::metadata(data_dir).map(|metadata| metadata.uid()).ok();
+    let entries = match fs::read_dir(data_dir) {
+        Ok(entries) => entries,
+        Err(error) => {
+            report.add(
+                Severity::Broken,
+                "entries",
+                format!("cannot be listed: {error}"),
+            );
+            return;
+        }
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let metadata = match fs::symlink_metadata(entry.path()) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                report.add(Severity::Broken, &name, format!("cannot be read: {error}"));
+                continue;
+            }
+        };
+        if metadata.file_type().is_symlink() {
+            let message = "is a symbolic link; put the file itself here";
+            report.add(Severity::Broken, &name, message);
+        } else if Some(metadata.uid()) != owner {
+            let message = format!(
+                "belongs to user {}, not to the owner of the directory",
+                metadata.uid()
+            );
+            report.add(Severity::Warning, &name, message);
+        }
+    }
+}
+
+/// Checks the database of accounts and topology.
+fn examine_accounts(data_dir: &Path, report: &mut Report) {
+    let path = paths::directory(data_dir);
+    let subject = "directory.sqlite";
+    if !path.exists() {
+        let message = "does not exist yet; the first start makes it";
+        report.add(Severity::Warning, subject, message);
+        return;
+    }
+    let inspection = match directory::inspect(&path) {
+        Ok(inspection) => inspection,
+        Err(failure) => {
+            report.add(
+                Severity::Broken,
+                subject,
+                crate::admin::with_causes(&failure),
+            );
+            return;
+        }
+    };
+    if inspection.schema_version > inspection.known_version {
+        let message = format!(
+            "was written by a later version (schema {}, this program knows {}); use that version",
+            inspection.schema_version, inspection.known_version
+        );
+        report.add(Severity::Broken, subject, message);
+    }
+    for problem in &inspection.problems {
+        report.add(Severity::Broken, subject, problem.as_str());
+    }
+    if let Some(counts) = inspection.counts.as_ref().filter(|_| inspection.is_sound()) {
+        let message = format!(
+            "{} accounts, {} virtual hosts, {} exchanges, {} queues, {} bindings, {} policies",
+            counts.accounts,
+            counts.vhosts,
+            counts.exchanges,
+            counts.queues,
+            counts.bindings,
+            counts.policies
+        );
+        report.add(Severity::Good, subject, message);
+    }
+}
+
+/// Checks the message log: every checksum of journal and segments.
+fn examine_messages(data_dir: &Path, report: &mut Report) {
+    let subject = "messages";
+    if !data_dir.join("journal").exists() {
+        let message = "no journal yet; the first start makes it";
+        report.add(Severity::Warning, subject, message);
+        return;
+    }
+    let inspection = match engine::inspect(data_dir) {
+        Ok(inspection) => inspection,
+        Err(failure) => {
+            report.add(
+                Severity::Broken,
+                subject,
+                crate::admin::with_causes(&failure),
+            );
+            return;
+        }
+    };
+    let damage_severity = if inspection.locked {
+        let message = "a server runs on it: files may have changed while they were read";
+        report.add(Severity::Warning, subject, message);
+        Severity::Warning
+    } else {
+        Severity::Broken
+    };
+    for damage in &inspection.damage {
+        report.add(damage_severity, subject, damage.to_string());
+    }
+    let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);
+    let live = sum(&mut inspection
+        .queues
+        .iter()
+        .map(|queue| queue.unsettled.saturating_add(queue.settled)));
+    let bytes = sum(&mut inspection
+        .journal
+        .iter()
+        .map(|file| file.bytes)
+        .chain(inspection.segments.iter().map(|segment| segment.bytes)));
+    let message = format!(
+        "{live} live in {} durable queues; {} journal files and {} segments, {bytes} bytes",
+        inspection.queues.len(),
+        inspection.journal.len(),
+        inspection.segments.len()
+    );
+    report.add(Severity::Good, subject, message);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! Starting, running and stopping the server.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::{Engine, EngineError, Options, ShardSeed};
+use session::Settings;
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use crate::backend::Operator;
+use crate::config::{Config, LogFormat};
+use crate::listen::{ConnectionCount, Door, Reception, accept};
+use crate::tls::{TlsAcceptor, TlsError};
+use crate::{admin, announce};
+
+/// How often the end of the last connection is looked for while stopping.
+const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How `serve` is to behave beyond its configuration.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServeOptions {
+    /// Print one line of JSON when everything is open, and nothing else.
+    pub ready_json: bool,
+}
+
+/// Why the server does not run. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data directory cannot be used.
+    #[error("cannot use the data directory {}: {source}. Choose one that this account may write with --data DIR", path.display())]
+    Data {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A listener's address cannot be had.
+    #[error("cannot listen on {address} for {name}: {source}. Another program may have it; choose another with --{name} ADDR:PORT, or close it with --{name} off")]
+    Listen {
+        /// Which listener.
+        name: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The engine cannot start or stop.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The administration socket cannot be opened.
+    #[error("cannot open the administration socket in {}", path.display())]
+    Admin {
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The operating system refuses threads, signals or a terminal to print on.
+    #[error("the operating system refuses what the server needs")]
+    System(#[from] io::Error),
+}
+
+/// Runs the server until SIGTERM or SIGINT.
+///
+/// # Durability
+/// When it returns `Ok`, everything that was confirmed is on disk and every client was told.
+///
+/// # Errors
+/// [`ServeError`], each one line that says what to do.
+pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
+    start_log(&config);
+    let data = |source| ServeError::Data { path: config.data.clone(), source };
+    fs::create_dir_all(&config.data).map_err(data)?;
+    let shards = config.shard_count();
+    let (engine, seeds) = Engine::open(&engine_options(&config, shards))?;
+    for damage in &engine.damage {
+        tracing::error!(%damage, "the message log is damaged; the rest is served. `chaski doctor` says more");
+    }
+    let tls = config.listeners.amqps_address().map(|_| TlsAcceptor::new(&config)).transpose()?;
+    let mut doors = open_doors(&config, shards)?;
+    let admin_socket =
+        admin::bind(&config.data).map_err(|source| ServeError::Admin { path: config.data.clone(), source })?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (stop, stopping) = watch::channel(Phase::Running);
+    let settings = Arc::new(session_settings(&config));
+    let count = ConnectionCount::new(config.limits.max_connections);
+    let config = Arc::new(config);
+    let addresses: Vec<_> = doors.iter().map(|door| (door.name.to_owned(), door.address.to_string())).collect();
+    let mut admin_socket = Some(admin_socket);
+    let mut threads = Vec::new();
+    for seed in seeds {
+        let work = ShardWork {
+            seed,
+            sockets: doors.iter_mut().filter_map(|door| Some((door.name, door.tls, door.take_socket()?))).collect(),
+            settings: settings.clone(),
+            count: count.clone(),
+            tls: tls.clone(),
+            admin: admin_socket.take().map(|socket| (socket, addresses.clone())),
+            stopping: stopping.clone(),
+        };
+        let name = format!("shard-{}", threads.len());
+        threads.push(std::thread::Builder::new().name(name).spawn(move || run_shard(work))?);
+    }
+    if options.ready_json {
+        announce::ready_json(&doors)?;
+    } else {
+        announce::ready(&doors, engine.first_password.as_ref(), config.accounts.guest, &config.data)?;
+    }
+    runtime.block_on(wait_for_end(&engine, tls.as_ref(), &stop, Duration::from_millis(config.limits.shutdown_timeout_ms)))?;
+    // Nobody listens only when every shard has ended already.
+    let _ = stop.send(Phase::Stopped);
+    for thread in threads {
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+    engine.close()?;
+    tracing::info!("stopped; everything confirmed is on disk");
+    Ok(())
+}
+
+/// How far the server has come towards its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Nobody new is let in; clients are told to go.
+    Draining,
+    Stopped,
+}
+
+/// What one shard's thread runs with.
+struct ShardWork {
+    seed: ShardSeed,
+    sockets: Vec<(&'static str, bool, std::net::TcpListener)>,
+    settings: Arc<Settings>,
+    count: ConnectionCount,
+    tls: Option<TlsAcceptor>,
+    admin: Option<(std::os::unix::net::UnixListener, Vec<(String, String)>)>,
+    stopping: watch::Receiver<Phase>,
+}
+
+fn run_shard(work: ShardWork) {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("the main thread made one just the same");
+    let local = LocalSet::new();
+    let mut stopping = work.stopping.clone();
+    local.block_on(&runtime, async move {
+        let shard = work.seed.grow();
+        let turns = tokio::task::spawn_local(shard.clone().run());
+        let mut doors = Vec::new();
+        for (name, is_tls, socket) in work.sockets {
+            let reception = Reception {
+                shard: shard.clone(),
+                settings: work.settings.clone(),
+                count: work.count.clone(),
+                tls: work.tls.clone().filter(|_| is_tls),
+            };
+            match TcpListener::from_std(socket) {
+                Ok(listener) => doors.push(tokio::task::spawn_local(accept(listener, name, reception))),
+                Err(error) => tracing::error!(%error, name, "a listener cannot be served"),
+            }
+        }
+        if let Some((socket, addresses)) = work.admin {
+            match tokio::net::UnixListener::from_std(socket) {
+                Ok(socket) => {
+                    let operator = Rc::new(Operator::new(shard.clone(), work.tls.clone(), addresses));
+                    tokio::task::spawn_local(admin::serve(socket, operator));
+                }
+                Err(error) => tracing::error!(%error, "the administration socket cannot be served"),
+            }
+        }
+        // An error means that the sender is gone, and with it the server.
+        let _ = stopping.wait_for(|phase| *phase != Phase::Running).await;
+        doors.iter().for_each(tokio::task::JoinHandle::abort);
+        let _ = stopping.wait_for(|phase| *phase == Phase::Stopped).await;
+        turns.abort();
+    });
+    // Tasks that still run are dropped with the set, and with them every handle on the shard.
+    drop(local);
+}
+
+/// Waits for a signal to stop, then until clients have gone or the time is up.
+async fn wait_for_end(engine: &Engine, tls: Option<&TlsAcceptor>, stop: &watch::Sender<Phase>, patience: Duration) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => match tls.map(TlsAcceptor::reload) {
+                Some(Err(error)) => tracing::error!(%error, "the certificates in use stay"),
+                Some(Ok(())) => tracing::info!("certificates loaded again"),
+                None => {}
+            },
+        }
+    }
+    tracing::info!("stopping: clients are told");
+    // No receiver is left only when every shard has ended already.
+    let _ = stop.send(Phase::Draining);
+    engine.close_connections("the server is shutting down");
+    let deadline = Instant::now() + patience;
+    while engine.connection_count() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(DRAIN_LOOK_INTERVAL).await;
+    }
+    Ok(())
+}
+
+fn open_doors(config: &Config, shards: u16) -> Result<Vec<Door>, ServeError> {
+    let wanted = [
+        ("amqp", config.listeners.amqp_address(), false),
+        ("amqps", config.listeners.amqps_address(), true),
+    ];
+    let open = wanted.into_iter().filter_map(|(name, address, tls)| Some((name, address?, tls)));
+    open.map(|(name, address, tls)| {
+        Door::open(name, address, tls, shards).map_err(|source| ServeError::Listen { name, address, source })
+    })
+    .collect()
+}
+
+fn engine_options(config: &Config, shards: u16) -> Options {
+    Options {
+        data: config.data.clone(),
+        shards,
+        journal_bytes: config.store.journal_bytes,
+        segment_bytes: config.store.segment_bytes,
+        guest: config.accounts.guest,
+        administrator: config.accounts.administrator.clone(),
+        administrator_password: config.accounts.administrator_password.as_ref().map(|secret| secret.expose().to_owned()),
+        queues_max: usize::try_from(config.limits.max_queues).unwrap_or(usize::MAX),
+        memory_high_bytes: config.limits.memory_high(),
+        memory_resume_bytes: config.limits.memory_resume(),
+        disk_free_low_bytes: config.limits.disk_free_low_bytes,
+        disk_free_resume_bytes: config.limits.disk_free_resume_bytes,
+    }
+}
+
+fn session_settings(config: &Config) -> Settings {
+    Settings {
+        frame_max: config.limits.frame_max,
+        channel_max: config.limits.channel_max,
+        heartbeat_s: config.limits.heartbeat_s,
+        handshake_timeout_ms: config.limits.handshake_timeout_ms,
+        message_bytes_max: config.limits.max_message_bytes,
+        consumers_per_channel_max: config.limits.max_consumers_per_channel,
+        tag_seed: {
+            let mut seed = [0; 8];
+            getrandom::fill(&mut seed).expect("the operating system gives random bytes");
+            u64::from_le_bytes(seed)
+        },
+        ..Settings::default()
+    }
+}
+
+fn start_log(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| "info".into());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let result = match config.log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    // A log that is there already stays, as in a test that starts two servers.
+    drop(result);
+}

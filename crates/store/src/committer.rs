@@ -1,0 +1,422 @@
+//! The committer: one thread that writes what all shards submitted as one frame, syncs it, and says so.
+//!
+//! ```text
+//!  shard 0 ──submit──▶ inbox ─┐                        ┌─▶ durable(0), waker(0)
+//!  shard 1 ──submit──▶ inbox ─┼─▶ frame ─▶ pwrite ─▶ fdatasync
+//!  checkpoint ─settled turn──▶┘                        └─▶ durable(1), waker(1)
+//! ```
+//! There is no timer: while one sync runs, the inboxes fill; when it returns, all they hold is the next frame. A write or a sync
+//! that fails poisons the store, as nobody knows then what is on the disk. A full disk is different: the same bytes are written
+//! again to the same place until there is room, and nothing was promised meanwhile.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::checkpoint::{self, Prepared};
+use crate::failure::{Failure, is_full};
+use crate::fields::length_u64;
+use crate::frame::{FILE_HEADER_BYTES, FLAG_SETTLED, FRAME_HEADER_BYTES, FileHeader, FrameHeader};
+use crate::ids::Position;
+use crate::limits::{
+    BLOCK_BYTES, BUFFER_BYTES_KEPT, FRAME_BYTES_MAX, FRAME_BYTES_TARGET, FULL_DISK_PAUSE,
+    FULL_FILES_BEFORE_BACKPRESSURE, JOURNAL_PER_STATE,
+};
+use crate::record;
+use crate::shard::SettleRequest;
+use crate::shared::{Batch, SettledTurn, Shared, lock};
+
+/// A journal file that is full and waits to be released.
+#[derive(Debug)]
+pub(crate) struct FullFile {
+    pub(crate) number: u64,
+    pub(crate) path: PathBuf,
+    /// It has the usual size and may be written again.
+    pub(crate) reuse: bool,
+    /// It is from before the start.
+    pub(crate) recovered: bool,
+}
+
+/// The file being written.
+#[derive(Debug)]
+struct Active {
+    file: Prepared,
+    salt: u64,
+    offset: u64,
+    /// The next file was asked for.
+    asked: bool,
+}
+
+/// What the committer goes on from.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// The number of the first file to write.
+    pub(crate) file: u64,
+    /// The sequence of the first frame to write.
+    pub(crate) frame: u64,
+    /// The files that recovery read, oldest first.
+    pub(crate) full: VecDeque<FullFile>,
+    /// A released file that waits to be written again.
+    pub(crate) spare: Option<PathBuf>,
+}
+
+/// The committer's own state.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    active: Active,
+    next_frame: u64,
+    full: VecDeque<FullFile>,
+    /// Per shard: the rotation that its durable states answer.
+    settled: Vec<u64>,
+    /// Settled turns that were taken; the first `ready` ones are in the frame, as their states are durable.
+    turns: Vec<SettledTurn>,
+    ready: usize,
+    /// Batches that were taken and not yet written, with their shard.
+    taken: VecDeque<(usize, Batch)>,
+    swap: Vec<Batch>,
+    frame: Vec<u8>,
+    /// Per shard: the position that the frame makes durable.
+    reached: Vec<Option<Position>>,
+}
+
+impl Committer {
+    /// Makes the first file ready and asks the shards to settle what recovery found.
+    pub(crate) fn new(shared: Arc<Shared>, start: Start) -> Result<Self, Failure> {
+        let mut spare = start.spare;
+        let file = checkpoint::prepare(
+            &shared,
+            start.file,
+            shared.options.journal_bytes,
+            &mut spare,
+        )?;
+        let shards = shared.shards.len();
+        let mut committer = Self {
+            active: Active {
+                file,
+                salt: 0,
+                offset: 0,
+                asked: false,
+            },
+            next_frame: start.frame,
+            full: start.full,
+            settled: vec![0; shards],
+            turns: Vec::new(),
+            ready: 0,
+            taken: VecDeque::new(),
+            swap: Vec::new(),
+            frame: Vec::new(),
+            reached: vec![None; shards],
+            shared,
+        };
+        committer.begin_file()?;
+        committer.ask_to_settle();
+        Ok(committer)
+    }
+
+    /// Runs until the store is told to stop and has written everything, or fails.
+    pub(crate) fn run(mut self) {
+        // If this thread panics, nobody may go on waiting for it.
+        let guard = PanicGuard(Arc::clone(&self.shared));
+        self.shared.set_committer(std::thread::current());
+        loop {
+            match self.step() {
+                Ok(true) => {}
+                Ok(false) => {
+                    if self.shared.is_stopping() {
+                        break;
+                    }
+                    self.shared.pause(|| has_work(&self.shared));
+                }
+                Err(failure) => {
+                    self.shared.poison(&failure);
+                    break;
+                }
+            }
+        }
+        if !self.shared.is_poisoned()
+            && let Err(failure) = self.close()
+        {
+            self.shared.poison(&failure);
+        }
+        self.shared.checkpoint.stop();
+        drop(guard);
+    }
+
+    /// Writes one frame. Returns whether there was anything to write.
+    fn step(&mut self) -> Result<bool, Failure> {
+        self.take();
+        let Some((records, flags)) = self.gather() else {
+            return Ok(false);
+        };
+        self.commit(records, flags)?;
+        self.publish();
+        self.release();
+        Ok(true)
+    }
+
+    fn take(&mut self) {
+        self.turns.append(&mut lock(&self.shared.settled));
+        for (index, shard) in self.shared.shards.iter().enumerate() {
+            std::mem::swap(&mut self.swap, &mut lock(&shard.inbox).batches);
+            self.taken
+                .extend(self.swap.drain(..).map(|batch| (index, batch)));
+        }
+    }
+
+    /// Fills the frame. Returns its records and flags, or nothing when it stays empty.
+    fn gather(&mut self) -> Option<(u32, u32)> {
+        self.frame.clear();
+        if self.frame.capacity() > FRAME_BYTES_TARGET + BUFFER_BYTES_KEPT {
+            self.frame.shrink_to(FRAME_BYTES_TARGET);
+        }
+        self.frame.resize(FRAME_HEADER_BYTES, 0);
+        self.reached.fill(None);
+        let mut records = 0;
+        // A turn counts once its states are durable, not before: the full file is released on the strength of it.
+        let shared = &self.shared;
+        let is_late = |settled: &SettledTurn| {
+            let shard = shared.shard(usize::from(settled.turn.shard));
+            settled.position.0 > shard.durable.load(Ordering::Relaxed)
+        };
+        self.turns.sort_by_key(is_late);
+        self.ready = self
+            .turns
+            .iter()
+            .take_while(|settled| !is_late(settled))
+            .count();
+        for settled in self.turns.iter().take(self.ready) {
+            record::put_settled(&mut self.frame, settled.turn);
+            records += 1;
+        }
+        let flags = if records == 0 { 0 } else { FLAG_SETTLED };
+        while let Some((index, batch)) = self.taken.pop_front() {
+            let bytes = self.frame.len() + batch.bytes.len();
+            let first = self.reached.iter().all(Option::is_none);
+            if !first && (self.frame.len() >= FRAME_BYTES_TARGET || bytes > FRAME_BYTES_MAX) {
+                self.taken.push_front((index, batch));
+                break;
+            }
+            self.frame.extend_from_slice(&batch.bytes);
+            records += batch.records;
+            if let Some(reached) = self.reached.get_mut(index) {
+                *reached = Some(batch.position);
+            }
+            lock(&self.shared.shard(index).inbox).give_back(batch.bytes);
+        }
+        (records > 0).then_some((records, flags))
+    }
+
+    /// Writes and syncs the frame.
+    fn commit(&mut self, records: u32, flags: u32) -> Result<(), Failure> {
+        let bytes = length_u64(self.frame.len()).next_multiple_of(BLOCK_BYTES);
+        if self.active.offset + bytes > self.active.file.bytes {
+            self.rotate(bytes)?;
+        }
+        let place = (self.active.file.number, self.active.salt);
+        FrameHeader::seal(&mut self.frame, place, self.next_frame, records, flags);
+        let active = &self.active;
+        let path = &active.file.path;
+        retry_while_full(&self.shared, || {
+            active.file.file.write_at(&self.frame, active.offset)
+        })
+        .map_err(|error| Failure::disk("write", path, error))?;
+        let synced = active.file.file.sync();
+        synced.map_err(|error| Failure::disk("sync", path, error))?;
+        self.active.offset += bytes;
+        self.next_frame += 1;
+        Ok(())
+    }
+
+    /// Tells the shards what is durable.
+    fn publish(&mut self) {
+        for (shard, reached) in self.shared.shards.iter().zip(&self.reached) {
+            if let Some(position) = reached {
+                shard.durable.store(position.0, Ordering::Release);
+                shard.wake();
+            }
+        }
+        self.shared.checkpoint.advanced();
+    }
+
+    /// Releases the full files that every shard has settled, and asks for the next file in good time.
+    fn release(&mut self) {
+        for SettledTurn { turn, .. } in self.turns.drain(..self.ready) {
+            if let Some(settled) = self.settled.get_mut(usize::from(turn.shard)) {
+                *settled = turn.rotation.max(*settled);
+            }
+        }
+        let all = self.settled.iter().copied().min().unwrap_or(0);
+        let mut released = false;
+        while let Some(file) = self.full.pop_front_if(|file| file.number <= all) {
+            self.shared.checkpoint.release(file.path, file.reuse);
+            released = true;
+        }
+        if released {
+            self.update_pressure();
+        }
+        // Asked for when half is full: by then the file before is released as a rule and becomes the next one.
+        if !self.active.asked && self.active.offset * 2 > self.active.file.bytes {
+            self.active.asked = true;
+            let bytes = self.next_bytes();
+            self.shared
+                .checkpoint
+                .prepare(self.active.file.number + 1, bytes);
+        }
+    }
+
+    fn next_bytes(&self) -> u64 {
+        let states: u64 = (self.shared.shards.iter())
+            .map(|shard| shard.state_bytes.load(Ordering::Relaxed))
+            .sum();
+        let least = states.saturating_mul(JOURNAL_PER_STATE);
+        self.shared
+            .options
+            .journal_bytes
+            .max(least.next_multiple_of(BLOCK_BYTES))
+    }
+
+    /// Goes on in the next file, which has room for a frame of `need` bytes.
+    fn rotate(&mut self, need: u64) -> Result<(), Failure> {
+        let number = self.active.file.number + 1;
+        let bytes = self.next_bytes().max(FILE_HEADER_BYTES + need);
+        let prepared = self.shared.checkpoint.take_prepared();
+        let mut file = match prepared {
+            Some(file) if file.number == number => file,
+            Some(_) | None => retry_failure_while_full(&self.shared, || {
+                checkpoint::prepare(&self.shared, number, bytes, &mut None)
+            })?,
+        };
+        if file.bytes < FILE_HEADER_BYTES + need {
+            retry_while_full(&self.shared, || file.file.allocate(bytes))
+                .map_err(|error| Failure::disk("reserve space for", &file.path, error))?;
+            file.bytes = bytes;
+        }
+        let full = std::mem::replace(&mut self.active.file, file);
+        self.full.push_back(FullFile {
+            number: full.number,
+            reuse: full.bytes == self.shared.options.journal_bytes,
+            path: full.path,
+            recovered: false,
+        });
+        self.begin_file()?;
+        self.ask_to_settle();
+        Ok(())
+    }
+
+    /// Writes the header of the active file. It becomes durable with the first frame.
+    fn begin_file(&mut self) -> Result<(), Failure> {
+        let file = &self.active.file;
+        self.active.salt = self.shared.disk.entropy();
+        self.active.offset = FILE_HEADER_BYTES;
+        self.active.asked = false;
+        let header = FileHeader {
+            file: file.number,
+            salt: self.active.salt,
+            first_frame: self.next_frame,
+            bytes: file.bytes,
+        };
+        retry_while_full(&self.shared, || file.file.write_at(&header.encode(), 0))
+            .map_err(|error| Failure::disk("write", &file.path, error))
+    }
+
+    /// Asks every shard to settle what the full files hold.
+    fn ask_to_settle(&mut self) {
+        if let Some(newest) = self.full.back() {
+            for shard in &self.shared.shards {
+                shard.ask(SettleRequest {
+                    position: Position(shard.durable.load(Ordering::Relaxed)),
+                    rotation: newest.number,
+                });
+                shard.wake();
+            }
+        }
+        self.update_pressure();
+    }
+
+    fn update_pressure(&self) {
+        // What recovery found counts as one file: a restart alone does not slow publishers.
+        let recovered = self.full.iter().filter(|file| file.recovered).count();
+        let waiting = self.full.len() - recovered + recovered.min(1);
+        let pressure = waiting >= FULL_FILES_BEFORE_BACKPRESSURE;
+        let files = length_u64(self.full.len()) + 1;
+        self.shared.journal_files.store(files, Ordering::Relaxed);
+        let before = self.shared.backpressure.swap(pressure, Ordering::Relaxed);
+        if before && !pressure {
+            for shard in &self.shared.shards {
+                shard.wake();
+            }
+        }
+    }
+
+    /// Writes an empty frame behind the last one: if the last one is damaged later, it cannot pass for a torn tail.
+    fn close(&mut self) -> Result<(), Failure> {
+        self.frame.clear();
+        self.frame.resize(FRAME_HEADER_BYTES, 0);
+        let clean = self.active.offset > FILE_HEADER_BYTES;
+        if clean && self.active.offset + BLOCK_BYTES <= self.active.file.bytes {
+            self.commit(0, 0)?;
+        }
+        Ok(())
+    }
+}
+
+struct PanicGuard(Arc<Shared>);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison(&Failure::Poisoned {
+                reason: "the committer has panicked".to_owned(),
+            });
+        }
+    }
+}
+
+fn has_work(shared: &Shared) -> bool {
+    shared.is_stopping()
+        || !lock(&shared.settled).is_empty()
+        || shared
+            .shards
+            .iter()
+            .any(|shard| !lock(&shard.inbox).batches.is_empty())
+}
+
+/// Repeats an operation until the disk has room for it. Gives up when the store is to stop.
+fn retry_while_full<T>(
+    shared: &Shared,
+    mut operation: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    let mut warned = false;
+    loop {
+        match operation() {
+            Err(error) if is_full(&error) && !shared.is_stopping() => warn_and_wait(&mut warned),
+            other => return other,
+        }
+    }
+}
+
+fn retry_failure_while_full<T>(
+    shared: &Shared,
+    mut operation: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut warned = false;
+    loop {
+        match operation() {
+            Err(failure) if failure.is_disk_full() && !shared.is_stopping() => {
+                warn_and_wait(&mut warned)
+            }
+            other => return other,
+        }
+    }
+}
+
+fn warn_and_wait(warned: &mut bool) {
+    if !*warned {
+        tracing::warn!("the disk is full: nothing becomes durable until there is room again");
+        *warned = true;
+    }
+    std::thread::sleep(FULL_DISK_PAUSE);
+}

@@ -1,0 +1,213 @@
+//! The operating system's disk.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{Advice, FallocateFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{Disk, DiskFile, DiskLock, OpenMode};
+
+/// The disk of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
+
+impl RealDisk {
+    /// Makes one; it holds nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+#[derive(Debug)]
+struct RealFile(OwnedFd);
+
+#[derive(Debug)]
+struct RealLock(#[expect(dead_code, reason = "held for its lock alone")] OwnedFd);
+
+impl DiskLock for RealLock {}
+
+/// Refuses what only looks like a file of ours: a directory, a device, a file that another user can change.
+fn check_ours(file: &OwnedFd) -> io::Result<()> {
+    let status = rustix::fs::fstat(file)?;
+    let what = match FileType::from_raw_mode(status.st_mode) {
+        FileType::RegularFile => None,
+        FileType::Directory => Some("it is a directory"),
+        FileType::Symlink
+        | FileType::Fifo
+        | FileType::Socket
+        | FileType::CharacterDevice
+        | FileType::BlockDevice
+        | FileType::Unknown => Some("it is not a regular file"),
+    };
+    if let Some(what) = what {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    if status.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it belongs to another user",
+        ));
+    }
+    Ok(())
+}
+
+impl Disk for RealDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        // Without O_NONBLOCK the open of a planted FIFO would never return.
+        let common = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let flags = common
+            | match mode {
+                OpenMode::Read => OFlags::RDONLY,
+                OpenMode::Write => OFlags::RDWR,
+                OpenMode::Create => OFlags::RDWR | OFlags::CREATE,
+            };
+        let file = match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
+            Err(Errno::LOOP) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "it is a symbolic link",
+                ));
+            }
+            Err(Errno::ISDIR) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "it is a directory",
+                ));
+            }
+            other => other?,
+        };
+        check_ours(&file)?;
+        if mode == OpenMode::Create {
+            rustix::fs::ftruncate(&file, 0)?;
+        }
+        Ok(Arc::new(RealFile(file)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        fs::read_dir(path)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.sync_all()
+    }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        rustix::fs::syncfs(fs::File::open(path)?)?;
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
+        check_ours(&file)?;
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Box::new(RealLock(file)))
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let status = rustix::fs::statvfs(path)?;
+        Ok(status.f_bavail.saturating_mul(status.f_frsize))
+    }
+
+    fn entropy(&self) -> u64 {
+        let mut bytes = [0; 8];
+        match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
+            Ok(8) => u64::from_le_bytes(bytes),
+            // Every Linux that Rust supports has the system call; the standard library's own seed is as good.
+            Ok(_) | Err(_) => {
+                use std::hash::{BuildHasher, Hasher, RandomState};
+                RandomState::new().build_hasher().finish()
+            }
+        }
+    }
+}
+
+impl DiskFile for RealFile {
+    fn length(&self) -> io::Result<u64> {
+        let length = rustix::fs::fstat(&self.0)?.st_size;
+        u64::try_from(length).map_err(io::Error::other)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match rustix::io::pread(&self.0, rest, offset + done as u64) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            match rustix::io::pwrite(&self.0, rest, offset + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // Not repeated on any error: after a failed sync the kernel may have dropped the pages and answer "done" the next time.
+        Ok(rustix::fs::fdatasync(&self.0)?)
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, length) {
+            Ok(()) => Ok(()),
+            // Some file systems cannot reserve; the file then grows as it is written.
+            Err(Errno::OPNOTSUPP) => Ok(rustix::fs::ftruncate(&self.0, length)?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        Ok(rustix::fs::ftruncate(&self.0, length)?)
+    }
+
+    fn start_writeback(&self, offset: u64, length: u64) {
+        // Linux starts the write-back of pages that are advised away while dirty, without waiting for it; clean pages behind
+        // the writer are dropped, which is what a backlog on disk wants.
+        let _ = rustix::fs::fadvise(
+            &self.0,
+            offset,
+            std::num::NonZeroU64::new(length),
+            Advice::DontNeed,
+        );
+    }
+
+    fn advise_sequential(&self) {
+        let _ = rustix::fs::fadvise(&self.0, 0, None, Advice::Sequential);
+    }
+}

@@ -1,0 +1,226 @@
+//! Compares the segments that the journal describes with the files that are there. Changes nothing.
+
+use std::path::{Path, PathBuf};
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::damage::{Damage, DamageKind, Lost};
+use crate::disk::{Disk, OpenMode};
+use crate::failure::Failure;
+use crate::fields::{length_u64, to_usize};
+use crate::ids::{QueueId, Sequence};
+use crate::limits::SEGMENT_BYTES_MAX;
+use crate::queue::reader;
+use crate::queue::segment::{self, HEADER_BYTES, Segment};
+use crate::shared::Places;
+
+use super::replay::{Replay, Replayed};
+
+/// What is to be done about the files.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    pub(crate) damage: Vec<Damage>,
+    /// Files that nothing refers to.
+    pub(crate) orphans: Vec<PathBuf>,
+    /// Files with bytes behind those that are theirs, and how long they ought to be.
+    pub(crate) too_long: Vec<(PathBuf, u64)>,
+}
+
+/// Checks all segments. When the journal is `doubtful`, a queue without a description has its segments read instead.
+pub(crate) fn check(
+    disk: &dyn Disk,
+    places: &Places,
+    replay: &mut Replay,
+    doubtful: bool,
+) -> Result<Checked, Failure> {
+    let listed = disk.list(&places.queues);
+    let names = listed.map_err(|error| Failure::disk("list", &places.queues, error))?;
+    let mut files: HashMap<QueueId, Vec<u64>> = HashMap::new();
+    for (queue, id) in names.iter().filter_map(|name| segment::parse_name(name)) {
+        files.entry(queue).or_default().push(id);
+    }
+    let mut checked = Checked::default();
+    for (queue, replayed) in &mut replay.queues {
+        let ids = files.get(queue).map_or(&[][..], Vec::as_slice);
+        check_queue(disk, places, replayed, ids, &mut checked)?;
+    }
+    for (queue, mut ids) in files {
+        ids.sort_unstable();
+        let known = replay.queues.get(&queue);
+        if doubtful
+            && !replay.dropped.contains(&queue)
+            && known.is_none_or(|known| !known.described)
+        {
+            rebuild(disk, places, replay, (queue, &ids), &mut checked)?;
+        }
+        let kept: HashSet<u64> = (replay.queues.get(&queue).into_iter())
+            .flat_map(|replayed| replayed.image.segments.iter().map(|segment| segment.id))
+            .collect();
+        for id in ids.into_iter().filter(|id| !kept.contains(id)) {
+            let path = places.queues.join(segment::file_name(queue, id));
+            // Refuses what is no file of ours before anything is deleted.
+            let opened = disk.open(&path, OpenMode::Read);
+            opened.map_err(|error| Failure::disk("open", &path, error))?;
+            checked.orphans.push(path);
+        }
+    }
+    Ok(checked)
+}
+
+fn check_queue(
+    disk: &dyn Disk,
+    places: &Places,
+    replayed: &mut Replayed,
+    ids: &[u64],
+    checked: &mut Checked,
+) -> Result<(), Failure> {
+    let image = &mut replayed.image;
+    let queue = image.queue;
+    image.segments.retain(|segment| !segment.is_over());
+    let ids: HashSet<u64> = ids.iter().copied().collect();
+    let mut failed = None;
+    let mut closed = false;
+    let newest = image.next_segment;
+    image.segments.retain(|segment| {
+        let path = places.queues.join(segment::file_name(queue, segment.id));
+        if failed.is_some() {
+            return true;
+        }
+        if !ids.contains(&segment.id) {
+            let lost = Lost {
+                queue,
+                first: segment.first,
+                last: segment.last,
+            };
+            checked.damage.push(Damage {
+                file: path,
+                offset: 0,
+                bytes: segment.bytes,
+                kind: DamageKind::SegmentMissing,
+                lost: vec![lost],
+                quarantine: None,
+            });
+            return false;
+        }
+        match check_file(disk, path, queue, segment, checked) {
+            Ok(whole) => closed |= !whole && segment.id + 1 == newest,
+            Err(failure) => failed = Some(failure),
+        }
+        true
+    });
+    // Nothing is written behind damage.
+    image.next_segment += u64::from(closed);
+    failed.map_or(Ok(()), Err)
+}
+
+/// Checks the length and the header of a segment. Returns whether they are as they ought to be.
+fn check_file(
+    disk: &dyn Disk,
+    path: PathBuf,
+    queue: QueueId,
+    segment: &Segment,
+    checked: &mut Checked,
+) -> Result<bool, Failure> {
+    let at = |operation| {
+        let path = &path;
+        move |error| Failure::disk(operation, path, error)
+    };
+    let file = disk.open(&path, OpenMode::Read).map_err(at("open"))?;
+    let length = file.length().map_err(at("measure"))?;
+    let mut header = [0; HEADER_BYTES];
+    file.read_at(&mut header, 0).map_err(at("read"))?;
+    let (kind, offset, bytes) = if length < segment.bytes {
+        (DamageKind::SegmentMissing, length, segment.bytes - length)
+    } else if segment::decode_header(&header, queue, segment.id) != Some(segment.salt) {
+        (DamageKind::SegmentHeader, 0, length_u64(HEADER_BYTES))
+    } else {
+        if length > segment.bytes {
+            checked.too_long.push((path, segment.bytes));
+        }
+        return Ok(true);
+    };
+    // Which messages are gone shows when they are read: what is whole is still served.
+    checked.damage.push(Damage {
+        file: path,
+        offset,
+        bytes,
+        kind,
+        lost: Vec::new(),
+        quarantine: None,
+    });
+    Ok(false)
+}
+
+/// Reads the segments of a queue whose description was lost with a damaged frame.
+fn rebuild(
+    disk: &dyn Disk,
+    places: &Places,
+    replay: &mut Replay,
+    (queue, ids): (QueueId, &[u64]),
+    checked: &mut Checked,
+) -> Result<(), Failure> {
+    let replayed = replay
+        .queues
+        .entry(queue)
+        .or_insert_with(|| Replayed::new(queue));
+    // What the journal holds, it knows better than the segments.
+    let journal_from = replayed
+        .messages
+        .first()
+        .map_or(Sequence(u64::MAX), |message| message.sequence);
+    for id in ids {
+        let path = places.queues.join(segment::file_name(queue, *id));
+        let (length, bytes) = read_whole(disk, &path, u64::MAX)?;
+        let image = &mut replayed.image;
+        image.next_segment = image.next_segment.max(id + 1);
+        let salt = segment::decode_header(&bytes, queue, *id);
+        let mut found = reader::scan(&bytes, queue, *id, salt.unwrap_or_default()).segment;
+        if journal_from <= found.last {
+            found.finish(journal_from, found.last);
+        }
+        found.forget_transient();
+        checked.damage.push(Damage {
+            file: path,
+            offset: 0,
+            bytes: length,
+            kind: if salt.is_some() {
+                DamageKind::Rebuilt
+            } else {
+                DamageKind::SegmentHeader
+            },
+            lost: Vec::new(),
+            quarantine: None,
+        });
+        let above = image
+            .segments
+            .last()
+            .is_none_or(|last| last.last < found.first);
+        if !found.is_over() && above {
+            image.settled_end = image.settled_end.max(found.last.next().min(journal_from));
+            image.next = image.next.max(image.settled_end);
+            image.segments.push(found);
+        }
+    }
+    Ok(())
+}
+
+/// Reads a segment, at most `bytes` of it, and returns its length too.
+pub(crate) fn read_whole(
+    disk: &dyn Disk,
+    path: &Path,
+    bytes: u64,
+) -> Result<(u64, Vec<u8>), Failure> {
+    let at = |operation| move |error| Failure::disk(operation, path, error);
+    let file = disk.open(path, OpenMode::Read).map_err(at("open"))?;
+    let length = file.length().map_err(at("measure"))?;
+    if length.min(bytes) > SEGMENT_BYTES_MAX {
+        return Err(Failure::Unexpected {
+            path: path.to_path_buf(),
+            reason: format!("it is {length} bytes long, which no segment is"),
+        });
+    }
+    let mut content = vec![0; to_usize(length.min(bytes))];
+    let count = file.read_at(&mut content, 0).map_err(at("read"))?;
+    content.truncate(count);
+    Ok((length, content))
+}

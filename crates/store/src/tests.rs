@@ -1,0 +1,10 @@
+//! The store as a whole.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod basics;
+mod faults;
+mod fuzzed;
+mod model;
+mod real;
+mod rig;

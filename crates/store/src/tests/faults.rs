@@ -1,0 +1,426 @@
+//! What a caller sees on a disk that fails, fills and decays.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use super::rig::{DIR, Rig, World, small};
+use crate::disk::faulty::FaultyDisk;
+use crate::{DamageKind, Position, Sequence};
+
+/// A fixed run that rotates, settles, acks and removes.
+fn scenario(rig: &mut Rig, removed: u64) {
+    for number in 0..60_u64 {
+        let payload = number.to_le_bytes().repeat(150);
+        let short_lived = if number < 30 {
+            vec![1, removed]
+        } else {
+            vec![1]
+        };
+        rig.publish(&short_lived, &payload, true);
+        rig.publish(&[2], &payload, number % 4 != 0);
+        if number % 3 == 0 {
+            let live = rig.live(1);
+            if let Some(first) = live.first().copied() {
+                rig.ack(1, first, first);
+            }
+        }
+        if number == 30 {
+            rig.remove(removed);
+        }
+        rig.submit();
+        if number % 5 == 0 {
+            // Not at every step, so that shards lag behind a rotation.
+            let _ = rig.service();
+        }
+        wait_or_fail(rig);
+    }
+}
+
+/// Waits until all is durable, unless the store has failed.
+fn wait_or_fail(rig: &mut Rig) {
+    rig.wait("durable or failed", |rig| {
+        let durable = rig
+            .shards
+            .iter()
+            .all(|shard| shard.durable() >= shard.submitted());
+        durable || rig.store.as_ref().is_some_and(crate::Store::is_poisoned)
+    });
+}
+
+#[test]
+fn a_power_cut_at_every_operation_loses_nothing_confirmed() {
+    let disk = FaultyDisk::new(3);
+    let mut rig = Rig::new(disk.clone(), small());
+    scenario(&mut rig, 3);
+    drop(rig);
+    let operations = disk.operations();
+    assert!(operations > 150, "{operations}");
+    for after in 0..operations {
+        let disk = FaultyDisk::new(3);
+        disk.power_off_after(after);
+        let Ok(mut rig) = Rig::open(disk.clone(), small()) else {
+            // The power went off while the store was being opened: nothing was promised yet.
+            let rig = Rig::new(disk.crash(after), small());
+            assert!(rig.queues.is_empty());
+            continue;
+        };
+        scenario(&mut rig, 3);
+        let rig = rig.crash(after * 7 + 1, small());
+        // And once more, in the middle of what follows a recovery.
+        rig.disk.power_off_after(after % 23);
+        let mut rig = rig;
+        scenario(&mut rig, 5);
+        rig.crash(after * 13 + 5, small());
+    }
+}
+
+#[test]
+fn a_power_cut_while_opening_changes_nothing() {
+    let mut rig = Rig::new(FaultyDisk::new(5), small());
+    scenario(&mut rig, 3);
+    rig.flush();
+    let mut expected = rig.world();
+    expected.retain(|_, messages| !messages.is_empty());
+    let durable_only = |world: &mut World| world.retain(|_, messages| !messages.is_empty());
+    let disk = rig.disk.crash(1);
+    for after in 0..40 {
+        let again = disk.crash(after);
+        again.power_off_after(after);
+        drop(Rig::open(again.clone(), small()));
+        let mut rig = Rig::new(again.crash(after), small());
+        let mut found = rig.world();
+        durable_only(&mut found);
+        assert_eq!(found, expected, "after {after} operations");
+    }
+}
+
+#[test]
+fn a_failed_sync_stops_the_store() {
+    for nth in 0..6 {
+        let mut rig = Rig::new(FaultyDisk::new(1), small());
+        rig.publish(&[1], b"before", true);
+        rig.flush();
+        rig.disk.fail_sync(nth);
+        let mut last = Position(0);
+        for number in 0..10_u8 {
+            last = rig.publish(&[1], &[number], true);
+            rig.submit();
+            wait_or_fail(&mut rig);
+        }
+        assert!(rig.store.as_ref().unwrap().is_poisoned());
+        let durable = rig.shards[1].durable();
+        assert_eq!(
+            durable,
+            Position(1 + nth),
+            "nothing becomes durable after the failure"
+        );
+        assert!(durable < last);
+        let failures = std::sync::Arc::clone(&rig.failures);
+        let (disk, closed) = rig.close();
+        assert!(closed.is_err());
+        assert_eq!(
+            failures.load(Ordering::SeqCst),
+            1,
+            "the hook is called once"
+        );
+        let rig = Rig::new(disk.crash(nth), small());
+        assert!(rig.queues[&1].held.len() as u64 > nth);
+    }
+}
+
+#[test]
+fn a_failed_write_stops_the_store() {
+    let mut rig = Rig::new(FaultyDisk::new(1), small());
+    rig.publish(&[1], b"before", true);
+    rig.flush();
+    rig.disk.fail_write(0);
+    rig.publish(&[1], b"after", true);
+    rig.submit();
+    wait_or_fail(&mut rig);
+    assert!(rig.store.as_ref().unwrap().is_poisoned());
+    assert_eq!(rig.shards[1].durable(), Position(1));
+    let rig = rig.crash(1, small());
+    assert!(!rig.queues[&1].held.is_empty());
+}
+
+#[test]
+fn a_full_disk_refuses_to_settle_and_recovers() {
+    let mut rig = Rig::new(FaultyDisk::new(1), small());
+    for _ in 0..20 {
+        rig.publish(&[1], &[7; 1000], true);
+    }
+    rig.flush();
+    let used: u64 = rig.disk.files().iter().map(|(_, bytes)| bytes).sum();
+    rig.disk.set_capacity(Some(used + 3000));
+    let before = rig.world();
+    let failure = rig.settle(1, 20).unwrap_err();
+    assert!(failure.is_disk_full(), "{failure}");
+    assert_eq!(rig.queues[&1].log.live_count(), 0);
+    // Acks go on: their frames lie in space that was reserved.
+    rig.ack(1, 0, 4);
+    rig.flush();
+    rig.disk.set_capacity(None);
+    rig.settle(1, 20).unwrap();
+    assert_eq!(rig.queues[&1].log.live_count(), 15);
+    let mut rig = rig.crash(1, small());
+    assert_eq!(rig.world()[&1].len(), before[&1].len() - 5);
+}
+
+#[test]
+fn a_full_disk_holds_commits_up_until_there_is_room() {
+    let mut rig = Rig::new(FaultyDisk::new(1), small());
+    let used: u64 = rig.disk.files().iter().map(|(_, bytes)| bytes).sum();
+    rig.disk.set_capacity(Some(used));
+    for _ in 0..15 {
+        rig.publish(&[1], &[7; 1000], true);
+        rig.flush();
+    }
+    rig.publish(&[1], &[7; 3000], true);
+    // The file has no room for this frame, and the disk has none for another file.
+    rig.submit();
+    let held_up = rig.shards[1].submitted();
+    for _ in 0..20 {
+        std::thread::yield_now();
+        assert!(rig.shards[1].durable() < held_up);
+    }
+    assert!(!rig.store.as_ref().unwrap().is_poisoned());
+    rig.disk.set_capacity(None);
+    rig.flush();
+    let rig = rig.crash(1, small());
+    assert_eq!(rig.queues[&1].held.len(), 16);
+}
+
+/// A disk with settled and unsettled messages, closed properly.
+fn sample() -> (FaultyDisk, World) {
+    let mut rig = Rig::new(FaultyDisk::new(9), small());
+    for number in 0..30_u64 {
+        rig.publish(&[1], &number.to_le_bytes().repeat(60), true);
+        rig.flush();
+    }
+    rig.settle(1, 20).unwrap();
+    let mut world = rig.world();
+    rig = rig.restart(small());
+    rig.quiesce();
+    for number in 0..5_u64 {
+        rig.publish(&[1], &number.to_le_bytes().repeat(60), true);
+        rig.flush();
+    }
+    world.append(&mut rig.world());
+    let (disk, closed) = rig.close();
+    closed.unwrap();
+    (disk, world)
+}
+
+fn is_payload_sound(world: &World, expected: &World) -> bool {
+    let mut all = world
+        .iter()
+        .flat_map(|(queue, messages)| messages.iter().map(move |found| (queue, found)));
+    all.all(|(queue, (sequence, kept))| {
+        expected[queue]
+            .get(sequence)
+            .is_none_or(|known| known.payload == kept.payload)
+    })
+}
+
+#[test]
+fn a_flipped_bit_is_found_wherever_it_is() {
+    let (disk, expected) = sample();
+    let (mut found, mut silent) = (0, Vec::new());
+    for (path, bytes) in disk.files() {
+        let content = disk.content(&path).unwrap();
+        let used = content
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last + 1);
+        for byte in (0..used.min(usize::try_from(bytes).unwrap())).step_by(37) {
+            let bit = byte as u64 * 8 + (byte % 8) as u64;
+            let damaged = disk.crash(1);
+            assert!(damaged.flip_bit(&path, bit));
+            let mut rig = Rig::open(damaged, small()).unwrap();
+            let world = rig.world();
+            assert!(
+                is_payload_sound(&world, &expected),
+                "bad bytes served after a flip in {path:?} at {byte}"
+            );
+            let mut damage = std::mem::take(&mut rig.damage);
+            damage.extend(
+                rig.queues
+                    .values_mut()
+                    .flat_map(|queue| queue.log.take_damage()),
+            );
+            let whole = world == expected;
+            if damage.is_empty() && !whole {
+                silent.push((path.clone(), byte));
+            }
+            found += u32::from(!damage.is_empty());
+            // Nothing but what is named is lost.
+            let harmless = damage.iter().all(|damage| !damage.kind.is_harmful());
+            assert!(
+                whole || !harmless,
+                "loss without damage after a flip in {path:?} at {byte}: {damage:?}"
+            );
+        }
+    }
+    assert!(found > 100, "{found}");
+    assert_eq!(silent, Vec::<(PathBuf, usize)>::new());
+}
+
+#[test]
+fn a_damaged_record_costs_one_message() {
+    let (disk, mut expected) = sample();
+    let path = Path::new(DIR).join("queues/0000000001-000001.segment");
+    assert!(disk.flip_bit(&path, (32 + 24 + 100) * 8));
+    let mut rig = Rig::new(disk, small());
+    let world = rig.world();
+    let damage = rig.queues.get_mut(&1).unwrap().log.take_damage();
+    assert_eq!(damage.len(), 1);
+    assert_eq!(damage[0].kind, DamageKind::SegmentRecord);
+    assert_eq!(
+        (damage[0].lost[0].first, damage[0].lost[0].last),
+        (Sequence(0), Sequence(0))
+    );
+    assert!(
+        damage[0]
+            .quarantine
+            .as_ref()
+            .is_some_and(|copy| rig.disk.content(copy).is_some())
+    );
+    expected.get_mut(&1).unwrap().remove(&0);
+    assert_eq!(world, expected);
+}
+
+#[test]
+fn a_missing_or_swapped_segment_is_named_and_not_served() {
+    let (disk, expected) = sample();
+    let [first, second] =
+        [1, 2].map(|id| Path::new(DIR).join(format!("queues/0000000001-{id:06}.segment")));
+    let missing = disk.crash(1);
+    crate::disk::Disk::remove(&missing, &first).unwrap();
+    let mut rig = Rig::new(missing, small());
+    assert_eq!(rig.damage[0].kind, DamageKind::SegmentMissing);
+    assert!(rig.world()[&1].len() < expected[&1].len());
+
+    let swapped = disk.crash(1);
+    let contents = [&first, &second].map(|path| swapped.content(path).unwrap());
+    swapped.put(&first, &contents[1]);
+    swapped.put(&second, &contents[0]);
+    let mut rig = Rig::new(swapped, small());
+    assert!(
+        rig.damage
+            .iter()
+            .any(|damage| damage.kind == DamageKind::SegmentHeader)
+    );
+    assert!(is_payload_sound(&rig.world(), &expected));
+    assert!(rig.world()[&1].len() < expected[&1].len());
+}
+
+#[test]
+fn a_truncated_segment_serves_what_is_whole() {
+    let (disk, expected) = sample();
+    let path = Path::new(DIR).join("queues/0000000001-000001.segment");
+    let content = disk.content(&path).unwrap();
+    for length in (0..content.len()).step_by(256) {
+        let cut = disk.crash(1);
+        cut.put(&path, &content[..length]);
+        let mut rig = Rig::new(cut, small());
+        assert_eq!(rig.damage[0].kind, DamageKind::SegmentMissing);
+        let world = rig.world();
+        assert!(is_payload_sound(&world, &expected));
+        let lost: u64 = (rig.queues.get_mut(&1).unwrap().log.take_damage().iter())
+            .flat_map(|damage| &damage.lost)
+            .map(|lost| lost.last.0 - lost.first.0 + 1)
+            .sum();
+        assert_eq!(
+            world[&1].len() as u64 + lost,
+            expected[&1].len() as u64,
+            "cut to {length}"
+        );
+    }
+}
+
+#[test]
+fn segments_are_read_when_their_description_is_lost() {
+    let (disk, expected) = sample();
+    let mut rebuilt = 0;
+    for (path, bytes) in disk.files() {
+        if path.extension().is_none_or(|end| end != "journal") {
+            continue;
+        }
+        // One bit of the first records of each frame: the states are in one of them.
+        for block in 1..bytes / 4096 {
+            let damaged = disk.crash(1);
+            assert!(damaged.flip_bit(&path, (block * 4096 + 50) * 8));
+            let mut rig = Rig::open(damaged, small()).unwrap();
+            if !rig
+                .damage
+                .iter()
+                .any(|damage| damage.kind == DamageKind::Rebuilt)
+            {
+                continue;
+            }
+            rebuilt += 1;
+            assert!(
+                rig.damage
+                    .iter()
+                    .any(|damage| damage.kind == DamageKind::Frame)
+            );
+            assert_eq!(rig.world(), expected);
+            rig.quiesce();
+            let mut rig = rig.restart(small());
+            assert_eq!(rig.world(), expected);
+        }
+    }
+    assert!(rebuilt > 0);
+}
+
+#[test]
+fn pages_of_an_earlier_use_are_not_taken_for_frames() {
+    let mut rig = Rig::new(FaultyDisk::new(1), small());
+    for round in 0..12_u64 {
+        for _ in 0..10 {
+            rig.publish(&[1], &round.to_le_bytes().repeat(400), true);
+            rig.flush();
+        }
+        let last = rig.queues[&1].next - 1;
+        rig.ack(1, 0, last);
+        rig.quiesce();
+        // The active file now holds old frames behind its own, as files are written again.
+        rig = rig.crash(round, small());
+        assert!(rig.world()[&1].is_empty(), "round {round}");
+    }
+}
+
+#[test]
+fn bytes_that_a_publisher_chose_are_not_taken_for_frames() {
+    let mut rig = Rig::new(FaultyDisk::new(1), small());
+    rig.publish(&[1], b"real", true);
+    rig.flush();
+    // Copies a real frame, as an attacker would who could read one, into a body at every block of a file.
+    let journal = Path::new(DIR).join("journal/0000000001.journal");
+    let frame = rig.disk.content(&journal).unwrap()[4096..8192].to_vec();
+    rig.publish(&[1], &frame.repeat(8), true);
+    rig.flush();
+    let last = rig.disk.content(&journal).unwrap();
+    // The frame that holds the forgeries loses its header: recovery searches its blocks.
+    assert!(rig.disk.flip_bit(&journal, (8192 + 20) * 8));
+    rig.publish(&[1], b"later", true);
+    rig.flush();
+    assert!(!last.is_empty());
+    let (disk, closed) = rig.close();
+    closed.unwrap();
+    let rig = Rig::new(disk, small());
+    assert_eq!(rig.damage.len(), 1, "{:?}", rig.damage);
+    assert_eq!(
+        rig.queues[&1].held.keys().copied().collect::<Vec<_>>(),
+        [0, 2]
+    );
+}
+
+#[test]
+fn strangers_in_the_directory_are_refused_and_kept() {
+    let (disk, _) = sample();
+    let stranger = Path::new(DIR).join("queues/notes.txt");
+    disk.put(&stranger, b"mine");
+    let rig = Rig::new(disk, small());
+    assert_eq!(rig.disk.content(&stranger).unwrap(), b"mine");
+}
