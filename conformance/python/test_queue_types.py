@@ -97,12 +97,18 @@ def test_quorum_length_limit_and_expiry_work(channel, typed, confirmed):
     await_count(channel, brief, 0)
 
 
-def test_quorum_queues_refuse_a_global_prefetch(connection, typed):
+@differs_on_rabbitmq("a quorum queue refuses a channel's shared prefetch with 540")
+def test_quorum_queues_obey_a_shared_prefetch(connection, typed, confirmed):
     queue = typed("quorum")
+    confirmed(queue, ["one", "two"])
     channel = connection.channel()
     channel.basic_qos(prefetch_count=1, global_qos=True)
-    with closes_connection(540, "NOT_IMPLEMENTED"):
-        channel.basic_consume(queue, print)
+    inbox = Inbox(channel, queue)
+    inbox.wait(1)
+    fence(connection)
+    assert inbox.texts == ["one"]
+    channel.basic_ack(0, multiple=True)
+    inbox.wait(2)
 
 
 # Stream

@@ -116,7 +116,7 @@ impl Access {
             return Ok(());
         }
         Err(Refusal::access(format!(
-            "{} access to {} '{name}' in vhost '{}' refused for user '{}'",
+            "{} access to {} '{known_as}' in vhost '{}' refused for user '{}'",
             right.name(),
             resource.name(),
             self.vhost,

@@ -112,14 +112,18 @@ impl QueueOptions {
                 value.as_str().map(|text| Some(Name::from(text))).ok_or_else(|| invalid(name, what, "it must be a text"))
             }
         };
+        let address = |name: &str| match text(name)? {
+            Some(text) if text.len() > limits::NAME_BYTES_MAX => Err(invalid(name, what, "it has more than 255 bytes")),
+            text => Ok(text),
+        };
         let options = Self {
             message_ttl_ms: number("x-message-ttl")?,
             expires_ms: number("x-expires")?,
             length_max: number("x-max-length")?,
             length_bytes_max: number("x-max-length-bytes")?,
             overflow: text("x-overflow")?.map(|name| parse_overflow(&name, what)).transpose()?,
-            dead_letter_exchange: text("x-dead-letter-exchange")?,
-            dead_letter_routing_key: text("x-dead-letter-routing-key")?,
+            dead_letter_exchange: address("x-dead-letter-exchange")?,
+            dead_letter_routing_key: address("x-dead-letter-routing-key")?,
             priority_max: match number("x-max-priority")? {
                 None => None,
                 Some(level) => match u8::try_from(level) {
@@ -139,6 +143,15 @@ impl QueueOptions {
         if options.expires_ms == Some(0) {
             return Err(invalid("x-expires", what, "it must be at least 1 millisecond"));
         }
+        Ok(options)
+    }
+
+    /// Reads and checks the arguments of a declaration, which unlike a policy's must make sense by themselves.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub(crate) fn declared(arguments: &Table, what: &str) -> Result<Self, Refusal> {
+        let options = Self::parse(arguments, what)?;
         if options.dead_letter_routing_key.is_some() && options.dead_letter_exchange.is_none() {
             return Err(invalid("x-dead-letter-routing-key", what, "it needs x-dead-letter-exchange beside it"));
         }
@@ -236,6 +249,7 @@ fn describe(value: Option<&Value>) -> String {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "asked of integers only")]
 const fn integer_type(value: &Value) -> &'static str {
     match value {
         Value::I8(_) => "byte",

@@ -33,12 +33,19 @@ pub struct PublishTicket {
 
 /// Credit that the consumers of one channel share (basic.qos with global set).
 ///
+/// Where it is scarce, the consumer that was served last lets another go first that found it used up meanwhile, once. Whoever was
+/// refused or let others go first is served again when the session resumes the channel's consumers, as it does whenever credit grew.
+///
 /// # Concurrency
 /// Shared by the shards that own the channel's queues; each count is one atomic operation.
 #[derive(Debug, Default)]
 pub struct Credit {
     limit: AtomicU32,
     used: AtomicU32,
+    /// The consumer that was served last.
+    last: AtomicU32,
+    /// Another one was refused since.
+    is_contended: AtomicBool,
 }
 
 impl Credit {
@@ -54,8 +61,38 @@ impl Credit {
         limit == 0 || self.used.load(Ordering::Relaxed) < limit
     }
 
-    pub(crate) fn take(&self) {
+    /// Says whether `consumer` may have another message now; `has_yielded` is whether it stood back before.
+    #[inline]
+    pub(crate) fn admits(&self, consumer: ConsumerNumber, has_yielded: &mut bool) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if limit == 0 {
+            return true;
+        }
+        let was_last = self.last.load(Ordering::Relaxed) == consumer.0;
+        if self.used.load(Ordering::Relaxed) >= limit {
+            if !was_last {
+                self.is_contended.store(true, Ordering::Relaxed);
+            }
+            return false;
+        }
+        if was_last && !*has_yielded && self.is_contended.swap(false, Ordering::Relaxed) {
+            *has_yielded = true;
+            return false;
+        }
+        true
+    }
+
+    /// Says whether a consumer other than the last found the credit used up.
+    pub(crate) fn is_contended(&self) -> bool {
+        self.is_contended.load(Ordering::Relaxed) && self.limit.load(Ordering::Relaxed) != 0
+    }
+
+    #[inline]
+    pub(crate) fn take(&self, consumer: ConsumerNumber) {
         self.used.fetch_add(1, Ordering::Relaxed);
+        if self.limit.load(Ordering::Relaxed) != 0 {
+            self.last.store(consumer.0, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn give_back(&self) {
@@ -90,10 +127,15 @@ impl OutboxGauge {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Takes off bytes that were written; returns true when passed-over consumers are to be resumed.
+    /// Takes off what was added for messages that were written; returns true when passed-over consumers are to be resumed.
+    ///
+    /// # Units
+    /// Bytes as they were added: [`crate::Delivery::outbox_bytes`] of each message, whatever it took on the wire.
     #[must_use]
     pub fn written(&self, bytes: usize) -> bool {
-        let left = self.bytes.fetch_sub(bytes, Ordering::SeqCst).saturating_sub(bytes);
+        let subtract = |held: usize| Some(held.saturating_sub(bytes));
+        let before = self.bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, subtract).unwrap_or_default();
+        let left = before.saturating_sub(bytes);
         left < limits::OUTBOX_BYTES_RESUME
             && self.passed_over.load(Ordering::SeqCst)
             && self.passed_over.swap(false, Ordering::SeqCst)

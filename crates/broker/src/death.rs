@@ -56,10 +56,7 @@ pub(crate) fn bury(message: &Message, death: &Death<'_>) -> Message {
     };
     let is_first = deaths.is_empty() && headers.get("x-first-death-reason").is_none();
     let mut newest = match position(&deaths, death.queue, death.reason) {
-        Some(index) => match deaths.remove(index) {
-            Value::Table(known) => known,
-            _ => Table::new(),
-        },
+        Some(index) => deaths.remove(index).as_table().cloned().unwrap_or_default(),
         None => fresh_death(message, death, keys, properties.expiration.take()),
     };
     let count = newest.get("count").and_then(Value::as_i64).unwrap_or(0);
@@ -109,7 +106,7 @@ fn position(deaths: &[Value], queue: &str, reason: Reason) -> Option<usize> {
     })
 }
 
-/// Serves dead-lettering across shards.
+/// The queues in whose hands `message` would close a cycle of deaths without a rejection.
 pub(crate) fn cyclic_queues(message: &Message, reason: Reason) -> Vec<String> {
     if reason == Reason::Rejected {
         return Vec::new();
@@ -121,6 +118,7 @@ pub(crate) fn cyclic_queues(message: &Message, reason: Reason) -> Vec<String> {
     let text = |entry: &Value, key: &str| {
         entry.as_table().and_then(|table| table.get(key)).and_then(Value::as_str).map(str::to_owned)
     };
+    // Newest first: the cycle to a queue is everything down to its own entry.
     let without_rejection = deaths.iter().take_while(|entry| text(entry, "reason").as_deref() != Some(Reason::Rejected.name()));
     without_rejection.filter_map(|entry| text(entry, "queue")).collect()
 }

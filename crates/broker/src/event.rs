@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{ConnectionId, ConsumerNumber, Message, Name, QueueRef, Refusal};
+use crate::{ConnectionId, ConsumerNumber, Message, Name, QueueRef, Refusal, limits};
 
 /// What a delivery tells beside the message itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,15 @@ pub struct Delivery {
     pub redelivered: bool,
     /// What else the consumer is told.
     pub annotation: Annotation,
+}
+
+impl Delivery {
+    /// What the message counts in its connection's [`crate::OutboxGauge`] until it is written, in bytes.
+    #[must_use]
+    #[inline]
+    pub fn outbox_bytes(&self) -> usize {
+        self.message.body_length() + self.message.properties().len() + limits::DELIVERY_BYTES
+    }
 }
 
 /// The answer to a request that was carried out.

@@ -14,6 +14,7 @@ mod event;
 mod ids;
 pub mod limits;
 pub mod log;
+mod maps;
 mod message;
 mod policy;
 mod port;

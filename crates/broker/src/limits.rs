@@ -5,7 +5,7 @@ pub const NAME_BYTES_MAX: usize = 255;
 /// How many exchanges one message may pass through by exchange-to-exchange bindings and alternate exchanges.
 pub const EXCHANGES_PER_ROUTE_MAX: usize = 1_000;
 /// How many CC and BCC keys one message may carry.
-pub const CARBON_COPIES_MAX: usize = 1_000;
+pub const CARBON_COPIES_MAX: usize = 16_384;
 /// The highest priority level that a queue may declare.
 pub const PRIORITY_MAX: u8 = 255;
 /// The highest weight of a binding to a consistent-hash exchange.
@@ -22,6 +22,12 @@ pub const BACKLOG_READ_BYTES: usize = 256 << 10;
 pub const OUTBOX_BYTES_MAX: usize = 256 << 10;
 /// Below this many waiting bytes the connection's consumers are served again.
 pub const OUTBOX_BYTES_RESUME: usize = 128 << 10;
+/// Bytes that a delivery adds to its properties and body on the wire, about.
+pub const DELIVERY_BYTES: usize = 96;
+/// How often a stream looks for messages that are too old, in milliseconds.
+pub const RETENTION_INTERVAL_MS: u64 = 1_000;
+/// Up to this many bytes on disk are counted when a stream with a size limit is restored; above, its segments are taken as the count.
+pub const STREAM_COUNTED_BYTES_MAX: u64 = 64 << 20;
 /// How often a quorum queue delivers a message before it counts as poison, unless the queue says otherwise.
 pub const DELIVERY_LIMIT_DEFAULT: u32 = 20;
 /// Distinct (queue, reason) pairs kept in a message's `x-death`.

@@ -57,7 +57,7 @@ pub trait Log {
 
     /// The position of the batch that is being filled.
     fn position(&self) -> Position;
-    /// The position at which everything appended so far is durable.
+    /// The position at which everything appended so far is durable: that of the batch being filled, or of the last one if it is empty.
     fn appended(&self) -> Position;
     /// Appends a message; it is durable when the returned position is.
     fn append_message(&mut self, append: &Append<'_>) -> Position;
@@ -97,3 +97,6 @@ pub trait Backlog {
     /// The first sequence number that may still be live.
     fn first(&self) -> u64;
 }
+
+#[cfg(test)]
+pub(crate) mod memory;

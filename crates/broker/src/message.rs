@@ -132,3 +132,6 @@ impl Message {
         usize::from(self.key_length) + self.properties_length as usize
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

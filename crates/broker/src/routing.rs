@@ -4,17 +4,16 @@ mod hash;
 mod headers;
 mod topic;
 
-use std::hash::{Hash, Hasher};
+use std::cmp::Ordering;
 
 use codec::amqp::field::Table;
 use codec::amqp::properties::PropertiesRef;
 
+use crate::maps::NameMap;
 use crate::{Name, QueueRef, Refusal, RefusalKind};
 use hash::HashRing;
 use headers::HeaderBindings;
 use topic::TopicTree;
-
-type Map<K, V> = hashbrown::HashMap<K, V, foldhash::fast::RandomState>;
 
 /// The types of exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,15 +90,20 @@ impl PartialEq for Destination {
 
 impl Eq for Destination {}
 
-impl Hash for Destination {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.is_exchange().hash(state);
-        self.name().hash(state);
+impl Ord for Destination {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.is_exchange(), self.name()).cmp(&(other.is_exchange(), other.name()))
+    }
+}
+
+impl PartialOrd for Destination {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 /// One binding of an exchange.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Binding {
     pub(crate) destination: Destination,
     pub(crate) routing_key: Name,
@@ -116,7 +120,7 @@ pub(crate) struct Subject<'a> {
 /// An index of one exchange's bindings for its type of routing.
 #[derive(Debug)]
 pub(crate) enum Matcher {
-    Direct(Map<Name, Vec<Destination>>),
+    Direct(NameMap<Vec<Destination>>),
     Fanout(Vec<Destination>),
     Topic(TopicTree),
     Headers(HeaderBindings),
@@ -126,7 +130,7 @@ pub(crate) enum Matcher {
 impl Matcher {
     pub(crate) fn new(kind: ExchangeKind, arguments: &Table) -> Result<Self, Refusal> {
         Ok(match kind {
-            ExchangeKind::Direct => Self::Direct(Map::default()),
+            ExchangeKind::Direct => Self::Direct(NameMap::default()),
             ExchangeKind::Fanout => Self::Fanout(Vec::new()),
             ExchangeKind::Topic => Self::Topic(TopicTree::default()),
             ExchangeKind::Headers => Self::Headers(HeaderBindings::default()),

@@ -3,18 +3,22 @@
 //! Every call takes the time and a [`Sink`] for what comes of it. What a shard cannot do alone it leaves to be taken: dead letters that
 //! are to be routed ([`Shard::take_dead_letters`]) and queues whose time has come ([`Shard::take_spent`]).
 
+mod cell;
+mod pending;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::arguments::{QueueKind, QueueOptions};
 use crate::death::{Death, bury, cyclic_queues};
 use crate::log::{Append, BacklogError, Log, Position, Stored};
-use crate::queue::{Effects, Offered, Queue, Work};
-use crate::stream::Stream;
+use crate::queue::{Effects, Offered, Work};
 use crate::{
     ConnectionId, ConsumeRequest, ConsumerNumber, Delivery, Event, Message, Name, Outcome, PublishTicket, QueueId, QueueRef,
     QueueStatistics, Refusal, RefusalKind, Reply, Sink, limits,
 };
+use cell::{Cell, find};
+use pending::Pending;
 
 pub use crate::queue::DeadLetter;
 
@@ -56,20 +60,6 @@ pub struct ConsumerView {
     pub no_ack: bool,
     /// It has the queue to itself.
     pub exclusive: bool,
-}
-
-#[derive(Debug)]
-enum Cell<B> {
-    Queue(Queue<B>),
-    Stream(Stream<B>),
-}
-
-/// Something that waits for the log.
-#[derive(Debug)]
-enum Pending {
-    Confirm { position: Position, connection: ConnectionId, channel: u16, first: u64, last: u64 },
-    Sync { position: Position, connection: ConnectionId, channel: u16 },
-    Transferred { position: Position, place: QueueRef, sequence: u64 },
 }
 
 /// The queues of one shard.
@@ -118,22 +108,16 @@ impl<L: Log> Shard<L> {
     ) {
         let slot = specification.place.slot;
         self.insert(specification, backlog, now_ms);
-        match self.cells.get_mut(slot as usize).and_then(Option::as_deref_mut) {
-            Some(Cell::Queue(queue)) => queue.restore(next, messages),
-            Some(Cell::Stream(stream)) => stream.restore(next, messages),
-            None => {}
+        if let Some(cell) = self.cells.get_mut(slot as usize).and_then(Option::as_deref_mut) {
+            cell.restore(next, messages);
+            self.resident_bytes += cell.resident_bytes();
         }
         self.refresh(slot);
     }
 
     fn insert(&mut self, specification: QueueSpecification, backlog: L::Backlog, now_ms: u64) {
-        let QueueSpecification { name, vhost, place, kind, auto_delete, options } = specification;
-        let cell = match kind {
-            QueueKind::Stream => Cell::Stream(Stream::new(name, vhost, place, options, backlog, now_ms)),
-            QueueKind::Classic | QueueKind::Quorum => {
-                Cell::Queue(Queue::new(name, vhost, place, kind, auto_delete, options, backlog, now_ms))
-            }
-        };
+        let place = specification.place;
+        let cell = Cell::new(specification, backlog, now_ms);
         let slot = place.slot as usize;
         if self.cells.len() <= slot {
             self.cells.resize_with(slot + 1, || None);
@@ -215,16 +199,6 @@ impl<L: Log> Shard<L> {
         }
     }
 
-    fn confirm_at(&mut self, position: Position, connection: ConnectionId, channel: u16, number: u64) {
-        if let Some(Pending::Confirm { position: at, connection: to, channel: on, last, .. }) = self.pending.back_mut() {
-            if *at == position && *to == connection && *on == channel && *last + 1 == number {
-                *last = number;
-                return;
-            }
-        }
-        self.pending.push_back(Pending::Confirm { position, connection, channel, first: number, last: number });
-    }
-
     /// Runs `operation` on a queue, keeps the sums, and watches its deadlines; `None` when the queue is gone.
     #[inline]
     fn with<S: Sink, T>(
@@ -263,6 +237,7 @@ impl<L: Log> Shard<L> {
 
     /// Settles a delivered message. `consumer` is who had it; `None` a get.
     #[inline]
+    #[expect(clippy::too_many_arguments, reason = "called for every message: all of them are words that stay in registers")]
     pub fn settle<S: Sink>(
         &mut self,
         place: QueueRef,
@@ -453,42 +428,6 @@ impl<L: Log> Shard<L> {
         self.refresh(place.slot);
     }
 
-    /// Answers once everything appended so far is durable (tx.commit).
-    pub fn sync<S: Sink>(&mut self, connection: ConnectionId, channel: u16, sink: &mut S) {
-        let position = self.log.appended();
-        if position <= self.log.durable() {
-            sink.event(connection, Event::Replied { channel, result: Ok(Reply::Done) });
-        } else {
-            self.pending.push_back(Pending::Sync { position, connection, channel });
-        }
-    }
-
-    /// Releases what waited for the log to be durable up to where it is now.
-    pub fn release<S: Sink>(&mut self, sink: &mut S) {
-        let durable = self.log.durable();
-        while let Some(front) = self.pending.front() {
-            if front.position() > durable {
-                return;
-            }
-            match self.pending.pop_front() {
-                Some(Pending::Confirm { connection, channel, first, last, .. }) => {
-                    sink.event(connection, Event::Confirmed { channel, first, last, rejected: false });
-                }
-                Some(Pending::Sync { connection, channel, .. }) => {
-                    sink.event(connection, Event::Replied { channel, result: Ok(Reply::Done) });
-                }
-                Some(Pending::Transferred { place, sequence, .. }) => self.effects.transferred.push((place, sequence)),
-                None => return,
-            }
-        }
-    }
-
-    /// Says whether something waits for the log.
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
     /// When the next queue wants to be looked at, in milliseconds since 1970.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
@@ -497,12 +436,11 @@ impl<L: Log> Shard<L> {
 
     /// Does what is due by now.
     pub fn tick<S: Sink>(&mut self, now_ms: u64, sink: &mut S) {
-        for _ in 0..limits::DISPATCH_BATCH_MAX {
-            let Some(&(at, slot)) = self.timers.first() else { return };
-            if at > now_ms {
-                return;
-            }
-            self.timers.pop_first();
+        // Each queue once: one that has more to do than fits is due again at the next call, after other work.
+        let is_due = |timer: &&(u64, u32)| timer.0 <= now_ms;
+        let due: Vec<_> = self.timers.iter().take_while(is_due).take(limits::DISPATCH_BATCH_MAX).copied().collect();
+        for (at, slot) in due {
+            self.timers.remove(&(at, slot));
             let Some(cell) = self.cells.get_mut(slot as usize).and_then(Option::as_deref_mut) else { continue };
             *cell.timer() = None;
             let place = cell.place();
@@ -512,10 +450,10 @@ impl<L: Log> Shard<L> {
                 Cell::Stream(stream) => stream.tick(work),
             });
             // A queue that is to be deleted is not looked at again.
-            if self.effects.spent.len() > spent_before {
-                if let Some(timer) = find(&mut self.cells, place).and_then(|cell| cell.timer().take()) {
-                    self.timers.remove(&(timer, slot));
-                }
+            if self.effects.spent.len() > spent_before
+                && let Some(timer) = find(&mut self.cells, place).and_then(|cell| cell.timer().take())
+            {
+                self.timers.remove(&(timer, slot));
             }
         }
     }
@@ -525,17 +463,15 @@ impl<L: Log> Shard<L> {
     /// # Errors
     /// Some of it is still only in memory and in the log.
     pub fn settle_until(&mut self, position: Position) -> Result<(), BacklogError> {
-        let log = &mut self.log;
-        let mut resident = 0;
+        let mut result = Ok(());
+        let mut resident_bytes = 0;
         for cell in self.cells.iter_mut().flatten() {
-            match &mut **cell {
-                Cell::Queue(queue) => queue.settle_until(position, log)?,
-                Cell::Stream(stream) => stream.settle_until(position, log)?,
-            }
-            resident += cell.resident_bytes();
+            // After a failure the rest is not tried, but still counted.
+            result = result.and_then(|()| cell.settle_until(position, &mut self.log));
+            resident_bytes += cell.resident_bytes();
         }
-        self.resident_bytes = resident;
-        Ok(())
+        self.resident_bytes = resident_bytes;
+        result
     }
 
     /// The log and every durable queue's backlog and next sequence number, for a snapshot.
@@ -559,25 +495,6 @@ impl<L: Log> Shard<L> {
         std::mem::take(&mut self.effects.spent)
     }
 
-    /// Ends a dead message in its queue; its dead letters are safe.
-    pub fn transferred(&mut self, place: QueueRef, sequence: u64) {
-        if let Some(Cell::Queue(queue)) = find(&mut self.cells, place) {
-            queue.transferred(sequence, &mut self.log);
-        }
-    }
-
-    /// Serves dead-lettering across shards.
-    #[must_use]
-    pub fn take_transferred(&mut self) -> Vec<(QueueRef, u64)> {
-        std::mem::take(&mut self.effects.transferred)
-    }
-
-    /// Notes
-    pub fn transferred_when_durable(&mut self, place: QueueRef, sequence: u64) {
-        let position = self.log.appended();
-        self.pending.push_back(Pending::Transferred { position, place, sequence });
-    }
-
     /// Bytes of unsettled messages in memory.
     #[must_use]
     pub const fn resident_bytes(&self) -> usize {
@@ -598,90 +515,10 @@ pub fn dead_message(letter: &DeadLetter, now_ms: u64) -> Message {
     bury(&letter.message, &death)
 }
 
-/// Serves dead-lettering across shards.
+/// The queues that a dead message may not enter again: it has been there before, and no consumer had a hand in its way since.
 #[must_use]
 pub fn dead_letter_cycles(message: &Message, reason: crate::Reason) -> Vec<String> {
     cyclic_queues(message, reason)
-}
-
-impl Pending {
-    const fn position(&self) -> Position {
-        match self {
-            Self::Confirm { position, .. } | Self::Sync { position, .. } | Self::Transferred { position, .. } => *position,
-        }
-    }
-}
-
-impl<B: crate::log::Backlog> Cell<B> {
-    const fn place(&self) -> QueueRef {
-        match self {
-            Self::Queue(queue) => queue.place,
-            Self::Stream(stream) => stream.place,
-        }
-    }
-
-    const fn resident_bytes(&self) -> usize {
-        match self {
-            Self::Queue(queue) => queue.resident_bytes(),
-            Self::Stream(stream) => stream.resident_bytes(),
-        }
-    }
-
-    const fn next_sequence(&self) -> u64 {
-        match self {
-            Self::Queue(queue) => queue.next_sequence(),
-            Self::Stream(stream) => stream.next_sequence(),
-        }
-    }
-
-    const fn backlog_mut(&mut self) -> &mut B {
-        match self {
-            Self::Queue(queue) => queue.backlog_mut(),
-            Self::Stream(stream) => stream.backlog_mut(),
-        }
-    }
-
-    const fn timer(&mut self) -> &mut Option<u64> {
-        match self {
-            Self::Queue(queue) => &mut queue.timer_ms,
-            Self::Stream(stream) => &mut stream.timer_ms,
-        }
-    }
-
-    fn has_deadlines(&self) -> bool {
-        match self {
-            Self::Queue(queue) => queue.has_deadlines(),
-            Self::Stream(_) => true,
-        }
-    }
-
-    fn next_deadline(&mut self) -> Option<u64> {
-        match self {
-            Self::Queue(queue) => queue.next_deadline(),
-            Self::Stream(stream) => stream.next_deadline(),
-        }
-    }
-
-    fn touch(&mut self, now_ms: u64) {
-        match self {
-            Self::Queue(queue) => queue.touch(now_ms),
-            Self::Stream(stream) => stream.touch(now_ms),
-        }
-    }
-
-    fn statistics(&self) -> QueueStatistics {
-        match self {
-            Self::Queue(queue) => queue.statistics(),
-            Self::Stream(stream) => stream.statistics(),
-        }
-    }
-}
-
-/// Finds a queue; one that is gone, or whose place another took, is not found.
-#[inline]
-fn find<B: crate::log::Backlog>(cells: &mut [Option<Box<Cell<B>>>], place: QueueRef) -> Option<&mut Cell<B>> {
-    let cell = cells.get_mut(place.slot as usize)?.as_deref_mut()?;
-    (cell.place().id == place.id).then_some(cell)
 }
 
 fn gone() -> Refusal {

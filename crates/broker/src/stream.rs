@@ -3,19 +3,19 @@
 //! Reading removes nothing; retention by size and age does. An offset is the sequence number less one, so that the first message has
 //! offset 0. Acknowledgements only give a reader credit for more.
 
+mod retention;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::arguments::QueueOptions;
 use crate::log::{Backlog, BacklogError, Log, Position, Stored};
-use crate::queue::{DELIVERY_OVERHEAD, QueueStatistics, Work};
+use crate::queue::{QueueStatistics, Work};
+use crate::shard::QueueSpecification;
 use crate::{
     Annotation, ConnectionId, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, Message, Name, OutboxGauge, QueueRef, Refusal,
     RefusalKind, Sink, StreamOffset, limits,
 };
-
-/// How often retention by age looks at the oldest messages, in milliseconds.
-const RETENTION_INTERVAL_MS: u64 = 1_000;
 
 /// One consumer of a stream.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Reader {
     not_before_ms: u64,
     /// Read ahead from the backlog.
     window: VecDeque<Stored>,
+    /// It let another consumer of its channel go first since its last message.
+    has_yielded: bool,
 }
 
 /// One stream.
@@ -47,6 +49,8 @@ pub(crate) struct Stream<B> {
     /// The newest messages, not settled yet.
     tail: VecDeque<(Stored, Position)>,
     tail_bytes: usize,
+    /// Bytes of the messages that are kept, in memory and on disk.
+    live_bytes: u64,
     backlog: B,
     readers: Vec<Reader>,
     last_used_ms: u64,
@@ -55,7 +59,8 @@ pub(crate) struct Stream<B> {
 }
 
 impl<B: Backlog> Stream<B> {
-    pub(crate) fn new(name: Name, vhost: Name, place: QueueRef, options: QueueOptions, backlog: B, now_ms: u64) -> Self {
+    pub(crate) fn new(specification: QueueSpecification, backlog: B, now_ms: u64) -> Self {
+        let QueueSpecification { name, vhost, place, kind: _, auto_delete: _, options } = specification;
         Self {
             name,
             vhost,
@@ -64,6 +69,7 @@ impl<B: Backlog> Stream<B> {
             next: 1,
             tail: VecDeque::new(),
             tail_bytes: 0,
+            live_bytes: 0,
             backlog,
             readers: Vec::new(),
             last_used_ms: now_ms,
@@ -74,8 +80,10 @@ impl<B: Backlog> Stream<B> {
 
     pub(crate) fn restore(&mut self, next: u64, messages: Vec<Stored>) {
         self.next = self.next.max(next);
+        self.live_bytes = self.settled_bytes();
         for stored in messages {
             self.tail_bytes += stored.message.footprint();
+            self.live_bytes += weight(&stored.message);
             self.tail.push_back((stored, Position::default()));
         }
     }
@@ -89,7 +97,7 @@ impl<B: Backlog> Stream<B> {
             ready: self.backlog.live() + self.tail.len() as u64,
             unacked: self.readers.iter().map(|reader| u64::from(reader.unacked)).sum(),
             consumers: u32::try_from(self.readers.len()).unwrap_or(u32::MAX),
-            ready_bytes: self.backlog.bytes() + self.tail_bytes as u64,
+            ready_bytes: self.live_bytes,
             resident_bytes: self.tail_bytes as u64,
             disk_bytes: self.backlog.bytes(),
         }
@@ -108,6 +116,7 @@ impl<B: Backlog> Stream<B> {
         let sequence = self.next;
         self.next += 1;
         self.tail_bytes += message.footprint();
+        self.live_bytes += weight(message);
         let stored =
             Stored { sequence, message: message.clone(), expires_at_ms: u64::MAX, received_ms: now_ms, delivery_count: 0 };
         self.tail.push_back((stored, position));
@@ -119,6 +128,8 @@ impl<B: Backlog> Stream<B> {
         if self.tail_bytes > resident_max {
             // A full disk leaves the tail in memory; the engine blocks publishers.
             let _ = self.settle_below(self.next, work.log);
+        }
+        if self.is_over_size() {
             self.trim(work);
         }
     }
@@ -134,6 +145,9 @@ impl<B: Backlog> Stream<B> {
         if wish.no_ack {
             let detail = format!("consuming {what} needs acknowledgements; leave no_ack off");
             return Err(Refusal::new(RefusalKind::NotImplemented, detail));
+        }
+        if self.readers.len() >= limits::CONSUMERS_PER_QUEUE_MAX {
+            return Err(Refusal::new(RefusalKind::LimitExceeded, format!("{what} has its limit of consumers")));
         }
         if wish.prefetch == 0 {
             return Err(Refusal::precondition(format!("consumer prefetch count is not set for {what}; call basic.qos first")));
@@ -158,16 +172,18 @@ impl<B: Backlog> Stream<B> {
             cursor,
             not_before_ms,
             window: VecDeque::new(),
+            has_yielded: false,
         });
         self.last_used_ms = work.now_ms;
         Ok(())
     }
 
     pub(crate) fn cancel(&mut self, connection: ConnectionId, number: ConsumerNumber, now_ms: u64) -> bool {
-        let before = self.readers.len();
-        self.readers.retain(|reader| reader.connection != connection || reader.number != number);
+        let is_it = |reader: &Reader| reader.connection == connection && reader.number == number;
+        let Some(index) = self.readers.iter().position(is_it) else { return false };
+        self.readers.remove(index).give_back_all();
         self.last_used_ms = now_ms;
-        self.readers.len() < before
+        true
     }
 
     /// Gives a reader credit for one more message; its outcome changes nothing in the stream.
@@ -182,9 +198,9 @@ impl<B: Backlog> Stream<B> {
     /// Delivers to every reader what it has credit for.
     pub(crate) fn dispatch<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
         let place = self.place;
-        let tail_start = self.tail.front().map_or(self.next, |(stored, _)| stored.sequence);
+        let tail_start = self.tail_start();
         for reader in &mut self.readers {
-            while reader.unacked < reader.prefetch && reader.credit.is_open() && reader.gauge.has_room() && reader.cursor < self.next {
+            while reader.cursor < self.next && reader.can_take() {
                 if reader.window.is_empty() && reader.cursor < tail_start {
                     let mut ahead = Vec::new();
                     self.backlog.read(reader.cursor, limits::BACKLOG_READ_BYTES, &mut ahead);
@@ -193,10 +209,7 @@ impl<B: Backlog> Stream<B> {
                         reader.cursor = tail_start;
                     }
                 }
-                let stored = reader.window.pop_front().or_else(|| {
-                    let index = usize::try_from(reader.cursor.checked_sub(tail_start)?).ok()?;
-                    self.tail.get(index).map(|(stored, _)| stored.clone())
-                });
+                let stored = reader.window.pop_front().or_else(|| find(&self.tail, reader.cursor).cloned());
                 let Some(stored) = stored else { break };
                 reader.cursor = stored.sequence + 1;
                 if stored.received_ms < reader.not_before_ms {
@@ -210,9 +223,13 @@ impl<B: Backlog> Stream<B> {
     pub(crate) fn purge<L: Log<Backlog = B>>(&mut self, log: &mut L) -> u64 {
         let purged = self.statistics().ready;
         let (first, last) = (self.first(), self.next.saturating_sub(1));
-        self.forget(first, last, log);
+        if first <= last {
+            log.ack(&mut self.backlog, first, last);
+        }
         self.tail.clear();
+        self.readers.iter_mut().for_each(|reader| reader.window.clear());
         self.tail_bytes = 0;
+        self.live_bytes = 0;
         purged
     }
 
@@ -231,6 +248,7 @@ impl<B: Backlog> Stream<B> {
         for reader in &self.readers {
             sink.event(reader.connection, Event::ConsumerCancelled { channel: reader.channel, consumer: reader.number });
         }
+        self.readers.iter().for_each(Reader::give_back_all);
         let held = self.statistics().ready;
         log.remove(&mut self.backlog);
         held
@@ -248,13 +266,23 @@ impl<B: Backlog> Stream<B> {
     fn settle_below<L: Log<Backlog = B>>(&mut self, limit: u64, log: &mut L) -> Result<(), BacklogError> {
         let below = |entry: &&(Stored, Position)| entry.0.sequence < limit;
         let mut stored = self.tail.iter().take_while(below).map(|(stored, _)| (stored.clone(), true));
-        log.settle(&mut self.backlog, &mut stored)?;
+        let result = log.settle(&mut self.backlog, &mut stored);
+        // What was settled before a failure is settled.
+        let limit = if result.is_ok() { limit } else { limit.min(self.backlog.settled_end()) };
         while self.tail.front().is_some_and(|(stored, _)| stored.sequence < limit) {
-            if let Some((gone, _)) = self.tail.pop_front() {
-                self.tail_bytes = self.tail_bytes.saturating_sub(gone.message.footprint());
-            }
+            self.pop_tail();
         }
-        Ok(())
+        result
+    }
+
+    fn pop_tail(&mut self) -> Option<Stored> {
+        let (gone, _) = self.tail.pop_front()?;
+        self.tail_bytes = self.tail_bytes.saturating_sub(gone.message.footprint());
+        Some(gone)
+    }
+
+    fn tail_start(&self) -> u64 {
+        self.tail.front().map_or(self.next, |(stored, _)| stored.sequence)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<u64> {
@@ -262,7 +290,7 @@ impl<B: Backlog> Stream<B> {
             Some(expires) if self.readers.is_empty() => Some(self.last_used_ms.saturating_add(expires)),
             _ => None,
         };
-        let aged = self.options.age_max_ms.map(|_| self.trimmed_ms + RETENTION_INTERVAL_MS);
+        let aged = self.options.age_max_ms.map(|_| self.trimmed_ms.saturating_add(limits::RETENTION_INTERVAL_MS));
         match (unused, aged) {
             (Some(unused), Some(aged)) => Some(unused.min(aged)),
             (unused, aged) => unused.or(aged),
@@ -278,46 +306,11 @@ impl<B: Backlog> Stream<B> {
         }
     }
 
-    /// Applies retention: whole chunks go from the oldest end while the rest is too large or they are too old.
-    fn trim<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
-        self.trimmed_ms = work.now_ms;
-        if let Some(age_max) = self.options.age_max_ms {
-            let oldest = work.now_ms.saturating_sub(age_max);
-            let limit = self.seek(oldest);
-            if limit > self.first() {
-                self.forget(self.first(), limit - 1, work.log);
-                while self.tail.front().is_some_and(|(stored, _)| stored.sequence < limit) {
-                    if let Some((gone, _)) = self.tail.pop_front() {
-                        self.tail_bytes = self.tail_bytes.saturating_sub(gone.message.footprint());
-                    }
-                }
-            }
-        }
-        let Some(bytes_max) = self.options.length_bytes_max else { return };
-        while self.backlog.bytes() + self.tail_bytes as u64 > bytes_max && self.backlog.live() > 0 {
-            let mut oldest = Vec::new();
-            let before = self.backlog.bytes();
-            self.backlog.read(self.backlog.first(), limits::BACKLOG_READ_BYTES, &mut oldest);
-            let Some(last) = oldest.last().map(|stored| stored.sequence) else { return };
-            self.forget(self.backlog.first(), last, work.log);
-            if self.backlog.bytes() == before && self.backlog.live() == 0 {
-                return;
-            }
-        }
-    }
-
-    fn forget<L: Log<Backlog = B>>(&mut self, first: u64, last: u64, log: &mut L) {
-        if first > last {
-            return;
-        }
-        log.ack(&mut self.backlog, first, last);
-    }
-
     fn first(&self) -> u64 {
         if self.backlog.live() > 0 {
             return self.backlog.first();
         }
-        self.tail.front().map_or(self.next, |(stored, _)| stored.sequence)
+        self.tail_start()
     }
 
     /// The first sequence number whose message came at or after `at_ms`: times rise, so halving finds it.
@@ -334,12 +327,10 @@ impl<B: Backlog> Stream<B> {
     }
 
     fn received_at(&mut self, sequence: u64) -> Option<u64> {
-        let tail_start = self.tail.front().map_or(self.next, |(stored, _)| stored.sequence);
-        if sequence < tail_start {
+        if sequence < self.tail_start() {
             return self.backlog.fetch(sequence).map(|stored| stored.received_ms);
         }
-        let index = usize::try_from(sequence - tail_start).ok()?;
-        self.tail.get(index).map(|(stored, _)| stored.received_ms)
+        find(&self.tail, sequence).map(|stored| stored.received_ms)
     }
 
     pub(crate) const fn backlog_mut(&mut self) -> &mut B {
@@ -351,11 +342,36 @@ impl<B: Backlog> Stream<B> {
     }
 }
 
+/// Finds the message with a sequence number, or the next one where damage left a gap.
+fn find(tail: &VecDeque<(Stored, Position)>, sequence: u64) -> Option<&Stored> {
+    let start = tail.front()?.0.sequence;
+    let index = usize::try_from(sequence.saturating_sub(start)).ok()?;
+    let (found, _) = match tail.get(index) {
+        Some(found) if found.0.sequence == sequence => found,
+        _ => tail.get(tail.partition_point(|(stored, _)| stored.sequence < sequence))?,
+    };
+    Some(found)
+}
+
+/// What a message counts against a limit of bytes.
+fn weight(message: &Message) -> u64 {
+    (message.body_length() + message.properties().len()) as u64
+}
+
 impl Reader {
+    fn can_take(&mut self) -> bool {
+        self.unacked < self.prefetch && self.gauge.has_room() && self.credit.admits(self.number, &mut self.has_yielded)
+    }
+
+    /// Gives back the credit of everything that it has not settled: nobody will.
+    fn give_back_all(&self) {
+        (0..self.unacked).for_each(|_| self.credit.give_back());
+    }
+
     fn take<S: Sink>(&mut self, queue: QueueRef, stored: Stored, sink: &mut S) {
         self.unacked += 1;
-        self.credit.take();
-        self.gauge.add(stored.message.body_length() + stored.message.properties().len() + DELIVERY_OVERHEAD);
+        self.has_yielded = false;
+        self.credit.take(self.number);
         let delivery = Delivery {
             queue,
             sequence: stored.sequence,
@@ -363,6 +379,10 @@ impl Reader {
             redelivered: false,
             annotation: Annotation::StreamOffset(stored.sequence - 1),
         };
+        self.gauge.add(delivery.outbox_bytes());
         sink.event(self.connection, Event::Deliver { channel: self.channel, consumer: self.number, delivery });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,12 +9,13 @@ mod exchanges;
 mod queues;
 mod routes;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use codec::amqp::field::Table;
 
 use crate::access::Access;
 use crate::arguments::{QueueKind, QueueOptions};
+use crate::maps::NameMap;
 use crate::routing::{Binding, ExchangeKind, Matcher};
 use crate::{ConnectionId, Name, Policy, QueueId, QueueRef, Refusal, RefusalKind, limits};
 
@@ -22,8 +23,6 @@ pub use bindings::BindingView;
 pub use exchanges::ExchangeDeclaration;
 pub use queues::{QueueDeclaration, QueueDeclared};
 pub use routes::{Addressed, RouteCache, Routes};
-
-type Map<K, V> = hashbrown::HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Who asks: a connection and its rights in its virtual host.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +103,7 @@ pub struct Exchange {
     pub arguments: Table,
     alternate: Option<Name>,
     alternate_by_policy: Option<Name>,
-    bindings: HashSet<Binding, foldhash::fast::RandomState>,
+    bindings: BTreeSet<Binding>,
     matcher: Matcher,
 }
 
@@ -129,7 +128,7 @@ pub struct QueueEntry {
     pub owner: Option<Name>,
     own_options: QueueOptions,
     /// The exchanges that it is bound to.
-    sources: HashSet<Name, foldhash::fast::RandomState>,
+    sources: BTreeSet<Name>,
 }
 
 /// One virtual host.
@@ -137,15 +136,15 @@ pub struct QueueEntry {
 pub struct Vhost {
     /// Its name.
     pub name: Name,
-    exchanges: Map<Name, Exchange>,
-    queues: Map<Name, QueueEntry>,
+    exchanges: NameMap<Exchange>,
+    queues: NameMap<QueueEntry>,
     policies: Vec<Policy>,
 }
 
 /// Everything that exists, by name.
 #[derive(Debug)]
 pub struct Topology {
-    vhosts: Map<Name, Vhost>,
+    vhosts: NameMap<Vhost>,
     version: u64,
     slots: Vec<Slots>,
     next_shard: usize,
@@ -167,7 +166,7 @@ impl Topology {
     #[must_use]
     pub fn new(shards: usize, next_queue: u64) -> Self {
         Self {
-            vhosts: Map::default(),
+            vhosts: NameMap::default(),
             version: 1,
             slots: (0..shards.max(1)).map(|_| Slots::default()).collect(),
             next_shard: 0,
@@ -208,7 +207,7 @@ impl Topology {
     pub fn remove_vhost(&mut self, name: &str) -> Vec<QueueRef> {
         let Some(vhost) = self.vhosts.remove(name) else { return Vec::new() };
         self.version += 1;
-        let places: Vec<_> = vhost.queues.values().map(|queue| queue.place).collect();
+        let places: Vec<_> = vhost.queues().into_iter().map(|queue| queue.place).collect();
         places.iter().for_each(|place| self.free_slot(*place));
         places
     }
@@ -221,6 +220,7 @@ impl Topology {
 
     /// All virtual hosts, by name.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "they are sorted")]
     pub fn vhosts(&self) -> Vec<&Vhost> {
         let mut all: Vec<_> = self.vhosts.values().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -232,10 +232,11 @@ impl Topology {
         self.version += 1;
         let Some(vhost) = self.vhosts.get_mut(vhost) else { return Vec::new() };
         vhost.policies = policies;
+        #[expect(clippy::disallowed_methods, reason = "each is changed for itself")]
         for exchange in vhost.exchanges.values_mut() {
             exchange.alternate_by_policy = Policy::alternate_exchange(&vhost.policies, &exchange.name).cloned();
         }
-        vhost.queues.values().map(|queue| (queue.place, vhost.options_of(queue))).collect()
+        vhost.queues().into_iter().map(|queue| (queue.place, vhost.options_of(queue))).collect()
     }
 
     fn vhost_mut(&mut self, name: &str) -> Result<&mut Vhost, Refusal> {
@@ -270,7 +271,7 @@ impl Topology {
 
 impl Vhost {
     fn new(name: Name) -> Self {
-        let mut vhost = Self { name, exchanges: Map::default(), queues: Map::default(), policies: Vec::new() };
+        let mut vhost = Self { name, exchanges: NameMap::default(), queues: NameMap::default(), policies: Vec::new() };
         for (name, kind, internal) in [
             ("", ExchangeKind::Direct, false),
             ("amq.direct", ExchangeKind::Direct, false),
@@ -302,6 +303,7 @@ impl Vhost {
 
     /// All exchanges, by name.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "they are sorted")]
     pub fn exchanges(&self) -> Vec<&Exchange> {
         let mut all: Vec<_> = self.exchanges.values().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -316,6 +318,7 @@ impl Vhost {
 
     /// All queues, by name.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "they are sorted")]
     pub fn queues(&self) -> Vec<&QueueEntry> {
         let mut all: Vec<_> = self.queues.values().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -343,6 +346,7 @@ impl Vhost {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "at most one queue lives at a place")]
     fn name_of(&self, place: QueueRef) -> Option<Name> {
         self.queues.values().find(|queue| queue.place == place).map(|queue| queue.name.clone())
     }

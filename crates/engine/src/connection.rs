@@ -34,8 +34,10 @@ pub struct ConnectionInfo {
     pub peer: String,
     /// The protocol, such as `AMQP 0-9-1`.
     pub protocol: &'static str,
+    /// The name that the client gave the connection.
+    pub name: Option<String>,
     /// What the client says it is.
-    pub client: String,
+    pub client: Option<String>,
     /// When it was opened, in milliseconds since 1970.
     pub connected_at_ms: u64,
 }

@@ -114,13 +114,13 @@ impl Connection {
         let (name, place) = {
             let topology = self.shard().shared.topology();
             let access = self.access();
+            // Whoever has no right on a queue does not learn whether there is one.
+            let has_any = |right: &Right| access.check(*right, Resource::Queue, name).is_ok();
+            if ![Right::Write, Right::Read].iter().any(has_any) {
+                access.check(Right::Configure, Resource::Queue, name)?;
+            }
             let vhost = topology.vhost(&access.vhost).ok_or_else(|| Refusal::no_queue(name, &access.vhost))?;
             let queue = vhost.usable_queue(name, &self.actor())?;
-            // Whoever has no right on a queue learns no more than that there is none.
-            let rights = [Right::Configure, Right::Write, Right::Read];
-            if rights.iter().all(|right| access.check(*right, Resource::Queue, name).is_err()) {
-                return Err(Refusal::no_queue(name, &access.vhost));
-            }
             (queue.name.clone(), queue.place)
         };
         let letter = Letter::Declared { name, place, connection: self.id(), channel };

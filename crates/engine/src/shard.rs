@@ -27,6 +27,8 @@ pub(crate) struct State {
     /// Connections that wait until the log takes publishes again.
     throttled: Vec<Waker>,
     settle_retry_ms: Option<u64>,
+    /// The deadline that the shard's task sleeps until.
+    armed_ms: Option<u64>,
 }
 
 /// One shard, on its own thread.
@@ -48,7 +50,7 @@ impl std::fmt::Debug for Shard {
 impl Shard {
     pub(crate) fn new(index: u16, shared: SharedRef, core: broker::shard::Shard<EmbeddedLog>) -> Rc<Self> {
         let outboxes = Outboxes::new(index, shared.mailboxes.len());
-        let state = State { core, outboxes, throttled: Vec::new(), settle_retry_ms: None };
+        let state = State { core, outboxes, throttled: Vec::new(), settle_retry_ms: None, armed_ms: None };
         Rc::new(Self { index, shared, state: RefCell::new(state) })
     }
 
@@ -75,6 +77,7 @@ impl Shard {
         loop {
             self.turn();
             let deadline = self.next_deadline();
+            self.state.borrow_mut().armed_ms = deadline;
             let letters = mailbox.notify.notified();
             match deadline {
                 None => letters.await,
@@ -162,6 +165,14 @@ impl Shard {
         }
         let mut state = self.state.borrow_mut();
         state.core.log().submit();
+        let next = state.core.next_deadline();
+        if next.is_some_and(|next| state.armed_ms.is_none_or(|armed| next < armed)) {
+            // A connection's batch made something due before the shard's task would wake.
+            state.armed_ms = next;
+            if let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) {
+                mailbox.notify.notify_one();
+            }
+        }
         for (shard, letters) in state.outboxes.letters.iter_mut().enumerate() {
             if !letters.is_empty() {
                 if let Some(mailbox) = self.shared.mailboxes.get(shard) {

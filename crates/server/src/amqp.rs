@@ -26,13 +26,7 @@ const READ_BYTES_MAX: usize = 256 << 10;
 /// Rounds of one turn; then other connections have theirs.
 const ROUNDS_MAX: usize = 8;
 
-type Verdict = Pin<Box<dyn Future<Output = Checked>>>;
-
-/// What came of a check of credentials.
-enum Checked {
-    Login(Result<engine::accounts::Login, engine::accounts::Denied>),
-    Secret(bool),
-}
+type Verdict = Pin<Box<dyn Future<Output = Result<engine::accounts::Login, engine::accounts::Denied>>>>;
 
 /// Who is connected, and by which door.
 #[derive(Debug, Clone)]
@@ -104,10 +98,15 @@ impl Driver {
             if self.session.is_closed() && self.session.output().is_empty() {
                 return self.transport.poll_flush(context);
             }
-            moved |= self.poll_input(context, now_ms)?;
+            let has_input = self.poll_input(context, now_ms)?;
             if self.is_end {
                 return Poll::Ready(Ok(()));
             }
+            // After each batch of a publisher its consumers have their turn: what flows need not wait in queues.
+            if has_input && self.session.has_published() {
+                break;
+            }
+            moved |= has_input;
             if !moved {
                 return Poll::Pending;
             }
@@ -144,12 +143,12 @@ impl Driver {
         let Poll::Ready(checked) = verdict.as_mut().poll(context) else { return false };
         self.verdict = None;
         match checked {
-            Checked::Login(Ok(login)) => {
+            Ok(login) => {
                 let accepted = Login { name: login.name.clone(), impersonator: login.impersonator };
                 self.login = Some(login);
                 self.session.authenticated(Ok(accepted), now_ms);
             }
-            Checked::Login(Err(denied)) => {
+            Err(denied) => {
                 tracing::info!(peer = %self.peer.address, %denied, "login refused");
                 let denied = match denied {
                     engine::accounts::Denied::NotLocal => Denied::LoopbackOnly,
@@ -157,7 +156,6 @@ impl Driver {
                 };
                 self.session.authenticated(Err(denied), now_ms);
             }
-            Checked::Secret(is_ok) => self.session.secret_updated(is_ok, now_ms),
         }
         true
     }
@@ -209,7 +207,9 @@ impl Driver {
         if self.session.is_paused() || self.session.is_closed() {
             return Ok(false);
         }
-        if self.session.has_published() && self.shard.must_publishers_wait() {
+        let must_wait = self.shard.must_publishers_wait();
+        self.session.hold_publishes(must_wait);
+        if self.session.is_holding() {
             self.shard.wake_when_unblocked(context.waker());
             self.session.touch(now_ms);
             return Ok(false);
@@ -218,7 +218,7 @@ impl Driver {
         if !self.input.is_empty() {
             let before = self.input.len();
             self.handle_input(now_ms);
-            if self.input.len() < before || self.session.is_paused() {
+            if self.input.len() < before || self.session.is_paused() || self.session.is_holding() {
                 return Ok(true);
             }
         }
@@ -283,17 +283,11 @@ impl Driver {
                 let shard = self.shard.clone();
                 self.verdict = Some(Box::pin(async move {
                     let password = String::from_utf8(password).unwrap_or_default();
-                    Checked::Login(shard.authenticate(&login, &password, is_local).await)
+                    shard.authenticate(&login, &password, is_local).await
                 }));
             }
-            Action::UpdateSecret { secret } => {
-                let shard = self.shard.clone();
-                let login = self.login.as_ref().map(|login| login.name.clone()).unwrap_or_default();
-                self.verdict = Some(Box::pin(async move {
-                    let secret = String::from_utf8(secret).unwrap_or_default();
-                    Checked::Secret(shard.authenticate(&login, &secret, is_local).await.is_ok())
-                }));
-            }
+            // A password opened the connection and does not run out; a new secret changes nothing for it.
+            Action::UpdateSecret { secret: _ } => self.session.secret_updated(true, now_ms),
             Action::Open { vhost } => {
                 let outcome = self.open(&vhost);
                 self.session.opened(outcome, now_ms);
@@ -311,7 +305,8 @@ impl Driver {
             vhost: vhost.into(),
             peer: self.peer.address.to_string(),
             protocol: self.peer.listener,
-            client: description.connection_name.or(description.product).unwrap_or_default().to_owned(),
+            name: description.connection_name.map(str::to_owned),
+            client: description.product.map(str::to_owned),
             connected_at_ms: self.shard.now_ms(),
         };
         self.connection = Some(self.shard.connect(login, vhost, info, self.gauge.clone())?);

@@ -23,7 +23,9 @@ impl Session {
         outcome: Outcome,
         port: &mut P,
     ) -> Result<(), Fault> {
-        let Some(channel) = self.channels.find_open(number) else { return Ok(()) };
+        let Some(channel) = self.channels.find_open(number) else {
+            return Ok(());
+        };
         if is_multiple {
             if tag != 0 && !channel.unacked.contains(tag) {
                 return Err(unknown_tag(tag));
@@ -43,13 +45,29 @@ impl Session {
     }
 
     /// Puts back every unsettled delivery of the channel.
-    pub(crate) fn recover<P: Port>(&mut self, number: u16, requeue: bool, is_answered: bool, port: &mut P) -> Result<(), Fault> {
+    pub(crate) fn recover<P: Port>(
+        &mut self,
+        number: u16,
+        requeue: bool,
+        is_answered: bool,
+        port: &mut P,
+    ) -> Result<(), Fault> {
         if !requeue {
-            return Err(Fault::connection(ReplyCode::NotImplemented, "requeue=false"));
+            return Err(Fault::connection(
+                ReplyCode::NotImplemented,
+                "requeue=false",
+            ));
         }
-        let Some(channel) = self.channels.find_open(number) else { return Ok(()) };
+        let Some(channel) = self.channels.find_open(number) else {
+            return Ok(());
+        };
         for unacked in channel.unacked.drain() {
-            port.settle(unacked.queue, unacked.consumer, unacked.sequence, Outcome::Recovered);
+            port.settle(
+                unacked.queue,
+                unacked.consumer,
+                unacked.sequence,
+                Outcome::Recovered,
+            );
         }
         self.credit_grew(number);
         if is_answered {
@@ -64,7 +82,9 @@ impl Session {
             let detail = format!("prefetch_size!=0 ({})", qos.prefetch_size);
             return Err(Fault::connection(ReplyCode::NotImplemented, detail));
         }
-        let Some(channel) = self.channels.find_open(number) else { return Ok(()) };
+        let Some(channel) = self.channels.find_open(number) else {
+            return Ok(());
+        };
         let limit = u32::from(qos.prefetch_count);
         if qos.global {
             channel.credit.set_limit(limit);
@@ -79,7 +99,11 @@ impl Session {
 
     /// Has the channel's consumers served again if they share a limit.
     pub(crate) fn credit_grew(&mut self, number: u16) {
-        if self.channels.find_open(number).is_some_and(|channel| channel.credit_limit != 0) {
+        if self
+            .channels
+            .find_open(number)
+            .is_some_and(|channel| channel.credit_limit != 0)
+        {
             self.mark_resume(number);
         }
     }
@@ -97,7 +121,9 @@ impl Session {
     #[inline]
     pub(crate) fn resume_due<P: Port>(&mut self, port: &mut P) {
         while let Some(number) = self.resumes_due.pop() {
-            let Some(channel) = self.channels.find_open(number) else { continue };
+            let Some(channel) = self.channels.find_open(number) else {
+                continue;
+            };
             channel.is_resume_due = false;
             resume_in_turn(channel, port);
             if channel.consumers.len() > 1 && channel.credit_limit != 0 {
@@ -121,7 +147,11 @@ impl Session {
 
 /// Serves a channel's consumers, each time another one first, so that none starves.
 fn resume_in_turn<P: Port>(channel: &mut Channel, port: &mut P) {
-    channel.turn = if channel.turn + 1 < channel.consumers.len() { channel.turn + 1 } else { 0 };
+    channel.turn = if channel.turn + 1 < channel.consumers.len() {
+        channel.turn + 1
+    } else {
+        0
+    };
     let reply = channel.reply.as_ref().map(|reply| reply.number);
     let (before, from) = channel.consumers.split_at(channel.turn);
     for consumer in from.iter().chain(before) {

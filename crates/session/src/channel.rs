@@ -86,7 +86,11 @@ impl Channel {
     /// Forgets a consumer that is gone.
     pub(crate) fn forget_consumer(&mut self, number: ConsumerNumber) {
         self.consumers.retain(|other| *other != number);
-        if self.reply.as_ref().is_some_and(|reply| reply.number == number) {
+        if self
+            .reply
+            .as_ref()
+            .is_some_and(|reply| reply.number == number)
+        {
             self.reply = None;
         }
     }
@@ -109,7 +113,8 @@ impl Channels {
     /// Finds a channel that is in use.
     #[inline]
     pub(crate) fn find_open(&mut self, number: u16) -> Option<&mut Channel> {
-        self.find(number).filter(|channel| channel.phase == Phase::Open)
+        self.find(number)
+            .filter(|channel| channel.phase == Phase::Open)
     }
 
     /// Opens a channel; its number is free.
@@ -127,7 +132,12 @@ impl Channels {
 
     /// Removes a channel.
     pub(crate) fn remove(&mut self, number: u16) {
-        if self.slots.get_mut(usize::from(number)).and_then(Option::take).is_some() {
+        if self
+            .slots
+            .get_mut(usize::from(number))
+            .and_then(Option::take)
+            .is_some()
+        {
             self.count -= 1;
         }
     }
@@ -140,7 +150,11 @@ impl Channels {
     /// The numbers of all channels, ascending.
     pub(crate) fn numbers(&self) -> Vec<u16> {
         let numbers = 0..=u16::MAX;
-        numbers.zip(&self.slots).filter(|(_, slot)| slot.is_some()).map(|(number, _)| number).collect()
+        numbers
+            .zip(&self.slots)
+            .filter(|(_, slot)| slot.is_some())
+            .map(|(number, _)| number)
+            .collect()
     }
 
     /// All channels.

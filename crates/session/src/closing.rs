@@ -2,7 +2,9 @@
 
 use broker::{Outcome, Port};
 use codec::amqp::frame::{self, Frame, FrameError, FrameKind};
-use codec::amqp::method::{ChannelClose, ChannelCloseOk, ConnectionClose, ConnectionCloseOk, Method};
+use codec::amqp::method::{
+    ChannelClose, ChannelCloseOk, ConnectionClose, ConnectionCloseOk, Method,
+};
 use codec::amqp::reply::ReplyCode;
 
 use crate::channel::Phase;
@@ -19,7 +21,13 @@ const CLOSE_OK_FRAME: [u8; 12] = [1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 51, 0xCE];
 impl Session {
     /// Tells the peer of a fault and ends what it ends.
     #[cold]
-    pub(crate) fn fail<P: Port>(&mut self, channel: u16, cause: Cause, fault: &Fault, port: &mut P) {
+    pub(crate) fn fail<P: Port>(
+        &mut self,
+        channel: u16,
+        cause: Cause,
+        fault: &Fault,
+        port: &mut P,
+    ) {
         if fault.scope == Scope::Connection || channel == 0 {
             self.fail_connection(cause, fault);
             return;
@@ -29,8 +37,19 @@ impl Session {
         if let Some(channel) = self.channels.find(channel) {
             channel.phase = Phase::Closing;
         }
-        let Cause { class_id, method_id } = cause;
-        self.send(channel, ChannelClose { reply_code: fault.code.code(), reply_text: &fault.text, class_id, method_id });
+        let Cause {
+            class_id,
+            method_id,
+        } = cause;
+        self.send(
+            channel,
+            ChannelClose {
+                reply_code: fault.code.code(),
+                reply_text: &fault.text,
+                class_id,
+                method_id,
+            },
+        );
     }
 
     /// Tells the peer why the connection ends and waits for its answer.
@@ -38,8 +57,19 @@ impl Session {
     pub(crate) fn fail_connection(&mut self, cause: Cause, fault: &Fault) {
         self.flush_confirms();
         self.timers.start_close(self.state.is_handshake());
-        let Cause { class_id, method_id } = cause;
-        self.send(0, ConnectionClose { reply_code: fault.code.code(), reply_text: &fault.text, class_id, method_id });
+        let Cause {
+            class_id,
+            method_id,
+        } = cause;
+        self.send(
+            0,
+            ConnectionClose {
+                reply_code: fault.code.code(),
+                reply_text: &fault.text,
+                class_id,
+                method_id,
+            },
+        );
         self.state = State::Closing { is_garbled: false };
         self.outstanding = None;
         self.is_secret_pending = false;
@@ -49,7 +79,10 @@ impl Session {
     /// Ends the connection because its bytes are no frames: from here on they cannot be cut any more.
     #[cold]
     pub(crate) fn fail_garbled(&mut self, error: &FrameError) {
-        self.fail_connection(Cause::NONE, &Fault::connection(error.reply_code(), error.to_string()));
+        self.fail_connection(
+            Cause::NONE,
+            &Fault::connection(error.reply_code(), error.to_string()),
+        );
         self.state = State::Closing { is_garbled: true };
     }
 
@@ -62,7 +95,14 @@ impl Session {
             return rest.len();
         }
         match frame::parse(rest, self.peer.frame_max) {
-            Ok(Some((Frame { kind: FrameKind::Method, channel: 0, payload }, used))) => {
+            Ok(Some((
+                Frame {
+                    kind: FrameKind::Method,
+                    channel: 0,
+                    payload,
+                },
+                used,
+            ))) => {
                 match Method::decode(payload) {
                     Ok(Method::ConnectionCloseOk(_)) => self.state = State::Closed,
                     Ok(Method::ConnectionClose(_)) => {
@@ -99,7 +139,10 @@ impl Session {
         match self.state {
             State::Header | State::Start | State::Authenticating => self.state = State::Closed,
             State::Tune | State::Open | State::Opening | State::Running => {
-                self.fail_connection(Cause::NONE, &Fault::connection(ReplyCode::ConnectionForced, reason));
+                self.fail_connection(
+                    Cause::NONE,
+                    &Fault::connection(ReplyCode::ConnectionForced, reason),
+                );
             }
             State::Closing { .. } | State::Closed => {}
         }
@@ -148,7 +191,9 @@ impl Session {
     }
 
     fn drop_consumers<P: Port>(&mut self, number: u16, port: &mut P) {
-        let Some(channel) = self.channels.find(number) else { return };
+        let Some(channel) = self.channels.find(number) else {
+            return;
+        };
         channel.reply = None;
         for consumer in std::mem::take(&mut channel.consumers) {
             self.consumers.remove(consumer);
@@ -159,7 +204,9 @@ impl Session {
     /// Stops a channel's consumers, requeues its deliveries in their order and forgets what was begun.
     pub(crate) fn release_channel<P: Port>(&mut self, number: u16, port: &mut P) {
         self.drop_consumers(number, port);
-        let Some(channel) = self.channels.find(number) else { return };
+        let Some(channel) = self.channels.find(number) else {
+            return;
+        };
         if let Some(assembly) = channel.assembly.take() {
             self.assembly_bytes = self.assembly_bytes.saturating_sub(assembly.received());
         }
@@ -170,7 +217,12 @@ impl Session {
             channel.unacked.restore(transaction.into_settled());
         }
         for unacked in channel.unacked.drain() {
-            port.settle(unacked.queue, unacked.consumer, unacked.sequence, Outcome::Requeued);
+            port.settle(
+                unacked.queue,
+                unacked.consumer,
+                unacked.sequence,
+                Outcome::Requeued,
+            );
         }
     }
 }

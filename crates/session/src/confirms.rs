@@ -33,7 +33,13 @@ pub(crate) struct Confirms {
 impl Confirms {
     /// Starts confirming; the first publish gets the number after `offset`.
     pub(crate) const fn new(offset: u64) -> Self {
-        Self { offset, base: offset + 1, window: VecDeque::new(), strays: Vec::new(), is_due: false }
+        Self {
+            offset,
+            base: offset + 1,
+            window: VecDeque::new(),
+            strays: Vec::new(),
+            is_due: false,
+        }
     }
 
     /// The number of the next publish.
@@ -60,7 +66,10 @@ impl Confirms {
         let last = last.min(self.next() - 1);
         let mut has_settled = false;
         let start = first - self.base;
-        let (Ok(start), Ok(count)) = (usize::try_from(start), usize::try_from((last + 1).saturating_sub(first))) else {
+        let (Ok(start), Ok(count)) = (
+            usize::try_from(start),
+            usize::try_from((last + 1).saturating_sub(first)),
+        ) else {
             return false;
         };
         if count == 0 {
@@ -97,7 +106,12 @@ impl Confirms {
         let (base, offset) = (self.base, self.offset);
         for (first, last) in self.strays.drain(..) {
             for number in first.max(base)..=last {
-                let Some(entry) = usize::try_from(number - base).ok().and_then(|at| self.window.get_mut(at)) else { break };
+                let Some(entry) = usize::try_from(number - base)
+                    .ok()
+                    .and_then(|at| self.window.get_mut(at))
+                else {
+                    break;
+                };
                 if *entry & (REMAINING | TOLD) == 0 {
                     tell(channel, number - offset, false, *entry & REJECTED != 0, out);
                     *entry |= TOLD;
@@ -149,8 +163,17 @@ impl Confirms {
 
 fn tell(channel: u16, delivery_tag: u64, multiple: bool, is_rejected: bool, out: &mut Vec<u8>) {
     if is_rejected {
-        Method::from(BasicNack { delivery_tag, multiple, requeue: false }).encode_frame(channel, out);
+        Method::from(BasicNack {
+            delivery_tag,
+            multiple,
+            requeue: false,
+        })
+        .encode_frame(channel, out);
     } else {
-        Method::from(BasicAck { delivery_tag, multiple }).encode_frame(channel, out);
+        Method::from(BasicAck {
+            delivery_tag,
+            multiple,
+        })
+        .encode_frame(channel, out);
     }
 }

@@ -15,10 +15,23 @@ use crate::session::Session;
 
 impl Session {
     /// basic.get
-    pub(crate) fn get<P: Port>(&mut self, number: u16, cause: Cause, get: &BasicGet<'_>, port: &mut P) -> Result<(), Fault> {
+    pub(crate) fn get<P: Port>(
+        &mut self,
+        number: u16,
+        cause: Cause,
+        get: &BasicGet<'_>,
+        port: &mut P,
+    ) -> Result<(), Fault> {
         let queue = self.queue_name(number, get.queue)?;
         let no_ack = get.no_ack;
-        self.ask(number, Ask::Get { no_ack }, false, cause, Request::Get { queue, no_ack }, port);
+        self.ask(
+            number,
+            Ask::Get { no_ack },
+            false,
+            cause,
+            Request::Get { queue, no_ack },
+            port,
+        );
         Ok(())
     }
 
@@ -33,19 +46,40 @@ impl Session {
         let queue = self.queue_name(number, consume.queue)?;
         let priority = priority(consume.arguments, &queue)?;
         let offset = stream_offset(consume.arguments, &queue)?;
-        let tag: Arc<str> = if consume.consumer_tag.is_empty() { self.generate_tag() } else { consume.consumer_tag.into() };
+        let tag: Arc<str> = if consume.consumer_tag.is_empty() {
+            self.generate_tag()
+        } else {
+            consume.consumer_tag.into()
+        };
         let most = self.settings.consumers_per_channel_max;
-        let Some(channel) = self.channels.find_open(number) else { return Ok(()) };
-        let is_taken = |other: &ConsumerNumber| self.consumers.find(*other).is_some_and(|consumer| consumer.tag == tag);
+        let Some(channel) = self.channels.find_open(number) else {
+            return Ok(());
+        };
+        let is_taken = |other: &ConsumerNumber| {
+            self.consumers
+                .find(*other)
+                .is_some_and(|consumer| consumer.tag == tag)
+        };
         if channel.consumers.iter().any(is_taken) {
-            return Err(Fault::connection(ReplyCode::NotAllowed, format!("attempt to reuse consumer tag '{tag}'")));
+            return Err(Fault::connection(
+                ReplyCode::NotAllowed,
+                format!("attempt to reuse consumer tag '{tag}'"),
+            ));
         }
         if queue == REPLY_QUEUE {
             check_reply_consumer(consume.no_ack, channel.reply.is_some())?;
         }
         let is_full = channel.consumers.len() >= most as usize;
-        let consumer = Consumer { channel: number, tag: tag.clone(), no_ack: consume.no_ack };
-        let added = if is_full { None } else { self.consumers.add(consumer) };
+        let consumer = Consumer {
+            channel: number,
+            tag: tag.clone(),
+            no_ack: consume.no_ack,
+        };
+        let added = if is_full {
+            None
+        } else {
+            self.consumers.add(consumer)
+        };
         let Some(consumer) = added else {
             let detail = format!("reached maximum ({most}) of consumers per channel");
             return Err(Fault::connection(ReplyCode::NotAllowed, detail));
@@ -53,7 +87,10 @@ impl Session {
         channel.consumers.push(consumer);
         if queue == REPLY_QUEUE {
             let address = port.open_reply_address(number, consumer);
-            channel.reply = Some(ReplyConsumer { number: consumer, address });
+            channel.reply = Some(ReplyConsumer {
+                number: consumer,
+                address,
+            });
             if !consume.no_wait {
                 self.send(number, BasicConsumeOk { consumer_tag: &tag });
             }
@@ -70,23 +107,54 @@ impl Session {
             credit: channel.credit.clone(),
             gauge: self.gauge.clone(),
         };
-        self.ask(number, Ask::Consume(consumer), consume.no_wait, cause, Request::Consume { queue, consume: wish }, port);
+        self.ask(
+            number,
+            Ask::Consume(consumer),
+            consume.no_wait,
+            cause,
+            Request::Consume {
+                queue,
+                consume: wish,
+            },
+            port,
+        );
         Ok(())
     }
 
     /// basic.cancel; a tag that nobody has is as good as cancelled.
-    pub(crate) fn cancel<P: Port>(&mut self, number: u16, cause: Cause, cancel: &BasicCancel<'_>, port: &mut P) {
-        let Some(channel) = self.channels.find_open(number) else { return };
-        let tag_of = |consumer: ConsumerNumber| self.consumers.find(consumer).map(|known| known.tag.clone());
+    pub(crate) fn cancel<P: Port>(
+        &mut self,
+        number: u16,
+        cause: Cause,
+        cancel: &BasicCancel<'_>,
+        port: &mut P,
+    ) {
+        let Some(channel) = self.channels.find_open(number) else {
+            return;
+        };
+        let tag_of =
+            |consumer: ConsumerNumber| self.consumers.find(consumer).map(|known| known.tag.clone());
         let found = channel
             .consumers
             .iter()
             .filter_map(|consumer| tag_of(*consumer).map(|tag| (*consumer, tag)))
             .find(|(_, tag)| **tag == *cancel.consumer_tag);
-        let is_reply = |consumer| channel.reply.as_ref().is_some_and(|reply| reply.number == consumer);
+        let is_reply = |consumer| {
+            channel
+                .reply
+                .as_ref()
+                .is_some_and(|reply| reply.number == consumer)
+        };
         match found {
             Some((consumer, tag)) if !is_reply(consumer) => {
-                self.ask(number, Ask::Cancel(consumer, tag), cancel.no_wait, cause, Request::Cancel { consumer }, port);
+                self.ask(
+                    number,
+                    Ask::Cancel(consumer, tag),
+                    cancel.no_wait,
+                    cause,
+                    Request::Cancel { consumer },
+                    port,
+                );
                 return;
             }
             Some((consumer, _)) => {
@@ -97,7 +165,12 @@ impl Session {
             None => {}
         }
         if !cancel.no_wait {
-            self.send(number, BasicCancelOk { consumer_tag: cancel.consumer_tag });
+            self.send(
+                number,
+                BasicCancelOk {
+                    consumer_tag: cancel.consumer_tag,
+                },
+            );
         }
     }
 
@@ -123,13 +196,17 @@ fn priority(arguments: TableRef<'_>, queue: &str) -> Result<i64, Fault> {
     match arguments.get("x-priority") {
         None => Ok(0),
         Some(value) => value.as_i64().ok_or_else(|| {
-            Fault::precondition(format!("invalid arg 'x-priority' for consumer of queue '{queue}': it must be an integer"))
+            Fault::precondition(format!(
+                "invalid arg 'x-priority' for consumer of queue '{queue}': it must be an integer"
+            ))
         }),
     }
 }
 
 fn stream_offset(arguments: TableRef<'_>, queue: &str) -> Result<StreamOffset, Fault> {
-    let Some(value) = arguments.get("x-stream-offset") else { return Ok(StreamOffset::Next) };
+    let Some(value) = arguments.get("x-stream-offset") else {
+        return Ok(StreamOffset::Next);
+    };
     if let ValueRef::Timestamp(seconds) = value {
         return Ok(StreamOffset::Timestamp(seconds.saturating_mul(1_000)));
     }

@@ -41,21 +41,30 @@ impl Consumers {
                     return None;
                 }
                 let index = u16::try_from(self.slots.len()).ok()?;
-                self.slots.push(Slot { generation: 0, consumer: None });
+                self.slots.push(Slot {
+                    generation: 0,
+                    consumer: None,
+                });
                 index
             }
         };
         let slot = self.slots.get_mut(usize::from(index))?;
         slot.generation = slot.generation.wrapping_add(1);
         slot.consumer = Some(consumer);
-        Some(ConsumerNumber(u32::from(slot.generation) << 16 | u32::from(index)))
+        Some(ConsumerNumber(
+            u32::from(slot.generation) << 16 | u32::from(index),
+        ))
     }
 
     /// Finds a consumer.
     #[inline]
     pub(crate) fn find(&self, number: ConsumerNumber) -> Option<&Consumer> {
         let slot = self.slots.get((number.0 & 0xFFFF) as usize)?;
-        if u32::from(slot.generation) == number.0 >> 16 { slot.consumer.as_ref() } else { None }
+        if u32::from(slot.generation) == number.0 >> 16 {
+            slot.consumer.as_ref()
+        } else {
+            None
+        }
     }
 
     /// Removes a consumer.

@@ -21,16 +21,38 @@ const FLAG_HEADERS: u16 = 1 << 13;
 impl Session {
     /// Encodes a delivery and remembers it; one for a consumer that is gone goes back where it came from.
     #[inline]
-    pub(crate) fn deliver<P: Port>(&mut self, number: u16, consumer: ConsumerNumber, delivery: &Delivery, port: &mut P) {
-        let known = self.consumers.find(consumer).filter(|known| known.channel == number);
-        let (Some(known), Some(channel), State::Running) = (known, self.channels.find_open(number), self.state) else {
+    pub(crate) fn deliver<P: Port>(
+        &mut self,
+        number: u16,
+        consumer: ConsumerNumber,
+        delivery: &Delivery,
+        port: &mut P,
+    ) {
+        let known = self
+            .consumers
+            .find(consumer)
+            .filter(|known| known.channel == number);
+        let (Some(known), Some(channel), State::Running) =
+            (known, self.channels.find_open(number), self.state)
+        else {
             give_back(delivery, Some(consumer), port);
             return;
         };
         let tag = channel.next_tag();
-        let Delivery { queue, sequence, ref message, redelivered, annotation } = *delivery;
+        let Delivery {
+            queue,
+            sequence,
+            ref message,
+            redelivered,
+            annotation,
+        } = *delivery;
         if !known.no_ack {
-            channel.unacked.push(Unacked { tag, queue, sequence, consumer: Some(consumer) });
+            channel.unacked.push(Unacked {
+                tag,
+                queue,
+                sequence,
+                consumer: Some(consumer),
+            });
         }
         content::encode_deliver(
             number,
@@ -43,16 +65,40 @@ impl Session {
             message.body_length() as u64,
             self.output.buffer(),
         );
-        self.output.push_body(number, message.body(), message.shared_body(), self.peer.frame_max);
+        self.output.push_body(
+            number,
+            message.body(),
+            message.shared_body(),
+            self.peer.frame_max,
+        );
     }
 
     /// Encodes the answer to a get and remembers it.
-    pub(crate) fn deliver_got(&mut self, number: u16, no_ack: bool, delivery: &Delivery, ready: u64) {
-        let Some(channel) = self.channels.find_open(number) else { return };
+    pub(crate) fn deliver_got(
+        &mut self,
+        number: u16,
+        no_ack: bool,
+        delivery: &Delivery,
+        ready: u64,
+    ) {
+        let Some(channel) = self.channels.find_open(number) else {
+            return;
+        };
         let tag = channel.next_tag();
-        let Delivery { queue, sequence, ref message, redelivered, annotation } = *delivery;
+        let Delivery {
+            queue,
+            sequence,
+            ref message,
+            redelivered,
+            annotation,
+        } = *delivery;
         if !no_ack {
-            channel.unacked.push(Unacked { tag, queue, sequence, consumer: None });
+            channel.unacked.push(Unacked {
+                tag,
+                queue,
+                sequence,
+                consumer: None,
+            });
         }
         let method = BasicGetOk {
             delivery_tag: tag,
@@ -65,28 +111,56 @@ impl Session {
         Method::from(method).encode_frame(number, out);
         let properties = annotate(message.properties(), annotation, &mut self.scratch);
         content::encode_header_frame(number, message.body_length() as u64, properties, out);
-        self.output.push_body(number, message.body(), message.shared_body(), self.peer.frame_max);
+        self.output.push_body(
+            number,
+            message.body(),
+            message.shared_body(),
+            self.peer.frame_max,
+        );
     }
 
     /// Forgets a consumer whose queue is gone, and tells the client if it wants to know. Its deliveries stay with the channel.
     pub(crate) fn consumer_cancelled(&mut self, number: u16, consumer: ConsumerNumber) {
-        if self.consumers.find(consumer).is_none_or(|known| known.channel != number) {
+        if self
+            .consumers
+            .find(consumer)
+            .is_none_or(|known| known.channel != number)
+        {
             return;
         }
-        let Some(known) = self.consumers.remove(consumer) else { return };
-        let Some(channel) = self.channels.find_open(number) else { return };
+        let Some(known) = self.consumers.remove(consumer) else {
+            return;
+        };
+        let Some(channel) = self.channels.find_open(number) else {
+            return;
+        };
         channel.forget_consumer(consumer);
         if self.peer.takes_consumer_cancel && self.state == State::Running {
-            self.send(number, BasicCancel { consumer_tag: &known.tag, no_wait: true });
+            self.send(
+                number,
+                BasicCancel {
+                    consumer_tag: &known.tag,
+                    no_wait: true,
+                },
+            );
         }
     }
 }
 
 /// Puts a delivery back that nobody will get; direct replies have no place to go back to.
 #[cold]
-pub(crate) fn give_back<P: Port>(delivery: &Delivery, consumer: Option<ConsumerNumber>, port: &mut P) {
+pub(crate) fn give_back<P: Port>(
+    delivery: &Delivery,
+    consumer: Option<ConsumerNumber>,
+    port: &mut P,
+) {
     if delivery.queue.id.0 != 0 {
-        port.settle(delivery.queue, consumer, delivery.sequence, Outcome::Requeued);
+        port.settle(
+            delivery.queue,
+            consumer,
+            delivery.sequence,
+            Outcome::Requeued,
+        );
     }
 }
 
@@ -96,10 +170,15 @@ fn annotate<'a>(raw: &'a [u8], annotation: Annotation, scratch: &'a mut Vec<u8>)
     let (name, value) = match annotation {
         Annotation::None => return raw,
         Annotation::DeliveryCount(count) => ("x-delivery-count", i64::from(count)),
-        Annotation::StreamOffset(offset) => ("x-stream-offset", i64::try_from(offset).unwrap_or(i64::MAX)),
+        Annotation::StreamOffset(offset) => {
+            ("x-stream-offset", i64::try_from(offset).unwrap_or(i64::MAX))
+        }
     };
     scratch.clear();
-    if insert_header(raw, name, value, scratch).or_else(|| replace_header(raw, name, value, scratch)).is_some() {
+    if insert_header(raw, name, value, scratch)
+        .or_else(|| replace_header(raw, name, value, scratch))
+        .is_some()
+    {
         scratch
     } else {
         // Only properties that nobody validated get here; they go on as they are.
@@ -129,7 +208,11 @@ fn insert_header(raw: &[u8], name: &str, value: i64, out: &mut Vec<u8>) -> Optio
     let field_length = 1 + name.len() + 1 + 8;
     out.extend_from_slice(&(flags | FLAG_HEADERS).to_be_bytes());
     out.extend_from_slice(before);
-    out.extend_from_slice(&u32::try_from(table.len() + field_length).ok()?.to_be_bytes());
+    out.extend_from_slice(
+        &u32::try_from(table.len() + field_length)
+            .ok()?
+            .to_be_bytes(),
+    );
     out.extend_from_slice(table);
     out.push(u8::try_from(name.len()).ok()?);
     out.extend_from_slice(name.as_bytes());

@@ -47,7 +47,11 @@ impl Fault {
     }
 
     fn new(code: ReplyCode, scope: Scope, detail: &str) -> Self {
-        Self { code, scope, text: format!("{} - {detail}", code.name()) }
+        Self {
+            code,
+            scope,
+            text: format!("{} - {detail}", code.name()),
+        }
     }
 }
 
@@ -58,7 +62,9 @@ impl From<Refusal> for Fault {
             RefusalKind::NotFound => (ReplyCode::NotFound, Scope::Channel),
             RefusalKind::AccessRefused => (ReplyCode::AccessRefused, Scope::Channel),
             // RabbitMQ tells the limits of a virtual host by 406 too.
-            RefusalKind::PreconditionFailed | RefusalKind::LimitExceeded => (ReplyCode::PreconditionFailed, Scope::Channel),
+            RefusalKind::PreconditionFailed | RefusalKind::LimitExceeded => {
+                (ReplyCode::PreconditionFailed, Scope::Channel)
+            }
             RefusalKind::ResourceLocked => (ReplyCode::ResourceLocked, Scope::Channel),
             RefusalKind::NotAllowed => (ReplyCode::NotAllowed, Scope::Connection),
             RefusalKind::CommandInvalid => (ReplyCode::CommandInvalid, Scope::Connection),
@@ -78,16 +84,23 @@ pub(crate) struct Cause {
 
 impl Cause {
     /// No method in particular.
-    pub(crate) const NONE: Self = Self { class_id: 0, method_id: 0 };
+    pub(crate) const NONE: Self = Self {
+        class_id: 0,
+        method_id: 0,
+    };
     /// basic.publish, also while its content comes in.
-    pub(crate) const PUBLISH: Self = Self { class_id: 60, method_id: 40 };
+    pub(crate) const PUBLISH: Self = Self {
+        class_id: 60,
+        method_id: 40,
+    };
 
     /// The ids at the start of a method frame's payload.
     pub(crate) fn of(payload: &[u8]) -> Self {
         match payload.first_chunk::<4>() {
-            Some(&[c1, c0, m1, m0]) => {
-                Self { class_id: u16::from_be_bytes([c1, c0]), method_id: u16::from_be_bytes([m1, m0]) }
-            }
+            Some(&[c1, c0, m1, m0]) => Self {
+                class_id: u16::from_be_bytes([c1, c0]),
+                method_id: u16::from_be_bytes([m1, m0]),
+            },
             None => Self::NONE,
         }
     }

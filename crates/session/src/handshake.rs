@@ -4,14 +4,15 @@ use broker::{Refusal, RefusalKind};
 use codec::amqp::field::TableRef;
 use codec::amqp::frame::{self, FRAME_MIN_SIZE, Frame, FrameKind, PROTOCOL_HEADER};
 use codec::amqp::method::{
-    ConnectionCloseOk, ConnectionOpen, ConnectionOpenOk, ConnectionStart, ConnectionStartOk, ConnectionTune, ConnectionTuneOk,
-    ConnectionUpdateSecretOk, Method,
+    ConnectionCloseOk, ConnectionOpen, ConnectionOpenOk, ConnectionStart, ConnectionStartOk,
+    ConnectionTune, ConnectionTuneOk, ConnectionUpdateSecretOk, Method,
 };
 use codec::amqp::reply::ReplyCode;
 
+use crate::action::{Action, Denied, Login};
 use crate::faults::{Cause, Fault, with_source};
 use crate::sasl::{self, Mechanism};
-use crate::session::{Action, Denied, Login, Session};
+use crate::session::Session;
 use crate::state::State;
 
 #[cfg(test)]
@@ -58,7 +59,11 @@ impl Session {
             }
         };
         if let Err(fault) = self.handle_handshake_frame(&frame) {
-            let cause = if frame.kind == FrameKind::Method { Cause::of(frame.payload) } else { Cause::NONE };
+            let cause = if frame.kind == FrameKind::Method {
+                Cause::of(frame.payload)
+            } else {
+                Cause::NONE
+            };
             self.fail_connection(cause, &fault);
         }
         used
@@ -67,11 +72,22 @@ impl Session {
     fn handle_handshake_frame(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
         match (frame.kind, frame.channel) {
             (FrameKind::Heartbeat, 0) => return Ok(()),
-            (FrameKind::Heartbeat, _) => return Err(Fault::unexpected_frame("heartbeat on a channel other than 0")),
-            (FrameKind::Header | FrameKind::Body, _) => return Err(Fault::unexpected_frame("content before the connection is open")),
+            (FrameKind::Heartbeat, _) => {
+                return Err(Fault::unexpected_frame(
+                    "heartbeat on a channel other than 0",
+                ));
+            }
+            (FrameKind::Header | FrameKind::Body, _) => {
+                return Err(Fault::unexpected_frame(
+                    "content before the connection is open",
+                ));
+            }
             (FrameKind::Method, 0) => {}
             (FrameKind::Method, _) => {
-                return Err(Fault::connection(ReplyCode::ChannelError, "a channel was used before the connection is open"));
+                return Err(Fault::connection(
+                    ReplyCode::ChannelError,
+                    "a channel was used before the connection is open",
+                ));
             }
         }
         let method = decode(frame.payload)?;
@@ -108,7 +124,10 @@ impl Session {
         match mechanism.read(start.response) {
             Some(credentials) => {
                 self.peer.login = Some(credentials.login.as_str().into());
-                self.action = Some(Action::Authenticate { login: credentials.login, password: credentials.password });
+                self.action = Some(Action::Authenticate {
+                    login: credentials.login,
+                    password: credentials.password,
+                });
                 self.state = State::Authenticating;
             }
             None => self.deny(Denied::Refused),
@@ -152,28 +171,50 @@ impl Session {
                 self.peer.mechanism
             ),
             Denied::LoopbackOnly => {
-                format!("User '{}' can only connect via localhost", self.peer.login.as_deref().unwrap_or_default())
+                format!(
+                    "User '{}' can only connect via localhost",
+                    self.peer.login.as_deref().unwrap_or_default()
+                )
             }
         };
         // RabbitMQ blames no method for it.
-        self.fail_connection(Cause::NONE, &Fault::connection(ReplyCode::AccessRefused, detail));
+        self.fail_connection(
+            Cause::NONE,
+            &Fault::connection(ReplyCode::AccessRefused, detail),
+        );
     }
 
     fn handle_tune_ok(&mut self, tune: ConnectionTuneOk) -> Result<(), Fault> {
         let refuse = |field: &str, value: u32, relation: &str, limit: u32| {
-            let detail = format!("negotiated {field} = {value} is {relation} allowed value ({limit})");
+            let detail =
+                format!("negotiated {field} = {value} is {relation} allowed value ({limit})");
             Err(Fault::connection(ReplyCode::NotAllowed, detail))
         };
         let offered = self.settings.frame_max;
         if tune.frame_max != 0 && tune.frame_max < FRAME_MIN_SIZE {
-            return refuse("frame_max", tune.frame_max, "lower than the minimum", FRAME_MIN_SIZE);
+            return refuse(
+                "frame_max",
+                tune.frame_max,
+                "lower than the minimum",
+                FRAME_MIN_SIZE,
+            );
         }
         if offered != 0 && tune.frame_max > offered {
-            return refuse("frame_max", tune.frame_max, "higher than the maximum", offered);
+            return refuse(
+                "frame_max",
+                tune.frame_max,
+                "higher than the maximum",
+                offered,
+            );
         }
         let offered = self.settings.channel_max;
         if offered != 0 && tune.channel_max > offered {
-            return refuse("channel_max", tune.channel_max.into(), "higher than the maximum", offered.into());
+            return refuse(
+                "channel_max",
+                tune.channel_max.into(),
+                "higher than the maximum",
+                offered.into(),
+            );
         }
         self.peer.frame_max = tune.frame_max;
         self.peer.channel_max = match (tune.channel_max, offered) {
@@ -218,13 +259,22 @@ impl Session {
                     | RefusalKind::NotImplemented
                     | RefusalKind::LimitExceeded => ReplyCode::NotAllowed,
                 };
-                self.fail_connection(Cause { class_id: 10, method_id: 40 }, &Fault::connection(code, refusal.detail));
+                self.fail_connection(
+                    Cause {
+                        class_id: 10,
+                        method_id: 40,
+                    },
+                    &Fault::connection(code, refusal.detail),
+                );
             }
         }
     }
 
     /// Methods on channel 0 of an open connection.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever is not named is refused in the same words")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever is not named is refused in the same words"
+    )]
     pub(crate) fn handle_connection_method(&mut self, payload: &[u8]) -> Result<(), Fault> {
         match decode(payload)? {
             Method::ConnectionClose(_) => {
@@ -234,14 +284,19 @@ impl Session {
                 Ok(())
             }
             Method::ConnectionUpdateSecret(update) => {
-                self.action = Some(Action::UpdateSecret { secret: update.new_secret.to_vec() });
+                self.action = Some(Action::UpdateSecret {
+                    secret: update.new_secret.to_vec(),
+                });
                 self.is_secret_pending = true;
                 Ok(())
             }
             // Nothing was asked.
             Method::ConnectionCloseOk(_) => Ok(()),
             method => {
-                let detail = format!("{} is not possible on channel 0 of an open connection", method.name());
+                let detail = format!(
+                    "{} is not possible on channel 0 of an open connection",
+                    method.name()
+                );
                 Err(Fault::connection(ReplyCode::CommandInvalid, detail))
             }
         }
@@ -256,13 +311,23 @@ impl Session {
         if is_ok {
             self.send(0, ConnectionUpdateSecretOk {});
         } else {
-            let cause = Cause { class_id: 10, method_id: 70 };
-            self.fail_connection(cause, &Fault::connection(ReplyCode::NotAllowed, "New secret was refused by one of the backends"));
+            let cause = Cause {
+                class_id: 10,
+                method_id: 70,
+            };
+            self.fail_connection(
+                cause,
+                &Fault::connection(
+                    ReplyCode::NotAllowed,
+                    "New secret was refused by one of the backends",
+                ),
+            );
         }
     }
 }
 
 /// Reads a method, or says what is wrong with it.
 pub(crate) fn decode(payload: &[u8]) -> Result<Method<'_>, Fault> {
-    Method::decode(payload).map_err(|error| Fault::connection(error.reply_code(), with_source(&error)))
+    Method::decode(payload)
+        .map_err(|error| Fault::connection(error.reply_code(), with_source(&error)))
 }

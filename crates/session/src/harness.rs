@@ -1,18 +1,23 @@
 //! A client and a broker made of vectors, for the tests of this crate.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::sync::Arc;
 
 use broker::{
-    Annotation, Body, ConsumerNumber, Delivery, Event, Message, Outcome, Port, Publish, QueueId, QueueRef, Refusal, Reply,
-    Request,
+    Annotation, Body, ConsumerNumber, Delivery, Event, Message, Outcome, Port, Publish, QueueId,
+    QueueRef, Refusal, Reply, Request,
 };
 use bytes::Bytes;
 use codec::amqp::content::{self, ContentHeader};
 use codec::amqp::field::{Table, TableRef};
 use codec::amqp::frame::{self, FrameKind, PROTOCOL_HEADER};
 use codec::amqp::method::{
-    BasicConsume, BasicPublish, ChannelOpen, ConnectionOpen, ConnectionStartOk, ConnectionTuneOk, Method,
+    BasicConsume, BasicPublish, ChannelOpen, ConnectionOpen, ConnectionStartOk, ConnectionTuneOk,
+    Method,
 };
 
 use crate::{Login, Session, Settings};
@@ -20,8 +25,21 @@ use crate::{Login, Session, Settings};
 /// One call that a session made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Call {
-    Publish { channel: u16, exchange: String, key: String, forwarded: Vec<u8>, body: Vec<u8>, is_shared: bool, number: Option<u64> },
-    Settle { queue: u64, sequence: u64, consumer: Option<u32>, outcome: Outcome },
+    Publish {
+        channel: u16,
+        exchange: String,
+        key: String,
+        forwarded: Vec<u8>,
+        body: Vec<u8>,
+        is_shared: bool,
+        number: Option<u64>,
+    },
+    Settle {
+        queue: u64,
+        sequence: u64,
+        consumer: Option<u32>,
+        outcome: Outcome,
+    },
     /// The request as `Debug` prints it.
     Request(u16, String),
     Drop(u32),
@@ -60,13 +78,25 @@ impl Port for FakePort {
         Ok(self.answers)
     }
 
-    fn settle(&mut self, queue: QueueRef, consumer: Option<ConsumerNumber>, sequence: u64, outcome: Outcome) {
+    fn settle(
+        &mut self,
+        queue: QueueRef,
+        consumer: Option<ConsumerNumber>,
+        sequence: u64,
+        outcome: Outcome,
+    ) {
         let consumer = consumer.map(|number| number.0);
-        self.calls.push(Call::Settle { queue: queue.id.0, sequence, consumer, outcome });
+        self.calls.push(Call::Settle {
+            queue: queue.id.0,
+            sequence,
+            consumer,
+            outcome,
+        });
     }
 
     fn request(&mut self, channel: u16, request: Request) {
-        self.calls.push(Call::Request(channel, format!("{request:?}")));
+        self.calls
+            .push(Call::Request(channel, format!("{request:?}")));
     }
 
     fn drop_consumer(&mut self, consumer: ConsumerNumber) {
@@ -96,8 +126,16 @@ impl Bench {
     /// A peer that has sent nothing.
     pub(crate) fn new(settings: Settings) -> Self {
         let session = Session::new(Arc::new(settings), Arc::default(), 1_000);
-        let port = FakePort { answers: 1, ..FakePort::default() };
-        Self { session, port, now_ms: 1_000, rest: Vec::new() }
+        let port = FakePort {
+            answers: 1,
+            ..FakePort::default()
+        };
+        Self {
+            session,
+            port,
+            now_ms: 1_000,
+            rest: Vec::new(),
+        }
     }
 
     /// A connection that is open, with all capabilities, and channel 1.
@@ -107,25 +145,65 @@ impl Bench {
 
     /// A connection that is open under these settings, the client's frame limit as offered unless it is not 0.
     pub(crate) fn open_with(settings: Settings, frame_max: u32) -> Self {
-        let frame_max = if frame_max == 0 { settings.frame_max } else { frame_max };
+        let frame_max = if frame_max == 0 {
+            settings.frame_max
+        } else {
+            frame_max
+        };
         let heartbeat = settings.heartbeat_s;
         let mut bench = Self::new(settings);
         bench.raw(&PROTOCOL_HEADER);
         bench.start_ok(&capabilities(), "PLAIN", b"\0user\0password");
-        let _ = bench.session.poll_action().expect("credentials are to be checked");
-        bench.session.authenticated(Ok(Login { name: "user".into(), impersonator: false }), bench.now_ms);
-        bench.method(0, ConnectionTuneOk { channel_max: 2_047, frame_max, heartbeat });
-        bench.method(0, ConnectionOpen { virtual_host: "/", ..ConnectionOpen::default() });
-        let _ = bench.session.poll_action().expect("the virtual host is to be entered");
+        let _ = bench
+            .session
+            .poll_action()
+            .expect("credentials are to be checked");
+        bench.session.authenticated(
+            Ok(Login {
+                name: "user".into(),
+                impersonator: false,
+            }),
+            bench.now_ms,
+        );
+        bench.method(
+            0,
+            ConnectionTuneOk {
+                channel_max: 2_047,
+                frame_max,
+                heartbeat,
+            },
+        );
+        bench.method(
+            0,
+            ConnectionOpen {
+                virtual_host: "/",
+                ..ConnectionOpen::default()
+            },
+        );
+        let _ = bench
+            .session
+            .poll_action()
+            .expect("the virtual host is to be entered");
         bench.session.opened(Ok(()), bench.now_ms);
         bench.method(1, ChannelOpen {});
-        assert!(bench.frames().last().is_some_and(|frame| frame.starts_with("1 ChannelOpenOk")), "the channel opens");
+        assert!(
+            bench
+                .frames()
+                .last()
+                .is_some_and(|frame| frame.starts_with("1 ChannelOpenOk")),
+            "the channel opens"
+        );
         bench
     }
 
     pub(crate) fn start_ok(&mut self, properties: &Table, mechanism: &str, response: &[u8]) {
         let properties = properties.to_bytes();
-        let start = ConnectionStartOk { client_properties: TableRef::new(&properties), mechanism, response, locale: "en_US" };
+        let start = ConnectionStartOk {
+            client_properties: TableRef::new(&properties),
+            mechanism,
+            response,
+            locale: "en_US",
+        };
         self.method(0, start);
     }
 
@@ -138,7 +216,9 @@ impl Bench {
     /// What was held back is worked through, as after a pause.
     pub(crate) fn resume_input(&mut self) {
         let input = Bytes::from(std::mem::take(&mut self.rest));
-        let used = self.session.handle_input(&input, self.now_ms, Some(&mut self.port));
+        let used = self
+            .session
+            .handle_input(&input, self.now_ms, Some(&mut self.port));
         self.rest = input.slice(used..).to_vec();
     }
 
@@ -163,9 +243,21 @@ impl Bench {
     }
 
     pub(crate) fn consume_on(&mut self, channel: u16, tag: &str, no_ack: bool) -> ConsumerNumber {
-        self.method(channel, BasicConsume { queue: "q", consumer_tag: tag, no_ack, ..BasicConsume::default() });
-        let Some(Call::Request(_, request)) = self.port.calls.last() else { panic!("a request is made") };
-        let (_, number) = request.split_once("ConsumerNumber(").expect("it is a consume");
+        self.method(
+            channel,
+            BasicConsume {
+                queue: "q",
+                consumer_tag: tag,
+                no_ack,
+                ..BasicConsume::default()
+            },
+        );
+        let Some(Call::Request(_, request)) = self.port.calls.last() else {
+            panic!("a request is made")
+        };
+        let (_, number) = request
+            .split_once("ConsumerNumber(")
+            .expect("it is a consume");
         let (number, _) = number.split_once(')').expect("a number ends");
         let number = ConsumerNumber(number.parse().expect("a number is a number"));
         self.replied(channel, Ok(Reply::Done));
@@ -173,7 +265,8 @@ impl Bench {
     }
 
     pub(crate) fn event(&mut self, event: Event) {
-        self.session.handle_event(event, self.now_ms, Some(&mut self.port));
+        self.session
+            .handle_event(event, self.now_ms, Some(&mut self.port));
     }
 
     pub(crate) fn replied(&mut self, channel: u16, result: Result<Reply, Refusal>) {
@@ -183,7 +276,11 @@ impl Bench {
 
     /// The broker delivers message `sequence` of queue 7 on channel 1.
     pub(crate) fn deliver(&mut self, consumer: ConsumerNumber, sequence: u64, body: &[u8]) {
-        self.event(Event::Deliver { channel: 1, consumer, delivery: delivery(sequence, body) });
+        self.event(Event::Deliver {
+            channel: 1,
+            consumer,
+            delivery: delivery(sequence, body),
+        });
     }
 
     pub(crate) fn timeout(&mut self, now_ms: u64) {
@@ -223,7 +320,11 @@ impl Bench {
 /// A client that knows everything.
 pub(crate) fn capabilities() -> Table {
     let mut known = Table::new();
-    for name in ["authentication_failure_close", "connection.blocked", "consumer_cancel_notify"] {
+    for name in [
+        "authentication_failure_close",
+        "connection.blocked",
+        "consumer_cancel_notify",
+    ] {
         known.insert(name, true);
     }
     let mut properties = Table::new();
@@ -240,7 +341,13 @@ pub(crate) fn encode<'m>(channel: u16, method: impl Into<Method<'m>>) -> Vec<u8>
 
 /// A publish to the default exchange in as few frames as the default frame limit allows.
 pub(crate) fn publish_bytes(channel: u16, key: &str, properties: &[u8], body: &[u8]) -> Vec<u8> {
-    let mut bytes = encode(channel, BasicPublish { routing_key: key, ..BasicPublish::default() });
+    let mut bytes = encode(
+        channel,
+        BasicPublish {
+            routing_key: key,
+            ..BasicPublish::default()
+        },
+    );
     content::encode_header_frame(channel, body.len() as u64, properties, &mut bytes);
     content::encode_body_frames(channel, body, 131_072, &mut bytes);
     bytes
@@ -248,7 +355,14 @@ pub(crate) fn publish_bytes(channel: u16, key: &str, properties: &[u8], body: &[
 
 /// A publish that wants to come back when nobody takes it.
 pub(crate) fn mandatory_bytes(channel: u16, key: &str, body: &[u8]) -> Vec<u8> {
-    let mut bytes = encode(channel, BasicPublish { routing_key: key, mandatory: true, ..BasicPublish::default() });
+    let mut bytes = encode(
+        channel,
+        BasicPublish {
+            routing_key: key,
+            mandatory: true,
+            ..BasicPublish::default()
+        },
+    );
     content::encode_header_frame(channel, body.len() as u64, &[0, 0], &mut bytes);
     content::encode_body_frames(channel, body, 131_072, &mut bytes);
     bytes
@@ -269,11 +383,20 @@ pub(crate) fn body_bytes(channel: u16, body: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn queue(id: u64) -> QueueRef {
-    QueueRef { id: QueueId(id), slot: 0, shard: 0, epoch: 0 }
+    QueueRef {
+        id: QueueId(id),
+        slot: 0,
+        shard: 0,
+        epoch: 0,
+    }
 }
 
 pub(crate) fn delivery(sequence: u64, body: &[u8]) -> Delivery {
-    let body = if body.len() >= 4_096 { Body::Share(Bytes::copy_from_slice(body)) } else { Body::Copy(body) };
+    let body = if body.len() >= 4_096 {
+        Body::Share(Bytes::copy_from_slice(body))
+    } else {
+        Body::Copy(body)
+    };
     Delivery {
         queue: queue(7),
         sequence,
@@ -284,7 +407,12 @@ pub(crate) fn delivery(sequence: u64, body: &[u8]) -> Delivery {
 }
 
 pub(crate) fn settled(sequence: u64, consumer: ConsumerNumber, outcome: Outcome) -> Call {
-    Call::Settle { queue: 7, sequence, consumer: Some(consumer.0), outcome }
+    Call::Settle {
+        queue: 7,
+        sequence,
+        consumer: Some(consumer.0),
+        outcome,
+    }
 }
 
 /// Cuts bytes into frames and names each.
@@ -294,13 +422,20 @@ pub(crate) fn describe(mut bytes: &[u8]) -> Vec<String> {
         let channel = frame.channel;
         frames.push(match frame.kind {
             FrameKind::Method => {
-                let text = format!("{:?}", Method::decode(frame.payload).expect("the session writes methods"));
+                let text = format!(
+                    "{:?}",
+                    Method::decode(frame.payload).expect("the session writes methods")
+                );
                 // `Name(Name { .. })` says the name twice.
-                let inner = text.split_once('(').map_or("", |(_, inner)| inner).trim_end_matches(')');
+                let inner = text
+                    .split_once('(')
+                    .map_or("", |(_, inner)| inner)
+                    .trim_end_matches(')');
                 format!("{channel} {inner}")
             }
             FrameKind::Header => {
-                let header = ContentHeader::decode(frame.payload).expect("the session writes headers");
+                let header =
+                    ContentHeader::decode(frame.payload).expect("the session writes headers");
                 format!("{channel} header {}", header.body_size)
             }
             FrameKind::Body => format!("{channel} body {}", frame.payload.len()),

@@ -13,6 +13,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod acks;
+mod action;
 mod channel;
 mod closing;
 mod confirms;
@@ -38,7 +39,8 @@ mod timers;
 mod transaction;
 mod unacked;
 
+pub use action::{Action, Denied, Login};
 pub use output::Output;
 pub use peer::Description;
-pub use session::{Action, Denied, Login, Session};
+pub use session::Session;
 pub use settings::Settings;

@@ -2,7 +2,8 @@
 
 use broker::{Outcome, Port};
 use codec::amqp::method::{
-    ChannelCloseOk, ChannelFlow, ChannelFlowOk, ChannelOpenOk, ConfirmSelect, ConfirmSelectOk, Method, TxSelectOk,
+    ChannelCloseOk, ChannelFlow, ChannelFlowOk, ChannelOpenOk, ConfirmSelect, ConfirmSelectOk,
+    Method, TxSelectOk,
 };
 use codec::amqp::reply::ReplyCode;
 
@@ -15,11 +16,15 @@ impl Session {
     /// A method on a channel that is not open: only channel.open may come.
     pub(crate) fn handle_first_method(&mut self, number: u16, payload: &[u8]) -> Result<(), Fault> {
         let Method::ChannelOpen(_) = decode(payload)? else {
-            return Err(Fault::connection(ReplyCode::ChannelError, "expected 'channel.open'"));
+            return Err(Fault::connection(
+                ReplyCode::ChannelError,
+                "expected 'channel.open'",
+            ));
         };
         let highest = self.peer.channel_max;
         if number > highest {
-            let detail = format!("channel number {number} is beyond the negotiated channel_max ({highest})");
+            let detail =
+                format!("channel number {number} is beyond the negotiated channel_max ({highest})");
             return Err(Fault::connection(ReplyCode::NotAllowed, detail));
         }
         self.channels.open(number);
@@ -28,10 +33,22 @@ impl Session {
     }
 
     /// A method on an open channel.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is told apart by the function it goes to")]
-    pub(crate) fn handle_method<P: Port>(&mut self, number: u16, payload: &[u8], port: &mut P) -> Result<(), Fault> {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the rest is told apart by the function it goes to"
+    )]
+    pub(crate) fn handle_method<P: Port>(
+        &mut self,
+        number: u16,
+        payload: &[u8],
+        port: &mut P,
+    ) -> Result<(), Fault> {
         let method = decode(payload)?;
-        if let Some(assembly) = self.channels.find_open(number).and_then(|channel| channel.assembly.as_ref()) {
+        if let Some(assembly) = self
+            .channels
+            .find_open(number)
+            .and_then(|channel| channel.assembly.as_ref())
+        {
             return Err(Fault::unexpected_frame(if assembly.has_header() {
                 "expected content body, got non content body frame instead"
             } else {
@@ -44,11 +61,27 @@ impl Session {
                 self.begin_publish(number, &publish);
                 Ok(())
             }
-            Method::BasicAck(ack) => self.settle(number, ack.delivery_tag, ack.multiple, Outcome::Acked, port),
-            Method::BasicNack(nack) => self.settle(number, nack.delivery_tag, nack.multiple, unwanted(nack.requeue), port),
-            Method::BasicReject(reject) => self.settle(number, reject.delivery_tag, false, unwanted(reject.requeue), port),
+            Method::BasicAck(ack) => {
+                self.settle(number, ack.delivery_tag, ack.multiple, Outcome::Acked, port)
+            }
+            Method::BasicNack(nack) => self.settle(
+                number,
+                nack.delivery_tag,
+                nack.multiple,
+                unwanted(nack.requeue),
+                port,
+            ),
+            Method::BasicReject(reject) => self.settle(
+                number,
+                reject.delivery_tag,
+                false,
+                unwanted(reject.requeue),
+                port,
+            ),
             Method::BasicRecover(recover) => self.recover(number, recover.requeue, true, port),
-            Method::BasicRecoverAsync(recover) => self.recover(number, recover.requeue, false, port),
+            Method::BasicRecoverAsync(recover) => {
+                self.recover(number, recover.requeue, false, port)
+            }
             Method::BasicQos(qos) => self.qos(number, qos),
             Method::BasicConsume(consume) => self.consume(number, cause, &consume, port),
             Method::BasicCancel(cancel) => {
@@ -64,7 +97,10 @@ impl Session {
             }
             Method::TxCommit(_) => self.commit(number, cause, port),
             Method::TxRollback(_) => self.rollback(number),
-            Method::ChannelOpen(_) => Err(Fault::connection(ReplyCode::ChannelError, "second 'channel.open' seen")),
+            Method::ChannelOpen(_) => Err(Fault::connection(
+                ReplyCode::ChannelError,
+                "second 'channel.open' seen",
+            )),
             Method::ChannelFlow(flow) => self.flow(number, flow),
             Method::ChannelFlowOk(_) => Ok(()),
             Method::ChannelClose(_) => {
@@ -79,11 +115,15 @@ impl Session {
     }
 
     fn select_confirms(&mut self, number: u16, select: ConfirmSelect) -> Result<(), Fault> {
-        let Some(channel) = self.channels.find_open(number) else { return Ok(()) };
+        let Some(channel) = self.channels.find_open(number) else {
+            return Ok(());
+        };
         if channel.transaction.is_some() {
             return Err(Fault::precondition("cannot switch from tx to confirm mode"));
         }
-        channel.confirms.get_or_insert_with(|| Confirms::new(self.numbers_until));
+        channel
+            .confirms
+            .get_or_insert_with(|| Confirms::new(self.numbers_until));
         if !select.no_wait {
             self.send(number, ConfirmSelectOk {});
         }
@@ -100,5 +140,9 @@ impl Session {
 }
 
 const fn unwanted(requeue: bool) -> Outcome {
-    if requeue { Outcome::Requeued } else { Outcome::Rejected }
+    if requeue {
+        Outcome::Requeued
+    } else {
+        Outcome::Rejected
+    }
 }

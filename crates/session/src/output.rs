@@ -96,7 +96,9 @@ impl Output {
         self.written += count;
         if self.is_empty() {
             self.clear();
-        } else if self.written >= limits::OUTPUT_COMPACT_BYTES && self.written * 2 >= self.bytes.len() {
+        } else if self.written >= limits::OUTPUT_COMPACT_BYTES
+            && self.written * 2 >= self.bytes.len()
+        {
             self.compact();
         }
     }
@@ -122,22 +124,35 @@ impl Output {
 
     /// Appends the body frames of a message; a large body that is shared already is referred to.
     #[inline]
-    pub(crate) fn push_body(&mut self, channel: u16, body: &[u8], shared: Option<&Bytes>, frame_max: u32) {
+    pub(crate) fn push_body(
+        &mut self,
+        channel: u16,
+        body: &[u8],
+        shared: Option<&Bytes>,
+        frame_max: u32,
+    ) {
         match shared {
-            Some(shared) if body.len() >= limits::OUTPUT_SHARED_BYTES_MIN => self.push_shared(channel, shared, frame_max),
+            Some(shared) if body.len() >= limits::OUTPUT_SHARED_BYTES_MIN => {
+                self.push_shared(channel, shared, frame_max)
+            }
             _ => content::encode_body_frames(channel, body, frame_max, &mut self.bytes),
         }
     }
 
     fn push_shared(&mut self, channel: u16, body: &Bytes, frame_max: u32) {
-        let whole = if frame_max == 0 { FRAME_MAX_HARD } else { frame_max.min(FRAME_MAX_HARD) };
+        let whole = if frame_max == 0 {
+            FRAME_MAX_HARD
+        } else {
+            frame_max.min(FRAME_MAX_HARD)
+        };
         let payload_max = whole as usize - FRAME_OVERHEAD;
         let [c1, c0] = channel.to_be_bytes();
         let mut rest = body.clone();
         while !rest.is_empty() {
             let piece = rest.split_to(rest.len().min(payload_max));
             let [s3, s2, s1, s0] = u32::try_from(piece.len()).unwrap_or(u32::MAX).to_be_bytes();
-            self.bytes.extend_from_slice(&[FRAME_BODY, c1, c0, s3, s2, s1, s0]);
+            self.bytes
+                .extend_from_slice(&[FRAME_BODY, c1, c0, s3, s2, s1, s0]);
             self.shared_bytes += piece.len();
             self.shared.push_back((self.bytes.len(), piece));
             self.bytes.push(FRAME_END);

@@ -24,7 +24,10 @@ impl Peer {
     pub(crate) fn introduce(&mut self, properties: Table) {
         let has = |name: &str| {
             let capabilities = properties.get("capabilities").and_then(Value::as_table);
-            capabilities.and_then(|table| table.get(name)).and_then(Value::as_bool).unwrap_or(false)
+            capabilities
+                .and_then(|table| table.get(name))
+                .and_then(Value::as_bool)
+                .unwrap_or(false)
         };
         self.takes_blocked = has("connection.blocked");
         self.takes_consumer_cancel = has("consumer_cancel_notify");

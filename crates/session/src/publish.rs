@@ -9,24 +9,22 @@ use codec::amqp::DecodeError;
 use codec::amqp::content::{self, BASIC_CLASS_ID, ContentHeader};
 use codec::amqp::frame::{self, FRAME_OVERHEAD, Frame, FrameKind};
 use codec::amqp::method::{BasicPublish, BasicReturn, Method};
-use codec::amqp::properties::PropertiesRef;
 use codec::amqp::reply::ReplyCode;
 
-use crate::channel::ReplyConsumer;
 use crate::confirms::Confirms;
 use crate::faults::{Cause, Fault};
-use crate::output::Output;
-use crate::peer::Peer;
-use crate::requests::REPLY_QUEUE;
-use crate::session::Session;
 use crate::limits;
+use crate::output::Output;
+use crate::session::Session;
 
 #[cfg(test)]
 mod tests;
 
 mod assembly;
+mod properties;
 
 pub(crate) use assembly::{Assembly, OwnedContent};
+use properties::{Examined, examine};
 
 /// One publish as it came.
 #[derive(Debug)]
@@ -76,8 +74,13 @@ impl Session {
         port: &mut P,
     ) -> Whole {
         let number = frame.channel;
-        let is_ready = self.channels.find_open(number).is_some_and(|channel| channel.assembly.is_none());
-        let Ok(Method::BasicPublish(publish)) = Method::decode(frame.payload) else { return Whole::InPieces };
+        let is_ready = self
+            .channels
+            .find_open(number)
+            .is_some_and(|channel| channel.assembly.is_none());
+        let Ok(Method::BasicPublish(publish)) = Method::decode(frame.payload) else {
+            return Whole::InPieces;
+        };
         if !is_ready {
             return Whole::InPieces;
         }
@@ -91,7 +94,9 @@ impl Session {
             Following::Incomplete => return Whole::Incomplete,
             Following::Other => return Whole::InPieces,
         };
-        let Ok(header) = ContentHeader::decode(header) else { return Whole::InPieces };
+        let Ok(header) = ContentHeader::decode(header) else {
+            return Whole::InPieces;
+        };
         if header.class_id != BASIC_CLASS_ID || header.body_size > self.settings.message_bytes_max {
             return Whole::InPieces;
         }
@@ -122,10 +127,18 @@ impl Session {
 
     /// Looks for a frame `offset` bytes behind the start of a publish.
     #[inline]
-    fn following<'i>(&self, publish: &'i [u8], offset: usize, kind: FrameKind, channel: u16) -> Following<'i> {
+    fn following<'i>(
+        &self,
+        publish: &'i [u8],
+        offset: usize,
+        kind: FrameKind,
+        channel: u16,
+    ) -> Following<'i> {
         let rest = publish.get(offset..).unwrap_or_default();
         match frame::parse(rest, self.peer.frame_max) {
-            Ok(Some((frame, used))) if frame.kind == kind && frame.channel == channel => Following::Frame(frame.payload, used),
+            Ok(Some((frame, used))) if frame.kind == kind && frame.channel == channel => {
+                Following::Frame(frame.payload, used)
+            }
             Ok(Some(_)) | Err(_) => Following::Other,
             Ok(None) => {
                 let payload = match rest.get(3..).and_then(|rest| rest.first_chunk::<4>()) {
@@ -137,7 +150,11 @@ impl Session {
                     0 => limits::PUBLISH_WAIT_BYTES_MAX,
                     frame_max => limits::PUBLISH_WAIT_BYTES_MAX.min(frame_max as usize),
                 };
-                if offset + payload + FRAME_OVERHEAD <= limit { Following::Incomplete } else { Following::Other }
+                if offset + payload + FRAME_OVERHEAD <= limit {
+                    Following::Incomplete
+                } else {
+                    Following::Other
+                }
             }
         }
     }
@@ -150,26 +167,48 @@ impl Session {
     }
 
     /// Takes a content header frame.
-    pub(crate) fn handle_content_header<P: Port>(&mut self, number: u16, payload: &[u8], port: &mut P) -> Result<(), Fault> {
-        let assembly = self.channels.find_open(number).and_then(|channel| channel.assembly.as_mut());
+    pub(crate) fn handle_content_header<P: Port>(
+        &mut self,
+        number: u16,
+        payload: &[u8],
+        port: &mut P,
+    ) -> Result<(), Fault> {
+        let assembly = self
+            .channels
+            .find_open(number)
+            .and_then(|channel| channel.assembly.as_mut());
         let Some(assembly) = assembly else {
-            return Err(Fault::unexpected_frame("expected method frame, got non method frame instead"));
+            return Err(Fault::unexpected_frame(
+                "expected method frame, got non method frame instead",
+            ));
         };
         if assembly.has_header() {
-            return Err(Fault::unexpected_frame("expected content body, got non content body frame instead"));
+            return Err(Fault::unexpected_frame(
+                "expected content body, got non content body frame instead",
+            ));
         }
         let header = ContentHeader::decode(payload).map_err(syntax)?;
         if header.class_id != BASIC_CLASS_ID {
-            let detail = format!("expected content header for class 60, got one for class {} instead", header.class_id);
+            let detail = format!(
+                "expected content header for class 60, got one for class {} instead",
+                header.class_id
+            );
             return Err(Fault::unexpected_frame(&detail));
         }
         let largest = self.settings.message_bytes_max;
         if header.body_size > largest {
-            let detail = format!("message size {} is larger than configured max size {largest}", header.body_size);
+            let detail = format!(
+                "message size {} is larger than configured max size {largest}",
+                header.body_size
+            );
             return Err(Fault::precondition(detail));
         }
         assembly.set_header(&header);
-        if header.body_size == 0 { self.publish_assembled(number, None, port) } else { Ok(()) }
+        if header.body_size == 0 {
+            self.publish_assembled(number, None, port)
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes a content body frame.
@@ -180,40 +219,69 @@ impl Session {
         payload: &[u8],
         port: &mut P,
     ) -> Result<(), Fault> {
-        let assembly = self.channels.find_open(number).and_then(|channel| channel.assembly.as_mut());
+        let assembly = self
+            .channels
+            .find_open(number)
+            .and_then(|channel| channel.assembly.as_mut());
         let Some(assembly) = assembly else {
-            return Err(Fault::unexpected_frame("expected method frame, got non method frame instead"));
+            return Err(Fault::unexpected_frame(
+                "expected method frame, got non method frame instead",
+            ));
         };
         let Some(missing) = assembly.missing() else {
-            let detail = "expected content header for class 60, got non content header frame instead";
+            let detail =
+                "expected content header for class 60, got non content header frame instead";
             return Err(Fault::unexpected_frame(detail));
         };
         let length = payload.len() as u64;
         if length > missing {
-            let detail = format!("content body has {} bytes more than its header announced", length - missing);
+            let detail = format!(
+                "content body has {} bytes more than its header announced",
+                length - missing
+            );
             return Err(Fault::connection(ReplyCode::FrameError, detail));
         }
         if length == missing && assembly.received() == 0 {
             return self.publish_assembled(number, Some(body_of(payload, input)), port);
         }
-        let limit = limits::ASSEMBLY_BYTES_MAX.max(usize::try_from(self.settings.message_bytes_max).unwrap_or(usize::MAX));
+        let limit = limits::ASSEMBLY_BYTES_MAX
+            .max(usize::try_from(self.settings.message_bytes_max).unwrap_or(usize::MAX));
         if self.assembly_bytes.saturating_add(payload.len()) > limit {
-            let detail = format!("more than {limit} bytes of unfinished messages on one connection");
+            let detail =
+                format!("more than {limit} bytes of unfinished messages on one connection");
             return Err(Fault::connection(ReplyCode::ResourceError, detail));
         }
         assembly.append(payload);
         self.assembly_bytes += payload.len();
-        if length == missing { self.publish_assembled(number, None, port) } else { Ok(()) }
+        if length == missing {
+            self.publish_assembled(number, None, port)
+        } else {
+            Ok(())
+        }
     }
 
     /// Publishes what was taken frame by frame; `body` when it never had to be put together.
-    fn publish_assembled<P: Port>(&mut self, number: u16, body: Option<Body<'_>>, port: &mut P) -> Result<(), Fault> {
-        let assembly = self.channels.find_open(number).and_then(|channel| channel.assembly.take());
-        let Some(mut assembly) = assembly else { return Ok(()) };
+    fn publish_assembled<P: Port>(
+        &mut self,
+        number: u16,
+        body: Option<Body<'_>>,
+        port: &mut P,
+    ) -> Result<(), Fault> {
+        let assembly = self
+            .channels
+            .find_open(number)
+            .and_then(|channel| channel.assembly.take());
+        let Some(mut assembly) = assembly else {
+            return Ok(());
+        };
         self.assembly_bytes = self.assembly_bytes.saturating_sub(assembly.received());
         let owned = assembly.take_body();
         let body = body.unwrap_or_else(|| {
-            if owned.len() >= limits::SHARED_BODY_BYTES_MIN { Body::Share(owned.clone()) } else { Body::Copy(&owned) }
+            if owned.len() >= limits::SHARED_BODY_BYTES_MIN {
+                Body::Share(owned.clone())
+            } else {
+                Body::Copy(&owned)
+            }
         });
         let content = assembly.content(body);
         self.publish(number, &content, port)
@@ -221,23 +289,46 @@ impl Session {
 
     /// Checks one message and hands it on: to the open transaction, or to the broker with return and confirm.
     #[inline]
-    pub(crate) fn publish<P: Port>(&mut self, number: u16, content: &Content<'_>, port: &mut P) -> Result<(), Fault> {
+    pub(crate) fn publish<P: Port>(
+        &mut self,
+        number: u16,
+        content: &Content<'_>,
+        port: &mut P,
+    ) -> Result<(), Fault> {
         self.has_published = true;
-        let Some(channel) = self.channels.find_open(number) else { return Ok(()) };
+        let Some(channel) = self.channels.find_open(number) else {
+            return Ok(());
+        };
         if content.immediate {
-            return Err(Fault::connection(ReplyCode::NotImplemented, "immediate=true"));
+            return Err(Fault::connection(
+                ReplyCode::NotImplemented,
+                "immediate=true",
+            ));
         }
-        let examined = examine(content.properties, &self.peer, channel.reply.as_ref(), &mut self.scratch)?;
+        let examined = examine(
+            content.properties,
+            &self.peer,
+            channel.reply.as_ref(),
+            &mut self.scratch,
+        )?;
         if let Some(transaction) = &mut channel.transaction {
             return transaction.push_publish(content, self.settings.transaction_bytes_max);
         }
-        let Examined { properties, expiration_ms, is_rewritten } = examined;
+        let Examined {
+            properties,
+            expiration_ms,
+            is_rewritten,
+        } = examined;
         let publish = Publish {
             channel: number,
             exchange: content.exchange,
             routing_key: content.routing_key,
             properties: &properties,
-            forwarded: if is_rewritten { &self.scratch } else { content.properties },
+            forwarded: if is_rewritten {
+                &self.scratch
+            } else {
+                content.properties
+            },
             body: content.body.clone(),
             persistent: properties.delivery_mode == Some(2),
             priority: properties.priority.unwrap_or(0),
@@ -262,7 +353,11 @@ impl Session {
 /// A body as it goes on: a large one keeps the read buffer alive, a small one is worth a copy.
 #[inline]
 fn body_of<'i>(payload: &'i [u8], input: &Bytes) -> Body<'i> {
-    if payload.len() >= limits::SHARED_BODY_BYTES_MIN { Body::Share(input.slice_ref(payload)) } else { Body::Copy(payload) }
+    if payload.len() >= limits::SHARED_BODY_BYTES_MIN {
+        Body::Share(input.slice_ref(payload))
+    } else {
+        Body::Copy(payload)
+    }
 }
 
 /// Encodes basic.return.
@@ -279,68 +374,13 @@ fn give_back(channel: u16, content: &Content<'_>, frame_max: u32, output: &mut O
         Body::Copy(body) => (body, None),
         Body::Share(body) => (body, Some(body)),
     };
-    content::encode_header_frame(channel, body.len() as u64, content.properties, output.buffer());
+    content::encode_header_frame(
+        channel,
+        body.len() as u64,
+        content.properties,
+        output.buffer(),
+    );
     output.push_body(channel, body, shared, frame_max);
-}
-
-/// What a look at the properties found.
-struct Examined<'c> {
-    properties: PropertiesRef<'c>,
-    expiration_ms: Option<u64>,
-    /// They go on in another form.
-    is_rewritten: bool,
-}
-
-/// Checks properties; those that must go on in another form are put into `scratch`.
-#[inline]
-fn examine<'c>(raw: &'c [u8], peer: &Peer, reply: Option<&ReplyConsumer>, scratch: &mut Vec<u8>) -> Result<Examined<'c>, Fault> {
-    let properties = PropertiesRef::parse(raw).map_err(syntax)?;
-    let mut has_bcc = false;
-    if let Some(headers) = properties.headers {
-        headers.validate().map_err(syntax)?;
-        has_bcc = headers.get("BCC").is_some();
-    }
-    if let Some(user) = properties.user_id
-        && !peer.is_impersonator
-        && peer.login.as_deref() != Some(user)
-    {
-        let login = peer.login.as_deref().unwrap_or_default();
-        let detail = format!("user_id property set to '{user}' but authenticated user was '{login}'");
-        return Err(Fault::precondition(detail));
-    }
-    let expiration_ms = properties.expiration.map(parse_expiration).transpose()?;
-    let asks_reply = properties.reply_to == Some(REPLY_QUEUE);
-    let is_rewritten = has_bcc || asks_reply;
-    if is_rewritten {
-        rewrite(&properties, if asks_reply { Some(reply) } else { None }, scratch)?;
-    }
-    Ok(Examined { properties, expiration_ms, is_rewritten })
-}
-
-/// Encodes properties without BCC, and with the reply address if one is asked for.
-#[cold]
-fn rewrite(properties: &PropertiesRef<'_>, reply: Option<Option<&ReplyConsumer>>, scratch: &mut Vec<u8>) -> Result<(), Fault> {
-    let mut owned = (*properties).to_owned().map_err(syntax)?;
-    if let Some(headers) = &mut owned.headers {
-        headers.remove("BCC");
-    }
-    match reply {
-        Some(Some(reply)) => owned.reply_to = Some(reply.address.clone()),
-        Some(None) => return Err(Fault::precondition("fast reply consumer does not exist")),
-        None => {}
-    }
-    scratch.clear();
-    owned.encode(scratch);
-    Ok(())
-}
-
-/// Reads an expiration: decimal digits and nothing else.
-fn parse_expiration(text: &str) -> Result<u64, Fault> {
-    let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse::<u64>() {
-        Ok(number) if is_decimal && number <= limits::EXPIRATION_MS_MAX => Ok(number),
-        Ok(_) | Err(_) => Err(Fault::precondition(format!("invalid expiration '{text}'"))),
-    }
 }
 
 #[cold]

@@ -2,8 +2,9 @@
 
 use broker::{Port, Refusal, Reply};
 use codec::amqp::method::{
-    BasicCancelOk, BasicConsumeOk, BasicGetEmpty, ExchangeBindOk, ExchangeDeclareOk, ExchangeDeleteOk, ExchangeUnbindOk,
-    QueueBindOk, QueueDeclareOk, QueueDeleteOk, QueuePurgeOk, QueueUnbindOk, TxCommitOk,
+    BasicCancelOk, BasicConsumeOk, BasicGetEmpty, ExchangeBindOk, ExchangeDeclareOk,
+    ExchangeDeleteOk, ExchangeUnbindOk, QueueBindOk, QueueDeclareOk, QueueDeleteOk, QueuePurgeOk,
+    QueueUnbindOk, TxCommitOk,
 };
 use codec::amqp::reply::ReplyCode;
 
@@ -15,9 +16,23 @@ use crate::state::State;
 
 impl Session {
     /// Takes the answer to the outstanding request.
-    pub(crate) fn reply<P: Port>(&mut self, number: u16, result: Result<Reply, Refusal>, port: &mut P) {
-        let is_asked = self.outstanding.as_ref().is_some_and(|asked| asked.channel == number);
-        let Some(Outstanding { ask, no_wait, cause, .. }) = self.outstanding.take_if(|_| is_asked) else {
+    pub(crate) fn reply<P: Port>(
+        &mut self,
+        number: u16,
+        result: Result<Reply, Refusal>,
+        port: &mut P,
+    ) {
+        let is_asked = self
+            .outstanding
+            .as_ref()
+            .is_some_and(|asked| asked.channel == number);
+        let Some(Outstanding {
+            ask,
+            no_wait,
+            cause,
+            ..
+        }) = self.outstanding.take_if(|_| is_asked)
+        else {
             // The connection closed meanwhile; what was handed out goes back.
             if let Ok(Reply::Got(delivery, _)) = result {
                 deliver::give_back(&delivery, None, port);
@@ -44,23 +59,49 @@ impl Session {
     fn answer(&mut self, number: u16, ask: Ask, no_wait: bool, cause: Cause, reply: Reply) {
         let is_told = !no_wait;
         match (ask, reply) {
-            (Ask::QueueDeclare, Reply::QueueDeclared { name, messages, consumers }) => {
+            (
+                Ask::QueueDeclare,
+                Reply::QueueDeclared {
+                    name,
+                    messages,
+                    consumers,
+                },
+            ) => {
                 if is_told {
                     let message_count = count(messages);
-                    self.send(number, QueueDeclareOk { queue: &name, message_count, consumer_count: consumers });
+                    self.send(
+                        number,
+                        QueueDeclareOk {
+                            queue: &name,
+                            message_count,
+                            consumer_count: consumers,
+                        },
+                    );
                 }
                 if let Some(channel) = self.channels.find_open(number) {
                     channel.last_queue = Some(name);
                 }
             }
             (Ask::QueuePurge, Reply::Purged(messages)) if is_told => {
-                self.send(number, QueuePurgeOk { message_count: count(messages) });
+                self.send(
+                    number,
+                    QueuePurgeOk {
+                        message_count: count(messages),
+                    },
+                );
             }
             (Ask::QueueDelete, Reply::Deleted(messages)) if is_told => {
-                self.send(number, QueueDeleteOk { message_count: count(messages) });
+                self.send(
+                    number,
+                    QueueDeleteOk {
+                        message_count: count(messages),
+                    },
+                );
             }
             (Ask::QueuePurge, Reply::Purged(_)) | (Ask::QueueDelete, Reply::Deleted(_)) => {}
-            (Ask::Get { no_ack }, Reply::Got(delivery, ready)) => self.deliver_got(number, no_ack, &delivery, ready),
+            (Ask::Get { no_ack }, Reply::Got(delivery, ready)) => {
+                self.deliver_got(number, no_ack, &delivery, ready)
+            }
             (Ask::Get { .. }, Reply::Empty) => self.send(number, BasicGetEmpty {}),
             (ask, Reply::Done) => self.answer_done(number, ask, is_told, cause),
             (ask, reply) => self.fail_reply(cause, &format!("{reply:?} is no answer to {ask:?}")),

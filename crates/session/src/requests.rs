@@ -47,13 +47,29 @@ pub(crate) struct Outstanding {
 
 impl Session {
     /// Hands a request down and remembers it.
-    pub(crate) fn ask<P: Port>(&mut self, channel: u16, ask: Ask, no_wait: bool, cause: Cause, request: Request, port: &mut P) {
-        self.outstanding = Some(Outstanding { channel, ask, no_wait, cause });
+    pub(crate) fn ask<P: Port>(
+        &mut self,
+        channel: u16,
+        ask: Ask,
+        no_wait: bool,
+        cause: Cause,
+        request: Request,
+        port: &mut P,
+    ) {
+        self.outstanding = Some(Outstanding {
+            channel,
+            ask,
+            no_wait,
+            cause,
+        });
         port.request(channel, request);
     }
 
     /// The methods of the classes exchange and queue; any other is not for clients to send here.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever has no request is refused in the same words")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever has no request is refused in the same words"
+    )]
     pub(crate) fn handle_topology<P: Port>(
         &mut self,
         number: u16,
@@ -62,30 +78,65 @@ impl Session {
         port: &mut P,
     ) -> Result<(), Fault> {
         let (ask, no_wait, request) = match method {
-            Method::ExchangeDeclare(declare) => (Ask::ExchangeDeclare, declare.no_wait, exchange_declare(declare)?),
+            Method::ExchangeDeclare(declare) => (
+                Ask::ExchangeDeclare,
+                declare.no_wait,
+                exchange_declare(declare)?,
+            ),
             Method::ExchangeDelete(delete) => {
-                let request = Request::ExchangeDelete { name: clean(delete.exchange), if_unused: delete.if_unused };
+                let request = Request::ExchangeDelete {
+                    name: clean(delete.exchange),
+                    if_unused: delete.if_unused,
+                };
                 (Ask::ExchangeDelete, delete.no_wait, request)
             }
             Method::ExchangeBind(bind) => {
-                let request = exchange_binding(false, bind.source, bind.destination, bind.routing_key, bind.arguments)?;
+                let request = exchange_binding(
+                    false,
+                    bind.source,
+                    bind.destination,
+                    bind.routing_key,
+                    bind.arguments,
+                )?;
                 (Ask::ExchangeBind, bind.no_wait, request)
             }
             Method::ExchangeUnbind(bind) => {
-                let request = exchange_binding(true, bind.source, bind.destination, bind.routing_key, bind.arguments)?;
+                let request = exchange_binding(
+                    true,
+                    bind.source,
+                    bind.destination,
+                    bind.routing_key,
+                    bind.arguments,
+                )?;
                 (Ask::ExchangeUnbind, bind.no_wait, request)
             }
             Method::QueueDeclare(declare) if declare.queue == REPLY_QUEUE => {
                 self.declare_reply_queue(number, declare);
                 return Ok(());
             }
-            Method::QueueDeclare(declare) => (Ask::QueueDeclare, declare.no_wait, queue_declare(declare)?),
+            Method::QueueDeclare(declare) => {
+                (Ask::QueueDeclare, declare.no_wait, queue_declare(declare)?)
+            }
             Method::QueueBind(bind) => {
-                let request = self.queue_binding(number, false, bind.queue, bind.exchange, bind.routing_key, bind.arguments)?;
+                let request = self.queue_binding(
+                    number,
+                    false,
+                    bind.queue,
+                    bind.exchange,
+                    bind.routing_key,
+                    bind.arguments,
+                )?;
                 (Ask::QueueBind, bind.no_wait, request)
             }
             Method::QueueUnbind(bind) => {
-                let request = self.queue_binding(number, true, bind.queue, bind.exchange, bind.routing_key, bind.arguments)?;
+                let request = self.queue_binding(
+                    number,
+                    true,
+                    bind.queue,
+                    bind.exchange,
+                    bind.routing_key,
+                    bind.arguments,
+                )?;
                 (Ask::QueueUnbind, false, request)
             }
             Method::QueuePurge(purge) => {
@@ -94,7 +145,11 @@ impl Session {
             }
             Method::QueueDelete(delete) => {
                 let name = self.queue_name(number, delete.queue)?;
-                let request = Request::QueueDelete { name, if_unused: delete.if_unused, if_empty: delete.if_empty };
+                let request = Request::QueueDelete {
+                    name,
+                    if_unused: delete.if_unused,
+                    if_empty: delete.if_empty,
+                };
                 (Ask::QueueDelete, delete.no_wait, request)
             }
             other => {
@@ -109,7 +164,14 @@ impl Session {
     /// The pseudo-queue of direct replies is always there.
     fn declare_reply_queue(&mut self, number: u16, declare: &QueueDeclare<'_>) {
         if !declare.no_wait {
-            self.send(number, QueueDeclareOk { queue: REPLY_QUEUE, message_count: 0, consumer_count: 1 });
+            self.send(
+                number,
+                QueueDeclareOk {
+                    queue: REPLY_QUEUE,
+                    message_count: 0,
+                    consumer_count: 1,
+                },
+            );
         }
     }
 
@@ -124,9 +186,20 @@ impl Session {
     ) -> Result<Request, Fault> {
         let destination = self.queue_name(number, queue)?;
         // Neither named: the last declared queue is meant, under its own name.
-        let routing_key = if queue.is_empty() && routing_key.is_empty() { destination.clone() } else { routing_key.to_owned() };
+        let routing_key = if queue.is_empty() && routing_key.is_empty() {
+            destination.clone()
+        } else {
+            routing_key.to_owned()
+        };
         let arguments = owned(arguments)?;
-        Ok(Request::Bind { unbind, source: clean(exchange), destination, to_exchange: false, routing_key, arguments })
+        Ok(Request::Bind {
+            unbind,
+            source: clean(exchange),
+            destination,
+            to_exchange: false,
+            routing_key,
+            arguments,
+        })
     }
 
     /// A queue by its name, or the channel's last declared one.
@@ -134,8 +207,12 @@ impl Session {
         if !name.is_empty() {
             return Ok(clean(name));
         }
-        let last = self.channels.find_open(number).and_then(|channel| channel.last_queue.as_deref());
-        last.map(ToOwned::to_owned).ok_or_else(|| Fault::channel(ReplyCode::NotFound, "no previously declared queue"))
+        let last = self
+            .channels
+            .find_open(number)
+            .and_then(|channel| channel.last_queue.as_deref());
+        last.map(ToOwned::to_owned)
+            .ok_or_else(|| Fault::channel(ReplyCode::NotFound, "no previously declared queue"))
     }
 }
 
@@ -181,9 +258,13 @@ fn queue_declare(declare: &QueueDeclare<'_>) -> Result<Request, Fault> {
 
 /// A name without carriage returns and line feeds, which RabbitMQ strips too.
 fn clean(name: &str) -> String {
-    name.chars().filter(|character| !matches!(character, '\r' | '\n')).collect()
+    name.chars()
+        .filter(|character| !matches!(character, '\r' | '\n'))
+        .collect()
 }
 
 fn owned(table: TableRef<'_>) -> Result<Table, Fault> {
-    table.to_owned().map_err(|error: DecodeError| Fault::connection(error.reply_code(), error.to_string()))
+    table
+        .to_owned()
+        .map_err(|error: DecodeError| Fault::connection(error.reply_code(), error.to_string()))
 }

@@ -41,9 +41,13 @@ impl Mechanism {
             Self::Amqplain => read_amqplain(response)?,
         };
         let login = str::from_utf8(login).ok()?;
-        let is_sound = !login.is_empty() && login.len() <= limits::LOGIN_BYTES_MAX && !login.contains('\0');
+        let is_sound =
+            !login.is_empty() && login.len() <= limits::LOGIN_BYTES_MAX && !login.contains('\0');
         let has_password = !password.is_empty() && str::from_utf8(password).is_ok();
-        (is_sound && has_password).then(|| Credentials { login: login.to_owned(), password: password.to_vec() })
+        (is_sound && has_password).then(|| Credentials {
+            login: login.to_owned(),
+            password: password.to_vec(),
+        })
     }
 }
 

@@ -1,14 +1,14 @@
 //! The session: what goes in and what comes out. `state.rs` draws the states.
 
-use std::fmt;
 use std::sync::Arc;
 
-use broker::{Event, Name, OutboxGauge, Port};
+use broker::{Event, OutboxGauge, Port};
 use bytes::Bytes;
 use codec::amqp::field::Value;
 use codec::amqp::frame::{self, Frame, FrameKind};
 use codec::amqp::method::{ConnectionBlocked, ConnectionUnblocked, Method};
 
+use crate::action::Action;
 use crate::channel::{Channels, Phase};
 use crate::consumers::Consumers;
 use crate::faults::{Cause, Fault};
@@ -22,57 +22,6 @@ use crate::{limits, publish};
 
 #[cfg(test)]
 mod tests;
-
-/// Something that the session wants and that takes time; it reads nothing until the answer is given.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Check a password; answer by [`Session::authenticated`].
-    Authenticate {
-        /// Who it is said to be.
-        login: String,
-        /// The password.
-        password: Vec<u8>,
-    },
-    /// Enter a virtual host; answer by [`Session::opened`].
-    Open {
-        /// Its name.
-        vhost: String,
-    },
-    /// Check new credentials of the same login; answer by [`Session::secret_updated`].
-    UpdateSecret {
-        /// The new password.
-        secret: Vec<u8>,
-    },
-}
-
-/// Leaves the secrets out.
-impl fmt::Debug for Action {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Authenticate { login, .. } => formatter.debug_struct("Authenticate").field("login", login).finish_non_exhaustive(),
-            Self::Open { vhost } => formatter.debug_struct("Open").field("vhost", vhost).finish(),
-            Self::UpdateSecret { .. } => formatter.debug_struct("UpdateSecret").finish_non_exhaustive(),
-        }
-    }
-}
-
-/// An account that proved itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// Its name.
-    pub name: Name,
-    /// It may publish under any `user_id`.
-    pub impersonator: bool,
-}
-
-/// Why a login was refused, as far as the peer may know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
-    /// Wrong, or nobody.
-    Refused,
-    /// The account may come from this machine only.
-    LoopbackOnly,
-}
 
 /// One connection, as the server's end of AMQP 0-9-1.
 ///
@@ -105,6 +54,8 @@ pub struct Session {
     pub(crate) tags_generated: u64,
     gauge_bytes: usize,
     pub(crate) has_published: bool,
+    holds_publishes: bool,
+    is_holding: bool,
     /// Consumers are stopped and deliveries requeued, since nothing will be read any more.
     pub(crate) is_released: bool,
 }
@@ -120,7 +71,10 @@ impl Session {
             state: State::Header,
             output: Output::default(),
             action: None,
-            peer: Peer { frame_max: limits::HANDSHAKE_FRAME_MAX, ..Peer::default() },
+            peer: Peer {
+                frame_max: limits::HANDSHAKE_FRAME_MAX,
+                ..Peer::default()
+            },
             channels: Channels::default(),
             consumers: Consumers::default(),
             outstanding: None,
@@ -134,6 +88,8 @@ impl Session {
             tags_generated: 0,
             gauge_bytes: 0,
             has_published: false,
+            holds_publishes: false,
+            is_holding: false,
             is_released: false,
         }
     }
@@ -145,7 +101,12 @@ impl Session {
     /// # Units
     /// The caller's buffer must be able to grow to [`frame_max`](Self::frame_max) bytes, or, where that is 0, to what one frame takes
     /// and at least [`PUBLISH_WAIT_BYTES_MAX`](limits::PUBLISH_WAIT_BYTES_MAX).
-    pub fn handle_input<P: Port>(&mut self, input: &Bytes, now_ms: u64, mut port: Option<&mut P>) -> usize {
+    pub fn handle_input<P: Port>(
+        &mut self,
+        input: &Bytes,
+        now_ms: u64,
+        mut port: Option<&mut P>,
+    ) -> usize {
         self.timers.heard(now_ms);
         self.release_if_over(port.as_deref_mut());
         let mut at = 0;
@@ -183,6 +144,10 @@ impl Session {
             match frame::parse(rest, self.peer.frame_max) {
                 Ok(Some((frame, used))) => {
                     if publish::is_publish(&frame) {
+                        if self.holds_publishes {
+                            self.is_holding = true;
+                            break;
+                        }
                         match self.publish_whole(&frame, used, input, at, port) {
                             publish::Whole::Published(all) => {
                                 at += all;
@@ -206,26 +171,45 @@ impl Session {
     }
 
     fn handle_frame<P: Port>(&mut self, input: &Bytes, frame: &Frame<'_>, port: &mut P) {
-        let Frame { kind, channel, payload } = *frame;
+        let Frame {
+            kind,
+            channel,
+            payload,
+        } = *frame;
         let result = if channel == 0 {
             match kind {
                 FrameKind::Method => self.handle_connection_method(payload),
                 FrameKind::Heartbeat => Ok(()),
-                FrameKind::Header | FrameKind::Body => Err(Fault::unexpected_frame("content on channel 0")),
+                FrameKind::Header | FrameKind::Body => {
+                    Err(Fault::unexpected_frame("content on channel 0"))
+                }
             }
         } else {
-            match (kind, self.channels.find(channel).map(|channel| channel.phase)) {
-                (FrameKind::Heartbeat, _) => Err(Fault::unexpected_frame("heartbeat on a channel other than 0")),
-                (FrameKind::Method, Some(Phase::Open)) => self.handle_method(channel, payload, port),
+            match (
+                kind,
+                self.channels.find(channel).map(|channel| channel.phase),
+            ) {
+                (FrameKind::Heartbeat, _) => Err(Fault::unexpected_frame(
+                    "heartbeat on a channel other than 0",
+                )),
+                (FrameKind::Method, Some(Phase::Open)) => {
+                    self.handle_method(channel, payload, port)
+                }
                 (FrameKind::Method, None) => self.handle_first_method(channel, payload),
                 (FrameKind::Method, Some(Phase::Closing)) => {
                     self.handle_closing_channel(channel, payload);
                     Ok(())
                 }
-                (FrameKind::Header, Some(Phase::Open)) => self.handle_content_header(channel, payload, port),
-                (FrameKind::Body, Some(Phase::Open)) => self.handle_content_body(channel, input, payload, port),
+                (FrameKind::Header, Some(Phase::Open)) => {
+                    self.handle_content_header(channel, payload, port)
+                }
+                (FrameKind::Body, Some(Phase::Open)) => {
+                    self.handle_content_body(channel, input, payload, port)
+                }
                 (FrameKind::Header | FrameKind::Body, Some(Phase::Closing)) => Ok(()),
-                (FrameKind::Header | FrameKind::Body, None) => Err(Fault::unexpected_frame("content on a channel that is not open")),
+                (FrameKind::Header | FrameKind::Body, None) => Err(Fault::unexpected_frame(
+                    "content on a channel that is not open",
+                )),
             }
         };
         if let Err(fault) = result {
@@ -251,17 +235,30 @@ impl Session {
         let Some(port) = port else { return };
         self.release_if_over(Some(&mut *port));
         match event {
-            Event::Deliver { channel, consumer, delivery } => {
+            Event::Deliver {
+                channel,
+                consumer,
+                delivery,
+            } => {
                 let message = &delivery.message;
-                self.gauge_bytes += message.body_length() + message.properties().len() + limits::DELIVERY_OVERHEAD_BYTES;
+                self.gauge_bytes += message.body_length()
+                    + message.properties().len()
+                    + limits::DELIVERY_OVERHEAD_BYTES;
                 self.deliver(channel, consumer, &delivery, port);
             }
-            Event::Confirmed { channel, first, last, rejected } => self.confirm(channel, first, last, rejected),
+            Event::Confirmed {
+                channel,
+                first,
+                last,
+                rejected,
+            } => self.confirm(channel, first, last, rejected),
             Event::Replied { channel, result } => {
                 self.reply(channel, result, port);
                 self.resume_due(port);
             }
-            Event::ConsumerCancelled { channel, consumer } => self.consumer_cancelled(channel, consumer),
+            Event::ConsumerCancelled { channel, consumer } => {
+                self.consumer_cancelled(channel, consumer)
+            }
             Event::Blocked(reason) => {
                 if self.state == State::Running && self.peer.takes_blocked {
                     self.send(0, ConnectionBlocked { reason });
@@ -278,8 +275,12 @@ impl Session {
     }
 
     fn confirm(&mut self, number: u16, first: u64, last: u64, is_rejected: bool) {
-        let Some(channel) = self.channels.find_open(number) else { return };
-        let Some(confirms) = &mut channel.confirms else { return };
+        let Some(channel) = self.channels.find_open(number) else {
+            return;
+        };
+        let Some(confirms) = &mut channel.confirms else {
+            return;
+        };
         if confirms.settle(first, last, is_rejected) && !confirms.is_due {
             confirms.is_due = true;
             self.confirms_due.push(number);
@@ -289,7 +290,9 @@ impl Session {
     /// Encodes the confirms that have gathered, as few frames as possible. To be called once after a batch of events.
     pub fn flush_confirms(&mut self) {
         while let Some(number) = self.confirms_due.pop() {
-            let Some(channel) = self.channels.find_open(number) else { continue };
+            let Some(channel) = self.channels.find_open(number) else {
+                continue;
+            };
             if let Some(confirms) = &mut channel.confirms
                 && self.state == State::Running
             {
@@ -315,7 +318,12 @@ impl Session {
         let is_waiting = match self.state {
             State::Authenticating | State::Opening => true,
             State::Running => self.outstanding.is_some() || self.is_secret_pending,
-            State::Header | State::Start | State::Tune | State::Open | State::Closing { .. } | State::Closed => false,
+            State::Header
+            | State::Start
+            | State::Tune
+            | State::Open
+            | State::Closing { .. }
+            | State::Closed => false,
         };
         is_waiting || (self.output.len() > limits::OUTPUT_BYTES_MAX && self.state == State::Running)
     }
@@ -330,6 +338,18 @@ impl Session {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.state == State::Running
+    }
+
+    /// Holds publishes back, or lets them go on: while they are held, input is taken up to the first of them.
+    pub const fn hold_publishes(&mut self, is_held: bool) {
+        self.holds_publishes = is_held;
+        self.is_holding &= is_held;
+    }
+
+    /// Says whether input waits behind a publish that is held back.
+    #[must_use]
+    pub const fn is_holding(&self) -> bool {
+        self.is_holding
     }
 
     /// Says whether the peer ever published, so that an alarm concerns it.
@@ -363,7 +383,11 @@ impl Session {
             connection_name: text("connection_name"),
             channels: self.channels.count(),
             consumers: self.consumers.count(),
-            unacked: self.channels.iter().map(|channel| channel.unacked.len()).sum(),
+            unacked: self
+                .channels
+                .iter()
+                .map(|channel| channel.unacked.len())
+                .sum(),
             frame_max: self.peer.frame_max,
             heartbeat_s: self.peer.heartbeat_s,
         }

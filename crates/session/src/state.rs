@@ -43,7 +43,12 @@ impl State {
     /// Says whether the peer is still to prove itself.
     pub(crate) const fn is_handshake(self) -> bool {
         match self {
-            Self::Header | Self::Start | Self::Authenticating | Self::Tune | Self::Open | Self::Opening => true,
+            Self::Header
+            | Self::Start
+            | Self::Authenticating
+            | Self::Tune
+            | Self::Open
+            | Self::Opening => true,
             Self::Running | Self::Closing { .. } | Self::Closed => false,
         }
     }

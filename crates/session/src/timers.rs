@@ -60,7 +60,11 @@ impl Timers {
     /// Starts to wait for close-ok; a peer that never got through the handshake has no longer than that.
     pub(crate) fn start_close(&mut self, is_handshake: bool) {
         let until_ms = self.now_ms.saturating_add(limits::CLOSE_TIMEOUT_MS);
-        self.close_until_ms = if is_handshake { until_ms.min(self.handshake_until_ms) } else { until_ms };
+        self.close_until_ms = if is_handshake {
+            until_ms.min(self.handshake_until_ms)
+        } else {
+            until_ms
+        };
     }
 
     /// Serves consumers with shared credit once more in a moment.
@@ -85,7 +89,12 @@ impl Session {
         self.timers.tick(now_ms);
         let now_ms = self.timers.now_ms;
         match self.state {
-            State::Header | State::Start | State::Authenticating | State::Tune | State::Open | State::Opening => {
+            State::Header
+            | State::Start
+            | State::Authenticating
+            | State::Tune
+            | State::Open
+            | State::Opening => {
                 if now_ms >= self.timers.handshake_until_ms {
                     self.state = State::Closed;
                 }
@@ -137,11 +146,15 @@ impl Session {
     pub fn next_deadline(&self) -> Option<u64> {
         let timers = &self.timers;
         match self.state {
-            State::Header | State::Start | State::Authenticating | State::Tune | State::Open | State::Opening => {
-                Some(timers.handshake_until_ms)
-            }
+            State::Header
+            | State::Start
+            | State::Authenticating
+            | State::Tune
+            | State::Open
+            | State::Opening => Some(timers.handshake_until_ms),
             State::Running => {
-                let beat = (timers.heartbeat_ms > 0).then(|| timers.beat_at_ms.min(timers.silent_at_ms()));
+                let beat =
+                    (timers.heartbeat_ms > 0).then(|| timers.beat_at_ms.min(timers.silent_at_ms()));
                 beat.into_iter().chain(timers.resume_at_ms).min()
             }
             State::Closing { .. } => Some(timers.close_until_ms),

@@ -45,7 +45,10 @@ impl UnackedList {
     /// Adds a delivery; its tag is higher than every tag before.
     #[inline]
     pub(crate) fn push(&mut self, unacked: Unacked) {
-        self.entries.push_back(Entry { unacked, is_settled: false });
+        self.entries.push_back(Entry {
+            unacked,
+            is_settled: false,
+        });
     }
 
     /// Takes the delivery with this tag.
@@ -54,7 +57,10 @@ impl UnackedList {
         if self.entries.front()?.unacked.tag == tag {
             return self.pop_front();
         }
-        let at = self.entries.binary_search_by_key(&tag, |entry| entry.unacked.tag).ok()?;
+        let at = self
+            .entries
+            .binary_search_by_key(&tag, |entry| entry.unacked.tag)
+            .ok()?;
         let entry = self.entries.get_mut(at)?;
         if entry.is_settled {
             return None;
@@ -76,7 +82,11 @@ impl UnackedList {
     /// Takes the oldest delivery if its tag is at most `tag`.
     #[inline]
     pub(crate) fn take_until(&mut self, tag: u64) -> Option<Unacked> {
-        if self.entries.front()?.unacked.tag <= tag { self.pop_front() } else { None }
+        if self.entries.front()?.unacked.tag <= tag {
+            self.pop_front()
+        } else {
+            None
+        }
     }
 
     /// Says whether a delivery with this tag waits.
@@ -89,14 +99,23 @@ impl UnackedList {
     /// Takes everything, oldest first.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Unacked> + use<> {
         self.settled = 0;
-        std::mem::take(&mut self.entries).into_iter().filter(|entry| !entry.is_settled).map(|entry| entry.unacked)
+        std::mem::take(&mut self.entries)
+            .into_iter()
+            .filter(|entry| !entry.is_settled)
+            .map(|entry| entry.unacked)
     }
 
     /// Puts back what was taken, as a rollback does.
     pub(crate) fn restore(&mut self, taken: impl Iterator<Item = Unacked>) {
         let mut all: Vec<Unacked> = self.drain().chain(taken).collect();
         all.sort_unstable_by_key(|unacked| unacked.tag);
-        self.entries = all.into_iter().map(|unacked| Entry { unacked, is_settled: false }).collect();
+        self.entries = all
+            .into_iter()
+            .map(|unacked| Entry {
+                unacked,
+                is_settled: false,
+            })
+            .collect();
     }
 
     fn pop_front(&mut self) -> Option<Unacked> {

@@ -122,10 +122,12 @@ impl Committer {
         let guard = PanicGuard(Arc::clone(&self.shared));
         self.shared.set_committer(std::thread::current());
         loop {
+            // Asked before the inboxes are: what was submitted before the store was told to stop is then seen.
+            let stopping = self.shared.is_stopping();
             match self.step() {
                 Ok(true) => {}
                 Ok(false) => {
-                    if self.shared.is_stopping() {
+                    if stopping {
                         break;
                     }
                     self.shared.pause(|| has_work(&self.shared));

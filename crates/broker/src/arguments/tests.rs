@@ -28,7 +28,7 @@ fn wrong_values_are_refused_by_name() {
         ("x-max-age", "7W".into()),
         ("x-single-active-consumer", Value::I32(1)),
     ] {
-        let refusal = QueueOptions::parse(&table(&[(name, value.clone())]), "queue 'q' in vhost '/'").unwrap_err();
+        let refusal = QueueOptions::declared(&table(&[(name, value.clone())]), "queue 'q' in vhost '/'").unwrap_err();
         assert!(refusal.detail.contains(name), "{name} {value:?}: {refusal}");
     }
 }

@@ -24,12 +24,19 @@ pub(crate) struct Consumer {
     arrival: u64,
     /// In the ring of those that may be able to take a message.
     in_ring: bool,
+    /// When it left the ring: who has waited longest comes back first.
+    left: u64,
+    /// It let another consumer of its channel go first since its last message.
+    has_yielded: bool,
 }
 
 impl Consumer {
     /// A consumer without acknowledgements ignores its prefetch, but not a channel's shared credit that is used up.
-    fn can_take(&self) -> bool {
-        (self.no_ack || self.prefetch == 0 || self.unacked < self.prefetch) && self.credit.is_open() && self.gauge.has_room()
+    #[inline]
+    fn can_take(&mut self) -> bool {
+        (self.no_ack || self.prefetch == 0 || self.unacked < self.prefetch)
+            && self.gauge.has_room()
+            && self.credit.admits(self.number, &mut self.has_yielded)
     }
 
     pub(crate) fn credit(&self) -> Arc<Credit> {
@@ -40,7 +47,8 @@ impl Consumer {
         self.gauge.add(bytes);
         if !self.no_ack {
             self.unacked += 1;
-            self.credit.take();
+            self.has_yielded = false;
+            self.credit.take(self.number);
         }
     }
 }
@@ -56,7 +64,8 @@ pub(crate) struct Consumers {
     slots: Vec<Option<Consumer>>,
     free: Vec<u32>,
     ring: BTreeMap<Reverse<i64>, VecDeque<u32>>,
-    arrivals: u64,
+    /// Counts arrivals and departures, to put consumers in order.
+    ticks: u64,
     count: u32,
     single_active: bool,
     /// The one that is served, when only one at a time is.
@@ -84,11 +93,12 @@ impl Consumers {
         wish: &ConsumeRequest,
         what: &str,
     ) -> Result<(), Refusal> {
-        let is_taken = self.iter().any(|other| other.exclusive) || (wish.exclusive && self.count > 0);
+        // An exclusive consumer is alone.
+        let is_taken = (self.count == 1 && self.iter().any(|other| other.exclusive)) || (wish.exclusive && self.count > 0);
         if is_taken {
             return Err(Refusal::access(format!("{what} in exclusive use")));
         }
-        self.arrivals += 1;
+        self.ticks += 1;
         let consumer = Consumer {
             connection,
             channel,
@@ -101,8 +111,10 @@ impl Consumers {
             unacked: 0,
             credit: wish.credit.clone(),
             gauge: wish.gauge.clone(),
-            arrival: self.arrivals,
+            arrival: self.ticks,
             in_ring: false,
+            left: 0,
+            has_yielded: false,
         };
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -122,12 +134,12 @@ impl Consumers {
     /// Removes a consumer; false when it was not here.
     pub(crate) fn remove(&mut self, connection: ConnectionId, number: ConsumerNumber) -> bool {
         let Some(slot) = self.find(connection, number) else { return false };
-        if let Some(gone) = self.slots.get_mut(slot as usize).and_then(Option::take) {
-            if let Some(level) = self.ring.get_mut(&Reverse(gone.priority)) {
-                level.retain(|other| *other != slot);
-                if level.is_empty() {
-                    self.ring.remove(&Reverse(gone.priority));
-                }
+        if let Some(gone) = self.slots.get_mut(slot as usize).and_then(Option::take)
+            && let Some(level) = self.ring.get_mut(&Reverse(gone.priority))
+        {
+            level.retain(|other| *other != slot);
+            if level.is_empty() {
+                self.ring.remove(&Reverse(gone.priority));
             }
         }
         self.free.push(slot);
@@ -156,6 +168,8 @@ impl Consumers {
                     return Some(slot);
                 }
                 consumer.in_ring = false;
+                self.ticks += 1;
+                consumer.left = self.ticks;
             }
             entry.remove();
         }
@@ -171,7 +185,8 @@ impl Consumers {
         let Some(consumer) = self.get_mut(slot) else { return };
         if consumer.connection == connection && consumer.number == number {
             consumer.unacked = consumer.unacked.saturating_sub(1);
-            if !consumer.in_ring {
+            // Where others wait for the same credit, its session resumes all of them in turn.
+            if !consumer.in_ring && !consumer.credit.is_contended() {
                 self.admit(slot);
             }
         }
@@ -179,11 +194,13 @@ impl Consumers {
 
     /// Puts the consumers of a connection back into the ring after its socket drained or its credit grew.
     pub(crate) fn resume(&mut self, connection: ConnectionId) {
-        for slot in 0..self.slots.len() {
-            let slot = u32::try_from(slot).unwrap_or(u32::MAX);
-            if self.get_mut(slot).is_some_and(|consumer| consumer.connection == connection && !consumer.in_ring) {
-                self.admit(slot);
-            }
+        let is_out = |consumer: &Consumer| consumer.connection == connection && !consumer.in_ring;
+        let slots = (0..).zip(&self.slots);
+        let out = slots.filter_map(|(slot, consumer)| consumer.as_ref().filter(|one| is_out(one)).map(|one| (one.left, slot)));
+        let mut out: smallvec::SmallVec<[(u64, u32); 4]> = out.collect();
+        out.sort_unstable();
+        for (_, slot) in out {
+            self.admit(slot);
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) struct Entry {
     pub(crate) expires_at_ms: u64,
     pub(crate) delivery_count: u32,
     pub(crate) body_bytes: u32,
+    pub(crate) priority: u8,
     pub(crate) redelivered: bool,
     /// The log knows it, so its end must be logged too.
     pub(crate) logged: bool,
@@ -39,6 +40,7 @@ impl Entry {
         Self {
             sequence: stored.sequence,
             body_bytes: u32::try_from(stored.message.body_length()).unwrap_or(u32::MAX),
+            priority: stored.message.priority,
             position: Position::default(),
             expires_at_ms: stored.expires_at_ms,
             delivery_count: stored.delivery_count,
@@ -66,7 +68,8 @@ pub(crate) enum Ready {
 ///
 /// # Shape
 /// In order of sequence number: `returned` (came back from a consumer), `window` (read from the backlog), the backlog from `read_from`
-/// on, and `tail` (fresh, in memory, at or above the backlog's end). Everything live at or above `read_from` is ready.
+/// on, and `tail` (fresh, in memory, at or above the backlog's end). Everything live at or above `read_from` is ready, and nothing
+/// leaves `tail` before `read_from` is at or above the backlog's end.
 #[derive(Debug, Default)]
 pub(crate) struct Fifo {
     pub(crate) returned: BTreeMap<u64, Entry>,
@@ -76,39 +79,59 @@ pub(crate) struct Fifo {
 }
 
 impl Ready {
-    pub(crate) fn new(priority_max: Option<u8>) -> Self {
+    /// `settled_end` is where the queue's backlog ends.
+    pub(crate) fn new(priority_max: Option<u8>, settled_end: u64) -> Self {
         priority_max.map_or_else(
-            || Self::Fifo(Fifo::default()),
+            || Self::Fifo(Fifo { read_from: settled_end, ..Fifo::default() }),
             |highest| Self::Priority((0..=highest).map(|_| BTreeMap::new()).collect()),
         )
     }
 
     /// Adds a fresh message behind all others of its priority.
     #[inline]
-    pub(crate) fn push(&mut self, entry: Entry, priority: u8) {
+    pub(crate) fn push(&mut self, entry: Entry) {
         match self {
             Self::Fifo(fifo) => fifo.tail.push_back(entry),
-            Self::Priority(levels) => insert_at_level(levels, entry, priority),
+            Self::Priority(levels) => insert_at_level(levels, entry),
+        }
+    }
+
+    /// Notes that the newest message was handed out while nothing else was ready.
+    #[inline]
+    pub(crate) const fn pass_by(&mut self, sequence: u64) {
+        match self {
+            Self::Fifo(fifo) => fifo.read_from = sequence + 1,
+            Self::Priority(_) => {}
         }
     }
 
     /// Puts a message back at its old place.
-    pub(crate) fn put_back(&mut self, entry: Entry, priority: u8) {
+    pub(crate) fn put_back(&mut self, entry: Entry) {
         match self {
             Self::Fifo(fifo) => drop(fifo.returned.insert(entry.sequence, entry)),
-            Self::Priority(levels) => insert_at_level(levels, entry, priority),
+            Self::Priority(levels) => insert_at_level(levels, entry),
         }
     }
 
-    /// Looks at the next message.
-    pub(crate) fn peek(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<&Entry> {
+    /// When the first of the messages that may be looked at expires: the head's time, with priorities that of each level's head.
+    pub(crate) fn next_expiry(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<u64> {
+        match self {
+            Self::Fifo(fifo) => fifo.peek(backlog, is_durable).map(|entry| entry.expires_at_ms),
+            Self::Priority(levels) => levels.iter().filter_map(head_expiry).min(),
+        }
+    }
+
+    /// Takes a message at the head whose time has come.
+    pub(crate) fn pop_due(&mut self, now_ms: u64, backlog: &mut impl Backlog, is_durable: bool) -> Option<Entry> {
         match self {
             Self::Fifo(fifo) => {
-                fifo.fill(backlog, is_durable);
-                let returned = fifo.returned.values().next();
-                returned.or_else(|| fifo.window.front()).or_else(|| fifo.tail.front())
+                let is_due = fifo.peek(backlog, is_durable).is_some_and(|entry| entry.expires_at_ms <= now_ms);
+                if is_due { fifo.pop(backlog, is_durable) } else { None }
             }
-            Self::Priority(levels) => levels.iter().rev().find_map(|level| level.values().next()),
+            Self::Priority(levels) => {
+                let is_due = |level: &&mut BTreeMap<u64, Entry>| head_expiry(level).is_some_and(|at| at <= now_ms);
+                levels.iter_mut().rev().find(is_due)?.pop_first().map(|(_, entry)| entry)
+            }
         }
     }
 
@@ -116,13 +139,7 @@ impl Ready {
     #[inline]
     pub(crate) fn pop(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<Entry> {
         match self {
-            Self::Fifo(fifo) => {
-                if let Some((_, entry)) = fifo.returned.pop_first() {
-                    return Some(entry);
-                }
-                fifo.fill(backlog, is_durable);
-                fifo.window.pop_front().or_else(|| fifo.tail.pop_front())
-            }
+            Self::Fifo(fifo) => fifo.pop(backlog, is_durable),
             Self::Priority(levels) => {
                 levels.iter_mut().rev().find_map(|level| level.pop_first().map(|(_, entry)| entry))
             }
@@ -132,31 +149,57 @@ impl Ready {
     /// Takes the message that goes first when the queue is too long: the oldest of the lowest priority.
     pub(crate) fn pop_oldest(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<Entry> {
         match self {
-            Self::Fifo(_) => self.pop(backlog, is_durable),
+            Self::Fifo(fifo) => fifo.pop(backlog, is_durable),
             Self::Priority(levels) => levels.iter_mut().find_map(|level| level.pop_first().map(|(_, entry)| entry)),
         }
     }
 }
 
 impl Fifo {
+    /// The first sequence number from which on everything live is ready, if anything may be.
+    pub(crate) fn first_fresh(&self, settled_end: u64) -> Option<u64> {
+        let in_window = self.window.front().map(|entry| entry.sequence);
+        let unread = (self.read_from < settled_end).then_some(self.read_from);
+        in_window.or(unread).or_else(|| self.tail.front().map(|entry| entry.sequence))
+    }
+
+    fn peek(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<&Entry> {
+        self.fill(backlog, is_durable);
+        let returned = self.returned.values().next();
+        returned.or_else(|| self.window.front()).or_else(|| self.tail.front())
+    }
+
+    #[inline]
+    fn pop(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<Entry> {
+        if let Some((_, entry)) = self.returned.pop_first() {
+            return Some(entry);
+        }
+        self.fill(backlog, is_durable);
+        self.window.pop_front().or_else(|| self.tail.pop_front())
+    }
+
     /// Reads on from the backlog once what was read before is used up.
+    #[inline]
     fn fill(&mut self, backlog: &mut impl Backlog, is_durable: bool) {
-        if !self.window.is_empty() || !self.returned.is_empty() {
-            return;
+        if self.window.is_empty() && self.returned.is_empty() && self.read_from < backlog.settled_end() {
+            self.read_on(backlog, is_durable);
         }
-        let end = backlog.settled_end();
-        if self.read_from >= end {
-            return;
-        }
+    }
+
+    fn read_on(&mut self, backlog: &mut impl Backlog, is_durable: bool) {
         let mut stored = Vec::new();
         backlog.read(self.read_from, limits::BACKLOG_READ_BYTES, &mut stored);
-        self.read_from = stored.last().map_or(end, |last| last.sequence + 1);
+        self.read_from = stored.last().map_or_else(|| backlog.settled_end(), |last| last.sequence + 1);
         self.window.extend(stored.into_iter().map(|stored| Entry::from_stored(stored, is_durable)));
     }
 }
 
-fn insert_at_level(levels: &mut [BTreeMap<u64, Entry>], entry: Entry, priority: u8) {
-    let level = usize::from(priority).min(levels.len().saturating_sub(1));
+fn head_expiry(level: &BTreeMap<u64, Entry>) -> Option<u64> {
+    level.values().next().map(|entry| entry.expires_at_ms)
+}
+
+fn insert_at_level(levels: &mut [BTreeMap<u64, Entry>], entry: Entry) {
+    let level = usize::from(entry.priority).min(levels.len().saturating_sub(1));
     if let Some(level) = levels.get_mut(level) {
         level.insert(entry.sequence, entry);
     }

@@ -18,19 +18,28 @@ impl<B: Backlog> Queue<B> {
     pub(crate) fn settle_until<L: Log<Backlog = B>>(&mut self, position: Position, log: &mut L) -> Result<(), BacklogError> {
         let end = self.backlog.settled_end();
         let is_old = |entry: &&Entry| entry.sequence >= end && entry.logged && entry.position <= position;
-        let newest = self.resident_entries().filter(is_old).map(|entry| entry.sequence).max();
+        let newest = self.ready_entries().chain(self.held_entries()).filter(is_old).map(|entry| entry.sequence).max();
         newest.map_or(Ok(()), |newest| self.settle_below(newest + 1, log))
     }
 
-    fn resident_entries(&self) -> impl Iterator<Item = &Entry> {
+    /// The ready messages that are entries in memory.
+    fn ready_entries(&self) -> impl Iterator<Item = &Entry> {
         let (fifo, levels) = match &self.ready {
             Ready::Fifo(fifo) => (Some(fifo), None),
             Ready::Priority(levels) => (None, Some(levels)),
         };
-        let ready = fifo.into_iter().flat_map(|fifo| fifo.returned.values().chain(&fifo.tail));
-        let by_priority = levels.into_iter().flatten().flat_map(|level| level.values());
-        let unacked = self.unacked.values().map(|unacked| &unacked.entry);
-        ready.chain(by_priority).chain(unacked).chain(self.transferring.values())
+        let in_order = fifo.into_iter().flat_map(|fifo| fifo.returned.values().chain(&fifo.tail));
+        in_order.chain(levels.into_iter().flatten().flat_map(|level| level.values()))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "who asks sorts, or the order makes no difference")]
+    fn held_entries(&self) -> impl Iterator<Item = &Entry> {
+        self.unacked.values().map(|unacked| &unacked.entry).chain(self.transferring.values())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the order makes no difference")]
+    fn held_entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.unacked.values_mut().map(|unacked| &mut unacked.entry).chain(self.transferring.values_mut())
     }
 
     /// Settles every message below `limit`, in order, and forgets their content.
@@ -41,12 +50,23 @@ impl<B: Backlog> Queue<B> {
         }
         let is_wanted = |entry: &&Entry| (end..limit).contains(&entry.sequence);
         let mut stored: Vec<(Stored, bool)> = self
-            .resident_entries()
+            .ready_entries()
+            .chain(self.held_entries())
             .filter(is_wanted)
             .filter_map(|entry| entry.stored().map(|stored| (stored, entry.logged)))
             .collect();
         stored.sort_unstable_by_key(|(stored, _)| stored.sequence);
-        log.settle(&mut self.backlog, &mut stored.into_iter())?;
+        let result = log.settle(&mut self.backlog, &mut stored.into_iter());
+        // What was settled before a failure is settled.
+        let limit = if result.is_ok() { limit } else { limit.min(self.backlog.settled_end()) };
+        if limit > end {
+            self.release(end, limit);
+        }
+        result
+    }
+
+    /// Forgets the content of what was settled just now, from `end` on and below `limit`.
+    fn release(&mut self, end: u64, limit: u64) {
         let release = |entry: &mut Entry| {
             if (end..limit).contains(&entry.sequence) {
                 entry.message = None;
@@ -65,20 +85,11 @@ impl<B: Backlog> Queue<B> {
             }
             Ready::Priority(levels) => levels.iter_mut().flat_map(|level| level.values_mut()).for_each(release),
         }
-        self.unacked.values_mut().map(|unacked| &mut unacked.entry).for_each(release);
-        self.transferring.values_mut().for_each(release);
-        self.recount_resident();
-        Ok(())
-    }
-
-    pub(super) fn recount_resident(&mut self) {
-        self.resident_bytes = match &self.ready {
-            Ready::Fifo(fifo) => {
-                let end = self.backlog.settled_end();
-                let returned = fifo.returned.values().filter(|entry| entry.sequence >= end);
-                returned.chain(&fifo.tail).map(Entry::footprint).sum()
-            }
-            Ready::Priority(levels) => levels.iter().flat_map(|level| level.values()).map(Entry::footprint).sum(),
-        };
+        self.held_entries_mut().for_each(release);
+        let unsettled = |entry: &Entry| self.unsettled_bytes(entry);
+        let resident_bytes = self.ready_entries().map(unsettled).sum();
+        let held_bytes = self.held_entries().map(unsettled).sum();
+        self.resident_bytes = resident_bytes;
+        self.held_bytes = held_bytes;
     }
 }

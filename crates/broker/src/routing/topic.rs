@@ -1,6 +1,8 @@
 //! Topic patterns as a tree of words, walked as a set of states.
 
-use super::{Destination, Map, remove_one};
+use std::collections::BTreeMap;
+
+use super::{Destination, remove_one};
 
 const ROOT: u32 = 0;
 
@@ -18,7 +20,7 @@ pub(crate) struct TopicTree {
 
 #[derive(Debug, Default)]
 struct Node {
-    words: Map<Box<str>, u32>,
+    words: BTreeMap<Box<str>, u32>,
     star: Option<u32>,
     hash: Option<u32>,
     /// Reached by `#`: stays alive over any word.

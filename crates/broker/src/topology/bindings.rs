@@ -123,6 +123,7 @@ impl Vhost {
 
     /// All bindings, also the default exchange's to every queue, by source and destination.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "they are sorted")]
     pub fn bindings(&self) -> Vec<BindingView> {
         let explicit = self.exchanges.values().flat_map(|exchange| {
             exchange.bindings.iter().map(|binding| BindingView {
@@ -143,7 +144,7 @@ impl Vhost {
             arguments: Table::new(),
         });
         let mut all: Vec<_> = explicit.chain(implied).collect();
-        all.sort_by(|a, b| (&a.source, &a.destination, &a.routing_key).cmp(&(&b.source, &b.destination, &b.routing_key)));
+        all.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
         all
     }
 
@@ -164,6 +165,10 @@ impl Vhost {
         }
         doomed
     }
+}
+
+fn order_of(binding: &BindingView) -> (&Name, &Name, bool, &Name) {
+    (&binding.source, &binding.destination, binding.to_exchange, &binding.routing_key)
 }
 
 fn check_ends(mut wish: BindingView, actor: &Actor<'_>) -> Result<BindingView, Refusal> {

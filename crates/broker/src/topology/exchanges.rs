@@ -44,7 +44,7 @@ impl Exchange {
             arguments: declaration.arguments,
             alternate,
             alternate_by_policy,
-            bindings: std::collections::HashSet::default(),
+            bindings: std::collections::BTreeSet::new(),
             matcher,
         })
     }
@@ -171,6 +171,7 @@ impl Vhost {
     /// Removes every binding that leads to an exchange; returns the auto-delete exchanges that have none left.
     fn drop_bindings_to_exchange(&mut self, gone: &Name) -> Vec<Name> {
         let mut doomed = Vec::new();
+        #[expect(clippy::disallowed_methods, reason = "what comes of it is sorted")]
         for exchange in self.exchanges.values_mut() {
             let leads_there = |binding: &&crate::routing::Binding| {
                 binding.destination.is_exchange() && binding.destination.name() == gone
@@ -184,6 +185,7 @@ impl Vhost {
                 doomed.push(exchange.name.clone());
             }
         }
+        doomed.sort_unstable();
         doomed
     }
 }

@@ -59,7 +59,7 @@ impl Topology {
             return Err(Refusal::precondition(format!("{what}: a name has at most {} bytes", limits::NAME_BYTES_MAX)));
         }
         let kind = queue_kind(&wish.arguments, &what)?;
-        let own_options = check_kind(kind, &wish, QueueOptions::parse(&wish.arguments, &what)?, &what)?;
+        let own_options = check_kind(kind, &wish, QueueOptions::declared(&wish.arguments, &what)?, &what)?;
         if host.queues.len() >= queues_max {
             let detail = format!("vhost '{vhost}' has its limit of {queues_max} queues; delete some or raise the limit");
             return Err(Refusal::new(RefusalKind::LimitExceeded, detail));
@@ -76,7 +76,7 @@ impl Topology {
             arguments: wish.arguments,
             owner: actor.access.map(|access| access.login.clone()),
             own_options,
-            sources: std::collections::HashSet::default(),
+            sources: std::collections::BTreeSet::new(),
         };
         Ok(self.insert_queue(vhost, entry, is_stored))
     }
@@ -94,7 +94,7 @@ impl Topology {
     ) -> Result<QueueDeclared, Refusal> {
         let what = format!("queue '{}' in vhost '{vhost}'", wish.name);
         let kind = queue_kind(&wish.arguments, &what)?;
-        let own_options = check_kind(kind, &wish, QueueOptions::parse(&wish.arguments, &what)?, &what)?;
+        let own_options = check_kind(kind, &wish, QueueOptions::declared(&wish.arguments, &what)?, &what)?;
         self.vhost_mut(vhost)?;
         self.next_durable = self.next_durable.max(id.0 + 1);
         let entry = QueueEntry {
@@ -107,7 +107,7 @@ impl Topology {
             arguments: wish.arguments,
             owner,
             own_options,
-            sources: std::collections::HashSet::default(),
+            sources: std::collections::BTreeSet::new(),
         };
         Ok(self.insert_queue(vhost, entry, false))
     }

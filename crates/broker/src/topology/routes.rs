@@ -135,7 +135,10 @@ fn has_carbon_copies(headers: TableRef<'_>) -> bool {
 }
 
 impl Vhost {
-    /// Serves dead-lettering across shards.
+    /// Adds the queues of a message that carries its address, as a dead letter does; an exchange that is gone takes it nowhere.
+    ///
+    /// # Errors
+    /// As [`Self::route`].
     pub fn route_message(&self, message: &Message, routes: &mut Routes) -> Result<(), Refusal> {
         let properties = PropertiesRef::parse(message.properties()).unwrap_or_default();
         self.route(message.exchange(), message.routing_key(), &properties, routes).map(|_| ())
@@ -144,7 +147,7 @@ impl Vhost {
     /// Adds the queues of a message published to `exchange`; true when they follow from the exchange and the key alone.
     ///
     /// # Errors
-    /// `PreconditionFailed` for CC or BCC that is no array of texts.
+    /// `PreconditionFailed` for CC or BCC that is no array.
     pub fn route(
         &self,
         exchange: &str,
@@ -190,10 +193,11 @@ impl Vhost {
                     }
                 });
             }
-            if let Some(alternate) = exchange.alternate().filter(|_| !is_taken) {
-                if !visited.contains(&&**alternate) {
-                    visited.push(alternate);
-                }
+            if let Some(alternate) = exchange.alternate()
+                && !is_taken
+                && !visited.contains(&&**alternate)
+            {
+                visited.push(alternate);
             }
         }
         if routes.len() > 1 {
@@ -205,15 +209,16 @@ impl Vhost {
 }
 
 fn carbon_copies<'a>(headers: TableRef<'a>, name: &str, keys: &mut SmallVec<[&'a str; 4]>) -> Result<(), Refusal> {
-    let wrong = || Refusal::precondition(format!("invalid header '{name}': it must be an array of texts"));
+    let wrong = || Refusal::precondition(format!("invalid header '{name}': it must be an array"));
     let copies = match headers.get(name) {
         None => return Ok(()),
         Some(ValueRef::Array(copies)) => copies,
         Some(_) => return Err(wrong()),
     };
     for copy in copies.iter() {
-        let copy = copy.map_err(|_| wrong())?;
-        keys.push(copy.as_str().ok_or_else(wrong)?);
+        // What is no text leads nowhere, like a key that nothing is bound with.
+        let Some(key) = copy.map_err(|_| wrong())?.as_str() else { continue };
+        keys.push(key);
         if keys.len() > limits::CARBON_COPIES_MAX {
             return Err(Refusal::precondition(format!("header '{name}' has more than {} keys", limits::CARBON_COPIES_MAX)));
         }

@@ -49,12 +49,17 @@ impl Assembly {
 
     /// How many bytes of the body are still to come; `None` before the header.
     pub(crate) fn missing(&self) -> Option<u64> {
-        self.header.as_ref().map(|(size, _)| size.saturating_sub(self.body.len() as u64))
+        self.header
+            .as_ref()
+            .map(|(size, _)| size.saturating_sub(self.body.len() as u64))
     }
 
     /// Adds a piece of the body.
     pub(crate) fn append(&mut self, piece: &[u8]) {
-        let announced = self.header.as_ref().map_or(0, |(size, _)| usize::try_from(*size).unwrap_or(usize::MAX));
+        let announced = self
+            .header
+            .as_ref()
+            .map_or(0, |(size, _)| usize::try_from(*size).unwrap_or(usize::MAX));
         let wanted = self.body.len() + piece.len();
         if wanted > self.body.capacity() {
             let capacity = wanted.max(self.body.capacity().saturating_mul(2).min(announced));
@@ -74,7 +79,10 @@ impl Assembly {
             routing_key: &self.routing_key,
             mandatory: self.mandatory,
             immediate: self.immediate,
-            properties: self.header.as_ref().map_or(&[], |(_, properties)| properties),
+            properties: self
+                .header
+                .as_ref()
+                .map_or(&[], |(_, properties)| properties),
             body,
         }
     }
@@ -106,7 +114,11 @@ impl OwnedContent {
 
     /// The memory that it takes. Units: bytes.
     pub(crate) const fn footprint(&self) -> usize {
-        self.exchange.len() + self.routing_key.len() + self.properties.len() + self.body.len() + limits::TRANSACTION_OVERHEAD_BYTES
+        self.exchange.len()
+            + self.routing_key.len()
+            + self.properties.len()
+            + self.body.len()
+            + limits::TRANSACTION_OVERHEAD_BYTES
     }
 
     pub(crate) fn content(&self) -> Content<'_> {

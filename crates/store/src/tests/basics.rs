@@ -181,3 +181,17 @@ fn notes_of_acked_messages_are_forgotten() {
     assert_eq!(rig.queues[&1].log.notes(), 1);
     assert_eq!(rig.world()[&1][&4].note, 2);
 }
+
+#[test]
+fn closing_at_once_loses_nothing_that_was_submitted() {
+    // The committer is between looking and stopping in some of these.
+    for round in 0..300 {
+        let mut rig = Rig::new(FaultyDisk::new(round), small());
+        rig.publish(&[1], b"last words", true);
+        for _ in 0..round % 60 {
+            std::hint::spin_loop();
+        }
+        let rig = rig.restart(small());
+        assert_eq!(rig.queues[&1].held.len(), 1, "round {round}");
+    }
+}

@@ -1,0 +1,165 @@
+//! Messages on their way out: to consumers and gets.
+
+use std::sync::Arc;
+
+use super::ready::Entry;
+use super::{Queue, Unacked, Work};
+use crate::arguments::QueueKind;
+use crate::log::{Backlog, Log};
+use crate::{Annotation, ConnectionId, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, QueueRef, Reason, Refusal, RefusalKind, Sink, limits};
+
+impl<B: Backlog> Queue<B> {
+    /// Gives a message to a consumer; false when that was the end of it.
+    #[inline]
+    pub(super) fn hand_out<L: Log<Backlog = B>, S: Sink>(&mut self, entry: Entry, slot: u32, work: &mut Work<'_, L, S>) -> bool {
+        let consumer = self.consumers.get_mut(slot).expect("the slot was chosen just now");
+        let Some(delivery) = entry.delivery(self.place, self.kind) else { return false };
+        consumer.took(delivery.outbox_bytes());
+        let (connection, no_ack, number) = (consumer.connection, consumer.no_ack, consumer.number);
+        work.sink.event(connection, Event::Deliver { channel: consumer.channel, consumer: number, delivery });
+        if no_ack {
+            return false;
+        }
+        let credit = Some(consumer.credit());
+        self.hold(entry, connection, Some((slot, number)), credit);
+        true
+    }
+
+    /// Keeps a message while somebody works on it.
+    #[inline]
+    fn hold(
+        &mut self,
+        mut entry: Entry,
+        connection: ConnectionId,
+        consumer: Option<(u32, ConsumerNumber)>,
+        credit: Option<Arc<Credit>>,
+    ) {
+        if entry.sequence < self.backlog.settled_end() {
+            entry.message = None;
+        } else {
+            self.held_bytes += entry.footprint();
+        }
+        self.unacked.insert(entry.sequence, Unacked { entry, connection, consumer, credit });
+    }
+
+    /// Hands out ready messages while consumers can take them.
+    pub(crate) fn dispatch<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
+        while self.ready_count > 0 {
+            let Some(slot) = self.consumers.next() else { return };
+            let Some(entry) = self.take_live(work) else { return };
+            let (sequence, logged) = (entry.sequence, entry.logged);
+            if !self.hand_out(entry, slot, work) {
+                self.forget(sequence, logged, work.log);
+            }
+        }
+    }
+
+    /// Takes the next ready message that has not expired, with its content.
+    fn take_live<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) -> Option<Entry> {
+        loop {
+            let mut entry = self.pop_ready()?;
+            if entry.expires_at_ms <= work.now_ms {
+                self.die(entry, Reason::Expired, work);
+                continue;
+            }
+            if entry.message.is_none() {
+                entry.message = self.backlog.fetch(entry.sequence).map(|stored| stored.message);
+            }
+            if entry.message.is_some() {
+                return Some(entry);
+            }
+            // Damaged on disk: named by the store, and not to be served.
+            self.forget(entry.sequence, entry.logged, work.log);
+        }
+    }
+
+    pub(super) fn pop_ready(&mut self) -> Option<Entry> {
+        let entry = self.ready.pop(&mut self.backlog, self.place.id.is_durable());
+        self.note_popped(entry)
+    }
+
+    pub(super) fn note_popped(&mut self, entry: Option<Entry>) -> Option<Entry> {
+        if let Some(entry) = &entry {
+            self.ready_count = self.ready_count.saturating_sub(1);
+            self.ready_bytes = self.ready_bytes.saturating_sub(u64::from(entry.body_bytes));
+            self.resident_bytes = self.resident_bytes.saturating_sub(self.unsettled_bytes(entry));
+        } else {
+            self.ready_count = 0;
+        }
+        if self.ready_count == 0 {
+            self.ready_bytes = 0;
+            self.is_estimated = false;
+        }
+        entry
+    }
+
+    pub(crate) fn consume<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        connection: ConnectionId,
+        channel: u16,
+        wish: &ConsumeRequest,
+        work: &mut Work<'_, L, S>,
+    ) -> Result<(), Refusal> {
+        let what = format!("queue '{}' in vhost '{}'", self.name, self.vhost);
+        if self.consumers.count() as usize >= limits::CONSUMERS_PER_QUEUE_MAX {
+            return Err(Refusal::new(RefusalKind::LimitExceeded, format!("{what} has its limit of consumers")));
+        }
+        self.consumers.add(connection, channel, wish, &what)?;
+        self.last_used_ms = work.now_ms;
+        Ok(())
+    }
+
+    /// Takes a consumer away; its unacked messages stay out until they are settled.
+    pub(crate) fn cancel<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        connection: ConnectionId,
+        number: ConsumerNumber,
+        work: &mut Work<'_, L, S>,
+    ) -> bool {
+        if !self.consumers.remove(connection, number) {
+            return false;
+        }
+        self.last_used_ms = work.now_ms;
+        if self.auto_delete && self.consumers.count() == 0 {
+            work.effects.spent.push(self.place);
+        }
+        self.dispatch(work);
+        true
+    }
+
+    pub(crate) fn resume<L: Log<Backlog = B>, S: Sink>(&mut self, connection: ConnectionId, work: &mut Work<'_, L, S>) {
+        self.consumers.resume(connection);
+        self.dispatch(work);
+    }
+
+    /// Takes one message for a get; the second value is how many stay ready.
+    pub(crate) fn get<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        connection: ConnectionId,
+        no_ack: bool,
+        work: &mut Work<'_, L, S>,
+    ) -> Option<(Delivery, u64)> {
+        self.last_used_ms = work.now_ms;
+        let entry = self.take_live(work)?;
+        let delivery = entry.delivery(self.place, self.kind)?;
+        if no_ack {
+            self.forget(entry.sequence, entry.logged, work.log);
+        } else {
+            self.hold(entry, connection, None, None);
+        }
+        Some((delivery, self.ready_count))
+    }
+}
+
+impl Entry {
+    #[inline]
+    fn delivery(&self, queue: QueueRef, kind: QueueKind) -> Option<Delivery> {
+        let annotation = if kind == QueueKind::Quorum && self.delivery_count > 0 {
+            Annotation::DeliveryCount(self.delivery_count)
+        } else {
+            Annotation::None
+        };
+        let message = self.message.clone()?;
+        Some(Delivery { queue, sequence: self.sequence, message, redelivered: self.redelivered, annotation })
+    }
+}

@@ -1,0 +1,199 @@
+//! How messages end: settled by a consumer, expired, pushed out, purged, or deleted with their queue.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::ready::{Entry, Ready};
+use super::{DeadLetter, Queue, Work};
+use crate::arguments::{Overflow, QueueKind};
+use crate::log::{Backlog, Log};
+use crate::{Event, Message, Name, Outcome, Reason, Refusal, Sink, limits};
+
+impl<B: Backlog> Queue<B> {
+    /// Settles a delivered message; a number that is not out is ignored.
+    #[inline]
+    pub(crate) fn settle<L: Log<Backlog = B>, S: Sink>(&mut self, sequence: u64, outcome: Outcome, work: &mut Work<'_, L, S>) {
+        let Some(unacked) = self.unacked.remove(&sequence) else { return };
+        let mut entry = unacked.entry;
+        self.held_bytes = self.held_bytes.saturating_sub(self.unsettled_bytes(&entry));
+        if let Some(credit) = &unacked.credit {
+            credit.give_back();
+        }
+        if let Some((slot, number)) = unacked.consumer {
+            self.consumers.give_back(slot, unacked.connection, number);
+        }
+        match outcome {
+            Outcome::Acked => self.forget(sequence, entry.logged, work.log),
+            Outcome::Rejected => self.die(entry, Reason::Rejected, work),
+            Outcome::Requeued | Outcome::Recovered => {
+                entry.redelivered = true;
+                if outcome == Outcome::Requeued {
+                    entry.delivery_count = entry.delivery_count.saturating_add(1);
+                }
+                self.requeue(entry, work);
+            }
+        }
+    }
+
+    fn requeue<L: Log<Backlog = B>, S: Sink>(&mut self, entry: Entry, work: &mut Work<'_, L, S>) {
+        if self.options.delivery_limit.is_some_and(|limit| entry.delivery_count > limit) {
+            self.die(entry, Reason::DeliveryLimit, work);
+            return;
+        }
+        if entry.logged && self.kind == QueueKind::Quorum && entry.delivery_count > 0 {
+            work.log.note_delivery_count(&mut self.backlog, entry.sequence, entry.delivery_count);
+        }
+        if entry.expires_at_ms <= work.now_ms {
+            self.die(entry, Reason::Expired, work);
+            return;
+        }
+        self.ready_count += 1;
+        self.ready_bytes += u64::from(entry.body_bytes);
+        self.resident_bytes += self.unsettled_bytes(&entry);
+        self.ready.put_back(entry);
+    }
+
+    /// Does what settlements leave to do.
+    pub(crate) fn after_settle<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
+        if self.ready_count > 0 {
+            self.dispatch(work);
+            self.enforce_length(work);
+        }
+    }
+
+    /// Drops from the head what is beyond the limits.
+    pub(super) fn enforce_length<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
+        if self.options.length_max.is_none() && self.options.length_bytes_max.is_none() {
+            return;
+        }
+        if matches!(self.options.overflow, Some(Overflow::RejectPublish | Overflow::RejectPublishDlx)) {
+            return;
+        }
+        let is_over = |queue: &Self| {
+            queue.options.length_max.is_some_and(|max| queue.ready_count > max)
+                || queue.options.length_bytes_max.is_some_and(|max| queue.ready_bytes > max)
+        };
+        while is_over(self) && self.ready_count > 0 {
+            let entry = self.ready.pop_oldest(&mut self.backlog, self.place.id.is_durable());
+            let Some(entry) = self.note_popped(entry) else { return };
+            self.die(entry, Reason::MaxLength, work);
+        }
+    }
+
+    /// Ends the messages at the head whose time has passed, a bounded number at once.
+    pub(super) fn expire<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
+        for _ in 0..limits::DISPATCH_BATCH_MAX {
+            let entry = self.ready.pop_due(work.now_ms, &mut self.backlog, self.place.id.is_durable());
+            let Some(entry) = entry else { return };
+            if let Some(entry) = self.note_popped(Some(entry)) {
+                self.die(entry, Reason::Expired, work);
+            }
+        }
+    }
+
+    /// Sends a message to the dead-letter exchange, or ends it where there is none.
+    pub(super) fn die<L: Log<Backlog = B>, S: Sink>(&mut self, mut entry: Entry, reason: Reason, work: &mut Work<'_, L, S>) {
+        let Some(exchange) = self.options.dead_letter_exchange.clone() else {
+            return self.forget(entry.sequence, entry.logged, work.log);
+        };
+        let message = entry.message.take().or_else(|| self.backlog.fetch(entry.sequence).map(|stored| stored.message));
+        let Some(message) = message else {
+            return self.forget(entry.sequence, entry.logged, work.log);
+        };
+        work.effects.dead.push(self.dead_letter(Some(entry.sequence), message.clone(), reason, exchange));
+        if entry.sequence >= self.backlog.settled_end() {
+            entry.message = Some(message);
+            self.held_bytes += entry.footprint();
+        }
+        self.transferring.insert(entry.sequence, entry);
+    }
+
+    pub(super) fn dead_letter(&self, sequence: Option<u64>, message: Arc<Message>, reason: Reason, exchange: Name) -> DeadLetter {
+        DeadLetter {
+            vhost: self.vhost.clone(),
+            queue: self.name.clone(),
+            place: self.place,
+            sequence,
+            reason,
+            message,
+            exchange,
+            routing_key: self.options.dead_letter_routing_key.clone(),
+        }
+    }
+
+    /// Ends a message whose dead letter is safe elsewhere.
+    pub(crate) fn transferred<L: Log<Backlog = B>>(&mut self, sequence: u64, log: &mut L) {
+        if let Some(entry) = self.transferring.remove(&sequence) {
+            self.held_bytes = self.held_bytes.saturating_sub(self.unsettled_bytes(&entry));
+            self.forget(sequence, entry.logged, log);
+        }
+    }
+
+    #[inline]
+    pub(super) fn forget<L: Log<Backlog = B>>(&mut self, sequence: u64, logged: bool, log: &mut L) {
+        if logged || sequence < self.backlog.settled_end() {
+            log.ack(&mut self.backlog, sequence, sequence);
+        }
+    }
+
+    /// Removes every ready message; unacked ones stay.
+    pub(crate) fn purge<L: Log<Backlog = B>>(&mut self, log: &mut L) -> u64 {
+        let purged = self.ready_count;
+        let end = self.backlog.settled_end();
+        let mut gone: Vec<(u64, u64)> = Vec::new();
+        match &mut self.ready {
+            Ready::Fifo(fifo) => {
+                gone.extend(fifo.returned.keys().map(|sequence| (*sequence, *sequence)));
+                if let Some(fresh) = fifo.first_fresh(end) {
+                    gone.push((fresh, self.next - 1));
+                }
+                fifo.returned.clear();
+                fifo.window.clear();
+                fifo.tail.clear();
+                fifo.read_from = self.next;
+            }
+            Ready::Priority(levels) => {
+                gone.extend(levels.iter().flat_map(|level| level.keys().map(|sequence| (*sequence, *sequence))));
+                levels.iter_mut().for_each(BTreeMap::clear);
+            }
+        }
+        for (first, last) in gone {
+            if first < end || self.place.id.is_durable() {
+                log.ack(&mut self.backlog, first, last);
+            }
+        }
+        self.ready_count = 0;
+        self.ready_bytes = 0;
+        self.is_estimated = false;
+        self.resident_bytes = 0;
+        purged
+    }
+
+    /// Says whether the queue may be deleted.
+    pub(crate) fn check_delete(&self, if_unused: bool, if_empty: bool) -> Result<(), Refusal> {
+        let refuse = |state: &str| Err(Refusal::precondition(format!("queue '{}' in vhost '{}' {state}", self.name, self.vhost)));
+        if if_unused && self.consumers.count() > 0 {
+            return refuse("in use");
+        }
+        if if_empty && self.ready_count + self.unacked.len() as u64 > 0 {
+            return refuse("not empty");
+        }
+        Ok(())
+    }
+
+    /// Ends the queue: tells its consumers and drops all it holds; returns how many messages were ready.
+    pub(crate) fn delete<L: Log<Backlog = B>, S: Sink>(&mut self, log: &mut L, sink: &mut S) -> u64 {
+        for consumer in self.consumers.iter() {
+            let event = Event::ConsumerCancelled { channel: consumer.channel, consumer: consumer.number };
+            sink.event(consumer.connection, event);
+        }
+        #[expect(clippy::disallowed_methods, reason = "the credits come to the same in any order")]
+        for unacked in self.unacked.values() {
+            if let Some(credit) = &unacked.credit {
+                credit.give_back();
+            }
+        }
+        log.remove(&mut self.backlog);
+        self.ready_count
+    }
+}

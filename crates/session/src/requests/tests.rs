@@ -1,0 +1,639 @@
+use broker::{Event, Refusal, RefusalKind, Reply};
+use codec::amqp::field::{Table, TableRef, Value};
+use codec::amqp::method::{
+    BasicCancel, BasicConsume, BasicGet, ExchangeBind, ExchangeDeclare, ExchangeDelete,
+    ExchangeUnbind, QueueBind, QueueDeclare, QueueDelete, QueuePurge, QueueUnbind,
+};
+
+use crate::Settings;
+use crate::harness::{Bench, Call, delivery, encode};
+
+/// Sends a method that becomes a request, and answers it; returns the request and the frames.
+fn ask(bench: &mut Bench, input: &[u8], reply: Reply) -> (String, Vec<String>) {
+    bench.raw(input);
+    let calls = bench.calls();
+    let [Call::Request(1, request)] = calls.as_slice() else {
+        unreachable!("one request is made, not {calls:?}")
+    };
+    assert_eq!(
+        bench.frames(),
+        Vec::<String>::new(),
+        "nothing is said before the answer"
+    );
+    bench.replied(1, Ok(reply));
+    (request.clone(), bench.frames())
+}
+
+fn declared(name: &str) -> Reply {
+    Reply::QueueDeclared {
+        name: name.into(),
+        messages: 2,
+        consumers: 1,
+    }
+}
+
+#[test]
+fn each_request_has_its_answer() {
+    let cases: [(Vec<u8>, Reply, &str, &str); 10] = [
+        (
+            encode(
+                1,
+                ExchangeDeclare {
+                    exchange: "e\r\n",
+                    kind: "fanout",
+                    durable: true,
+                    ..ExchangeDeclare::default()
+                },
+            ),
+            Reply::Done,
+            "ExchangeDeclare { name: \"e\", kind: \"fanout\", passive: false, durable: true",
+            "1 ExchangeDeclareOk",
+        ),
+        (
+            encode(
+                1,
+                ExchangeDelete {
+                    exchange: "e",
+                    if_unused: true,
+                    no_wait: false,
+                },
+            ),
+            Reply::Done,
+            "ExchangeDelete { name: \"e\", if_unused: true }",
+            "1 ExchangeDeleteOk",
+        ),
+        (
+            encode(
+                1,
+                ExchangeBind {
+                    destination: "d",
+                    source: "s",
+                    routing_key: "k",
+                    ..ExchangeBind::default()
+                },
+            ),
+            Reply::Done,
+            "Bind { unbind: false, source: \"s\", destination: \"d\", to_exchange: true, routing_key: \"k\"",
+            "1 ExchangeBindOk",
+        ),
+        (
+            encode(
+                1,
+                ExchangeUnbind {
+                    destination: "d",
+                    source: "s",
+                    routing_key: "k",
+                    ..ExchangeUnbind::default()
+                },
+            ),
+            Reply::Done,
+            "Bind { unbind: true, source: \"s\", destination: \"d\", to_exchange: true",
+            "1 ExchangeUnbindOk",
+        ),
+        (
+            encode(
+                1,
+                QueueDeclare {
+                    queue: "a\nb",
+                    exclusive: true,
+                    ..QueueDeclare::default()
+                },
+            ),
+            declared("ab"),
+            "QueueDeclare { name: \"ab\", passive: false, durable: false, exclusive: true",
+            "1 QueueDeclareOk { queue: \"ab\", message_count: 2, consumer_count: 1 }",
+        ),
+        (
+            encode(
+                1,
+                QueueBind {
+                    queue: "q",
+                    exchange: "e",
+                    routing_key: "",
+                    ..QueueBind::default()
+                },
+            ),
+            Reply::Done,
+            "Bind { unbind: false, source: \"e\", destination: \"q\", to_exchange: false, routing_key: \"\"",
+            "1 QueueBindOk",
+        ),
+        (
+            encode(
+                1,
+                QueueUnbind {
+                    queue: "q",
+                    exchange: "e",
+                    routing_key: "k",
+                    ..QueueUnbind::default()
+                },
+            ),
+            Reply::Done,
+            "Bind { unbind: true, source: \"e\", destination: \"q\", to_exchange: false, routing_key: \"k\"",
+            "1 QueueUnbindOk",
+        ),
+        (
+            encode(
+                1,
+                QueuePurge {
+                    queue: "q",
+                    no_wait: false,
+                },
+            ),
+            Reply::Purged(u64::MAX),
+            "QueuePurge { name: \"q\" }",
+            "1 QueuePurgeOk { message_count: 4294967295 }",
+        ),
+        (
+            encode(
+                1,
+                QueueDelete {
+                    queue: "q",
+                    if_unused: true,
+                    if_empty: true,
+                    no_wait: false,
+                },
+            ),
+            Reply::Deleted(3),
+            "QueueDelete { name: \"q\", if_unused: true, if_empty: true }",
+            "1 QueueDeleteOk { message_count: 3 }",
+        ),
+        (
+            encode(
+                1,
+                BasicGet {
+                    queue: "q",
+                    no_ack: true,
+                },
+            ),
+            Reply::Empty,
+            "Get { queue: \"q\", no_ack: true }",
+            "1 BasicGetEmpty",
+        ),
+    ];
+    for (input, reply, request, answer) in cases {
+        let mut bench = Bench::open();
+        let (asked, frames) = ask(&mut bench, &input, reply);
+        assert!(
+            asked.starts_with(request),
+            "expected {request}, found {asked}"
+        );
+        assert_eq!(frames, [answer]);
+    }
+}
+
+#[test]
+fn no_wait_is_silent_but_for_refusals() {
+    let inputs = [
+        (
+            encode(
+                1,
+                ExchangeDeclare {
+                    exchange: "e",
+                    no_wait: true,
+                    ..ExchangeDeclare::default()
+                },
+            ),
+            Reply::Done,
+        ),
+        (
+            encode(
+                1,
+                ExchangeDelete {
+                    exchange: "e",
+                    no_wait: true,
+                    ..ExchangeDelete::default()
+                },
+            ),
+            Reply::Done,
+        ),
+        (
+            encode(
+                1,
+                QueueDeclare {
+                    queue: "q",
+                    no_wait: true,
+                    ..QueueDeclare::default()
+                },
+            ),
+            declared("q"),
+        ),
+        (
+            encode(
+                1,
+                QueueBind {
+                    queue: "q",
+                    no_wait: true,
+                    ..QueueBind::default()
+                },
+            ),
+            Reply::Done,
+        ),
+        (
+            encode(
+                1,
+                QueuePurge {
+                    queue: "q",
+                    no_wait: true,
+                },
+            ),
+            Reply::Purged(1),
+        ),
+        (
+            encode(
+                1,
+                QueueDelete {
+                    queue: "q",
+                    no_wait: true,
+                    ..QueueDelete::default()
+                },
+            ),
+            Reply::Deleted(1),
+        ),
+        (
+            encode(
+                1,
+                BasicConsume {
+                    queue: "q",
+                    no_wait: true,
+                    ..BasicConsume::default()
+                },
+            ),
+            Reply::Done,
+        ),
+    ];
+    for (input, reply) in inputs {
+        let mut bench = Bench::open();
+        let (request, frames) = ask(&mut bench, &input, reply);
+        assert!(frames.is_empty(), "{request} was answered by {frames:?}");
+        bench.raw(&input);
+        bench.replied(1, Err(Refusal::new(RefusalKind::NotFound, "no")));
+        bench.expect_only("1 ChannelClose { reply_code: 404");
+    }
+}
+
+#[test]
+fn every_kind_of_refusal_has_its_code_and_scope() {
+    let cases = [
+        (
+            RefusalKind::NotFound,
+            "1 ChannelClose { reply_code: 404, reply_text: \"NOT_FOUND - why\"",
+        ),
+        (
+            RefusalKind::AccessRefused,
+            "1 ChannelClose { reply_code: 403, reply_text: \"ACCESS_REFUSED - why\"",
+        ),
+        (
+            RefusalKind::PreconditionFailed,
+            "1 ChannelClose { reply_code: 406, reply_text: \"PRECONDITION_FAILED - why\"",
+        ),
+        (
+            RefusalKind::ResourceLocked,
+            "1 ChannelClose { reply_code: 405, reply_text: \"RESOURCE_LOCKED - why\"",
+        ),
+        (
+            RefusalKind::LimitExceeded,
+            "1 ChannelClose { reply_code: 406, reply_text: \"PRECONDITION_FAILED - why\"",
+        ),
+        (
+            RefusalKind::Unavailable,
+            "1 ChannelClose { reply_code: 506, reply_text: \"RESOURCE_ERROR - why\"",
+        ),
+        (
+            RefusalKind::NotAllowed,
+            "0 ConnectionClose { reply_code: 530, reply_text: \"NOT_ALLOWED - why\"",
+        ),
+        (
+            RefusalKind::CommandInvalid,
+            "0 ConnectionClose { reply_code: 503, reply_text: \"COMMAND_INVALID - why\"",
+        ),
+        (
+            RefusalKind::NotImplemented,
+            "0 ConnectionClose { reply_code: 540, reply_text: \"NOT_IMPLEMENTED - why\"",
+        ),
+    ];
+    for (kind, expected) in cases {
+        let mut bench = Bench::open();
+        bench.method(
+            1,
+            QueuePurge {
+                queue: "q",
+                no_wait: false,
+            },
+        );
+        bench.replied(1, Err(Refusal::new(kind, "why")));
+        bench.expect_only(&format!("{expected}, class_id: 50, method_id: 30 }}"));
+    }
+}
+
+#[test]
+fn an_empty_queue_name_is_the_last_declared_one() {
+    let mut bench = Bench::open();
+    bench.method(
+        1,
+        BasicGet {
+            queue: "",
+            no_ack: false,
+        },
+    );
+    bench.expect_only("1 ChannelClose { reply_code: 404, reply_text: \"NOT_FOUND - no previously declared queue\"");
+    let mut bench = Bench::open();
+    ask(
+        &mut bench,
+        &encode(1, QueueDeclare::default()),
+        declared("amq.gen-1"),
+    );
+    let (bind, _) = ask(
+        &mut bench,
+        &encode(
+            1,
+            QueueBind {
+                exchange: "e",
+                ..QueueBind::default()
+            },
+        ),
+        Reply::Done,
+    );
+    assert!(
+        bind.contains("destination: \"amq.gen-1\", to_exchange: false, routing_key: \"amq.gen-1\""),
+        "{bind}"
+    );
+    let (bind, _) = ask(
+        &mut bench,
+        &encode(
+            1,
+            QueueBind {
+                exchange: "e",
+                routing_key: "k",
+                ..QueueBind::default()
+            },
+        ),
+        Reply::Done,
+    );
+    assert!(
+        bind.contains("destination: \"amq.gen-1\", to_exchange: false, routing_key: \"k\""),
+        "{bind}"
+    );
+    let (purge, _) = ask(
+        &mut bench,
+        &encode(1, QueuePurge::default()),
+        Reply::Purged(0),
+    );
+    assert_eq!(purge, "QueuePurge { name: \"amq.gen-1\" }");
+    let (consume, _) = ask(&mut bench, &encode(1, BasicConsume::default()), Reply::Done);
+    assert!(
+        consume.starts_with("Consume { queue: \"amq.gen-1\""),
+        "{consume}"
+    );
+}
+
+#[test]
+fn a_get_is_delivered_with_what_is_left() {
+    let mut bench = Bench::open();
+    bench.method(
+        1,
+        BasicGet {
+            queue: "q",
+            no_ack: false,
+        },
+    );
+    bench.replied(1, Ok(Reply::Got(Box::new(delivery(1, b"hello")), 9)));
+    assert_eq!(
+        bench.frames(),
+        [
+            "1 BasicGetOk { delivery_tag: 1, redelivered: false, exchange: \"x\", routing_key: \"key\", message_count: 9 }",
+            "1 header 5",
+            "1 body 5"
+        ]
+    );
+    assert_eq!(bench.session.description().unacked, 1);
+}
+
+#[test]
+fn a_consumer_tag_is_kept_or_chosen() {
+    let mut bench = Bench::open();
+    bench.consume("mine", false);
+    assert_eq!(
+        bench.frames(),
+        ["1 BasicConsumeOk { consumer_tag: \"mine\" }"]
+    );
+    bench.consume("", false);
+    bench.consume("", false);
+    let frames = bench.frames();
+    assert!(
+        matches!(frames.as_slice(), [first, second] if first != second && first.contains("amq.ctag-")),
+        "{frames:?}"
+    );
+    bench.method(
+        1,
+        BasicConsume {
+            queue: "q",
+            consumer_tag: "mine",
+            ..BasicConsume::default()
+        },
+    );
+    bench.expect_only("0 ConnectionClose { reply_code: 530, reply_text: \"NOT_ALLOWED - attempt to reuse consumer tag 'mine'\"");
+}
+
+#[test]
+fn a_refused_consumer_frees_its_tag() {
+    let mut bench = Bench::open();
+    bench.method(
+        1,
+        BasicConsume {
+            queue: "q",
+            consumer_tag: "c",
+            ..BasicConsume::default()
+        },
+    );
+    bench.replied(
+        1,
+        Err(Refusal::new(
+            RefusalKind::AccessRefused,
+            "queue 'q' in exclusive use",
+        )),
+    );
+    assert_eq!(bench.session.description().consumers, 0);
+    assert!(
+        !bench
+            .calls()
+            .iter()
+            .any(|call| matches!(call, Call::Drop(_))),
+        "it never was"
+    );
+}
+
+#[test]
+fn consumers_of_a_channel_are_bounded() {
+    let mut bench = Bench::open_with(
+        Settings {
+            consumers_per_channel_max: 2,
+            ..Settings::default()
+        },
+        0,
+    );
+    bench.consume("a", false);
+    bench.consume("b", false);
+    bench.frames();
+    bench.method(
+        1,
+        BasicConsume {
+            queue: "q",
+            ..BasicConsume::default()
+        },
+    );
+    bench.expect_only("0 ConnectionClose { reply_code: 530");
+}
+
+#[test]
+fn a_cancel_is_answered_whether_the_tag_is_known_or_not() {
+    let mut bench = Bench::open();
+    let consumer = bench.consume("c", false);
+    bench.deliver(consumer, 1, b"x");
+    bench.frames();
+    bench.calls();
+    bench.method(
+        1,
+        BasicCancel {
+            consumer_tag: "other",
+            no_wait: false,
+        },
+    );
+    bench.expect_only("1 BasicCancelOk { consumer_tag: \"other\" }");
+    assert_eq!(bench.calls(), []);
+    bench.method(
+        1,
+        BasicCancel {
+            consumer_tag: "c",
+            no_wait: false,
+        },
+    );
+    bench.deliver(consumer, 2, b"on its way");
+    bench.replied(1, Ok(Reply::Done));
+    let frames = bench.frames();
+    assert!(
+        frames
+            .first()
+            .is_some_and(|frame| frame.contains("BasicDeliver")),
+        "{frames:?}"
+    );
+    assert_eq!(
+        frames.last().map(String::as_str),
+        Some("1 BasicCancelOk { consumer_tag: \"c\" }")
+    );
+    assert_eq!(
+        bench.session.description().unacked,
+        2,
+        "what was delivered stays unsettled"
+    );
+}
+
+#[test]
+fn a_consumer_that_loses_its_queue_is_told_and_forgotten() {
+    let mut bench = Bench::open();
+    let consumer = bench.consume("c", false);
+    bench.frames();
+    bench.event(Event::ConsumerCancelled {
+        channel: 1,
+        consumer,
+    });
+    bench.expect_only("1 BasicCancel { consumer_tag: \"c\", no_wait: true }");
+    bench.consume("c", false);
+}
+
+#[test]
+fn consume_arguments_are_checked() {
+    let check = |name: &str, value: Value| {
+        let mut arguments = Table::new();
+        arguments.insert(name, value);
+        let bytes = arguments.to_bytes();
+        let mut bench = Bench::open();
+        bench.method(
+            1,
+            BasicConsume {
+                queue: "q",
+                arguments: TableRef::new(&bytes),
+                ..BasicConsume::default()
+            },
+        );
+        match bench.calls().pop() {
+            Some(Call::Request(_, request)) => request,
+            _ => bench.frames().concat(),
+        }
+    };
+    assert!(check("x-priority", Value::I8(-5)).contains("priority: -5"));
+    assert!(
+        check("x-priority", "high".into()).contains(
+            "reply_code: 406, reply_text: \"PRECONDITION_FAILED - invalid arg 'x-priority'"
+        )
+    );
+    assert!(check("x-other", Value::Void).contains("priority: 0, offset: Next"));
+    assert!(check("x-stream-offset", "first".into()).contains("offset: First"));
+    assert!(check("x-stream-offset", "last".into()).contains("offset: Last"));
+    assert!(check("x-stream-offset", "next".into()).contains("offset: Next"));
+    assert!(check("x-stream-offset", Value::I64(42)).contains("offset: Offset(42)"));
+    assert!(check("x-stream-offset", Value::Timestamp(5)).contains("offset: Timestamp(5000)"));
+    assert!(check("x-stream-offset", "soon".into()).contains("reply_code: 406"));
+    assert!(check("x-stream-offset", Value::I64(-1)).contains("reply_code: 406"));
+}
+
+#[test]
+fn direct_replies_have_one_consumer_without_acknowledgement() {
+    let consume = |tag, no_ack| BasicConsume {
+        queue: "amq.rabbitmq.reply-to",
+        consumer_tag: tag,
+        no_ack,
+        ..BasicConsume::default()
+    };
+    let mut bench = Bench::open();
+    bench.method(1, consume("r", false));
+    bench.expect_only("1 ChannelClose { reply_code: 406, reply_text: \"PRECONDITION_FAILED - reply consumer cannot acknowledge\"");
+    let mut bench = Bench::open();
+    bench.method(1, consume("r", true));
+    bench.expect_only("1 BasicConsumeOk { consumer_tag: \"r\" }");
+    let calls = bench.calls();
+    let [Call::OpenReply(1, number)] = calls.as_slice() else {
+        unreachable!("an address is opened, not {calls:?}")
+    };
+    bench.method(
+        1,
+        BasicCancel {
+            consumer_tag: "r",
+            no_wait: false,
+        },
+    );
+    bench.expect_only("1 BasicCancelOk { consumer_tag: \"r\" }");
+    assert_eq!(bench.calls(), [Call::Drop(*number)]);
+    bench.method(1, consume("r", true));
+    bench.frames();
+    bench.method(1, consume("s", true));
+    bench.expect_only("1 ChannelClose { reply_code: 406, reply_text: \"PRECONDITION_FAILED - reply consumer already set\"");
+}
+
+#[test]
+fn the_reply_queue_is_always_declared() {
+    let mut bench = Bench::open();
+    bench.method(
+        1,
+        QueueDeclare {
+            queue: "amq.rabbitmq.reply-to",
+            passive: true,
+            ..QueueDeclare::default()
+        },
+    );
+    bench.expect_only("1 QueueDeclareOk { queue: \"amq.rabbitmq.reply-to\"");
+    assert_eq!(bench.calls(), []);
+}
+
+#[test]
+fn an_answer_of_the_wrong_kind_ends_only_this_connection() {
+    let mut bench = Bench::open();
+    bench.method(
+        1,
+        QueuePurge {
+            queue: "q",
+            no_wait: false,
+        },
+    );
+    bench.replied(1, Ok(Reply::Done));
+    bench.expect_only("0 ConnectionClose { reply_code: 541");
+}
