@@ -329,12 +329,17 @@ impl<L: Log> Shard<L> {
     }
 
     /// Removes every ready message.
-    pub fn purge<S: Sink>(&mut self, place: QueueRef, now_ms: u64, sink: &mut S) -> u64 {
+    ///
+    /// # Errors
+    /// `NotImplemented` for a stream.
+    pub fn purge<S: Sink>(&mut self, place: QueueRef, now_ms: u64, sink: &mut S) -> Result<u64, Refusal> {
         let purged = self.with(place, now_ms, sink, |cell, work| match cell {
-            Cell::Queue(queue) => queue.purge(work.log),
-            Cell::Stream(stream) => stream.purge(work.log),
+            Cell::Queue(queue) => Ok(queue.purge(work.log)),
+            Cell::Stream(_) => {
+                Err(Refusal::new(RefusalKind::NotImplemented, "queue.purge is not possible on a stream; set its retention instead"))
+            }
         });
-        purged.unwrap_or(0)
+        purged.unwrap_or(Ok(0))
     }
 
     /// Deletes a queue and returns its names and how many messages were ready; `None` when it is gone already.
@@ -525,5 +530,9 @@ fn gone() -> Refusal {
     Refusal::new(RefusalKind::NotFound, "the queue was deleted meanwhile")
 }
 
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+pub(crate) mod rig;
 #[cfg(test)]
 mod tests;

@@ -220,19 +220,6 @@ impl<B: Backlog> Stream<B> {
         }
     }
 
-    pub(crate) fn purge<L: Log<Backlog = B>>(&mut self, log: &mut L) -> u64 {
-        let purged = self.statistics().ready;
-        let (first, last) = (self.first(), self.next.saturating_sub(1));
-        if first <= last {
-            log.ack(&mut self.backlog, first, last);
-        }
-        self.tail.clear();
-        self.readers.iter_mut().for_each(|reader| reader.window.clear());
-        self.tail_bytes = 0;
-        self.live_bytes = 0;
-        purged
-    }
-
     pub(crate) fn check_delete(&self, if_unused: bool, if_empty: bool) -> Result<(), Refusal> {
         let refuse = |state: &str| Err(Refusal::precondition(format!("queue '{}' in vhost '{}' {state}", self.name, self.vhost)));
         if if_unused && !self.readers.is_empty() {

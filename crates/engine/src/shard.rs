@@ -285,7 +285,7 @@ impl Shard {
             }
             Letter::Purge { place, connection, channel } => {
                 let purged = core.purge(place, now_ms, outboxes);
-                outboxes.event(connection, Event::Replied { channel, result: Ok(Reply::Purged(purged)) });
+                outboxes.event(connection, Event::Replied { channel, result: purged.map(Reply::Purged) });
             }
             Letter::Delete { place, if_unused, if_empty, answer } => {
                 drop(state);

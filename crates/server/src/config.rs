@@ -119,7 +119,7 @@ pub struct Tls {
 #[derive(Clone, Debug, confique::Config)]
 pub struct Limits {
     /// The greatest body of one message, in bytes.
-    #[config(default = 134_217_728, env = "CHASKI_MAX_MESSAGE_BYTES")]
+    #[config(default = 16_777_216, env = "CHASKI_MAX_MESSAGE_BYTES")]
     pub max_message_bytes: u64,
 
     /// The greatest frame that the server offers, in bytes. 4096 to 1048576.

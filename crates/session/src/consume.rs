@@ -51,41 +51,15 @@ impl Session {
         } else {
             consume.consumer_tag.into()
         };
-        let most = self.settings.consumers_per_channel_max;
+        let is_reply = queue == REPLY_QUEUE;
+        if is_reply {
+            self.check_reply_consumer(number, consume.no_ack)?;
+        }
+        let consumer = self.add_consumer(number, &tag, consume.no_ack)?;
         let Some(channel) = self.channels.find_open(number) else {
             return Ok(());
         };
-        let is_taken = |other: &ConsumerNumber| {
-            self.consumers
-                .find(*other)
-                .is_some_and(|consumer| consumer.tag == tag)
-        };
-        if channel.consumers.iter().any(is_taken) {
-            return Err(Fault::connection(
-                ReplyCode::NotAllowed,
-                format!("attempt to reuse consumer tag '{tag}'"),
-            ));
-        }
-        if queue == REPLY_QUEUE {
-            check_reply_consumer(consume.no_ack, channel.reply.is_some())?;
-        }
-        let is_full = channel.consumers.len() >= most as usize;
-        let consumer = Consumer {
-            channel: number,
-            tag: tag.clone(),
-            no_ack: consume.no_ack,
-        };
-        let added = if is_full {
-            None
-        } else {
-            self.consumers.add(consumer)
-        };
-        let Some(consumer) = added else {
-            let detail = format!("reached maximum ({most}) of consumers per channel");
-            return Err(Fault::connection(ReplyCode::NotAllowed, detail));
-        };
-        channel.consumers.push(consumer);
-        if queue == REPLY_QUEUE {
+        if is_reply {
             let address = port.open_reply_address(number, consumer);
             channel.reply = Some(ReplyConsumer {
                 number: consumer,
@@ -118,6 +92,56 @@ impl Session {
             },
             port,
         );
+        Ok(())
+    }
+
+    /// Gives a consumer its number, if its tag is free and it is not one too many.
+    fn add_consumer(
+        &mut self,
+        number: u16,
+        tag: &Arc<str>,
+        no_ack: bool,
+    ) -> Result<ConsumerNumber, Fault> {
+        let most = self.settings.consumers_per_channel_max;
+        let too_many = || {
+            let detail = format!("reached maximum ({most}) of consumers per channel");
+            Fault::connection(ReplyCode::NotAllowed, detail)
+        };
+        let channel = self.channels.find_open(number).ok_or_else(too_many)?;
+        let is_taken = |other: &ConsumerNumber| {
+            self.consumers
+                .find(*other)
+                .is_some_and(|known| known.tag == *tag)
+        };
+        if channel.consumers.iter().any(is_taken) {
+            let detail = format!("attempt to reuse consumer tag '{tag}'");
+            return Err(Fault::connection(ReplyCode::NotAllowed, detail));
+        }
+        if channel.consumers.len() >= most as usize {
+            return Err(too_many());
+        }
+        let consumer = Consumer {
+            channel: number,
+            tag: tag.clone(),
+            no_ack,
+        };
+        let consumer = self.consumers.add(consumer).ok_or_else(too_many)?;
+        channel.consumers.push(consumer);
+        Ok(consumer)
+    }
+
+    /// Direct replies have one consumer, and nothing to acknowledge.
+    fn check_reply_consumer(&mut self, number: u16, no_ack: bool) -> Result<(), Fault> {
+        if !no_ack {
+            return Err(Fault::precondition("reply consumer cannot acknowledge"));
+        }
+        if self
+            .channels
+            .find_open(number)
+            .is_some_and(|channel| channel.reply.is_some())
+        {
+            return Err(Fault::precondition("reply consumer already set"));
+        }
         Ok(())
     }
 
@@ -180,16 +204,6 @@ impl Session {
         let birth = mix(self.settings.tag_seed ^ self.timers.birth());
         format!("amq.ctag-{:016x}{:08x}", birth, self.tags_generated).into()
     }
-}
-
-fn check_reply_consumer(no_ack: bool, is_set: bool) -> Result<(), Fault> {
-    if !no_ack {
-        return Err(Fault::precondition("reply consumer cannot acknowledge"));
-    }
-    if is_set {
-        return Err(Fault::precondition("reply consumer already set"));
-    }
-    Ok(())
 }
 
 fn priority(arguments: TableRef<'_>, queue: &str) -> Result<i64, Fault> {

@@ -44,17 +44,7 @@ impl Session {
         port: &mut P,
     ) -> Result<(), Fault> {
         let method = decode(payload)?;
-        if let Some(assembly) = self
-            .channels
-            .find_open(number)
-            .and_then(|channel| channel.assembly.as_ref())
-        {
-            return Err(Fault::unexpected_frame(if assembly.has_header() {
-                "expected content body, got non content body frame instead"
-            } else {
-                "expected content header for class 60, got non content header frame instead"
-            }));
-        }
+        self.check_no_content_due(number)?;
         let cause = Cause::of(payload);
         match method {
             Method::BasicPublish(publish) => {
@@ -104,14 +94,34 @@ impl Session {
             Method::ChannelFlow(flow) => self.flow(number, flow),
             Method::ChannelFlowOk(_) => Ok(()),
             Method::ChannelClose(_) => {
-                self.flush_confirms();
-                self.release_channel(number, port);
-                self.channels.remove(number);
-                self.send(number, ChannelCloseOk {});
+                self.close_channel(number, port);
                 Ok(())
             }
             other => self.handle_topology(number, cause, &other, port),
         }
+    }
+
+    /// Between a publish and the end of its content no other method may come.
+    fn check_no_content_due(&mut self, number: u16) -> Result<(), Fault> {
+        if let Some(assembly) = self
+            .channels
+            .find_open(number)
+            .and_then(|channel| channel.assembly.as_ref())
+        {
+            return Err(Fault::unexpected_frame(if assembly.has_header() {
+                "expected content body, got non content body frame instead"
+            } else {
+                "expected content header for class 60, got non content header frame instead"
+            }));
+        }
+        Ok(())
+    }
+
+    fn close_channel<P: Port>(&mut self, number: u16, port: &mut P) {
+        self.flush_confirms();
+        self.release_channel(number, port);
+        self.channels.remove(number);
+        self.send(number, ChannelCloseOk {});
     }
 
     fn select_confirms(&mut self, number: u16, select: ConfirmSelect) -> Result<(), Fault> {

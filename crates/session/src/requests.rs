@@ -45,6 +45,9 @@ pub(crate) struct Outstanding {
     pub(crate) cause: Cause,
 }
 
+/// A request, whether its answer is unwanted, and what to remember of it.
+type Prepared = (Ask, bool, Request);
+
 impl Session {
     /// Hands a request down and remembers it.
     pub(crate) fn ask<P: Port>(
@@ -66,10 +69,6 @@ impl Session {
     }
 
     /// The methods of the classes exchange and queue; any other is not for clients to send here.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "whatever has no request is refused in the same words"
-    )]
     pub(crate) fn handle_topology<P: Port>(
         &mut self,
         number: u16,
@@ -77,43 +76,32 @@ impl Session {
         method: &Method<'_>,
         port: &mut P,
     ) -> Result<(), Fault> {
-        let (ask, no_wait, request) = match method {
-            Method::ExchangeDeclare(declare) => (
-                Ask::ExchangeDeclare,
-                declare.no_wait,
-                exchange_declare(declare)?,
-            ),
-            Method::ExchangeDelete(delete) => {
-                let request = Request::ExchangeDelete {
-                    name: clean(delete.exchange),
-                    if_unused: delete.if_unused,
-                };
-                (Ask::ExchangeDelete, delete.no_wait, request)
-            }
-            Method::ExchangeBind(bind) => {
-                let request = exchange_binding(
-                    false,
-                    bind.source,
-                    bind.destination,
-                    bind.routing_key,
-                    bind.arguments,
-                )?;
-                (Ask::ExchangeBind, bind.no_wait, request)
-            }
-            Method::ExchangeUnbind(bind) => {
-                let request = exchange_binding(
-                    true,
-                    bind.source,
-                    bind.destination,
-                    bind.routing_key,
-                    bind.arguments,
-                )?;
-                (Ask::ExchangeUnbind, bind.no_wait, request)
-            }
-            Method::QueueDeclare(declare) if declare.queue == REPLY_QUEUE => {
-                self.declare_reply_queue(number, declare);
-                return Ok(());
-            }
+        if let Method::QueueDeclare(declare) = method
+            && declare.queue == REPLY_QUEUE
+        {
+            self.declare_reply_queue(number, declare);
+            return Ok(());
+        }
+        let found = match exchange_request(method)? {
+            Some(found) => Some(found),
+            None => self.queue_request(number, method)?,
+        };
+        let Some((ask, no_wait, request)) = found else {
+            let detail = format!("{} is not for clients to send on a channel", method.name());
+            return Err(Fault::connection(ReplyCode::CommandInvalid, detail));
+        };
+        self.ask(number, ask, no_wait, cause, request, port);
+        Ok(())
+    }
+
+    /// The methods of the class queue; `None` for any other.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "one class of many")]
+    fn queue_request(
+        &mut self,
+        number: u16,
+        method: &Method<'_>,
+    ) -> Result<Option<Prepared>, Fault> {
+        Ok(Some(match method {
             Method::QueueDeclare(declare) => {
                 (Ask::QueueDeclare, declare.no_wait, queue_declare(declare)?)
             }
@@ -152,13 +140,8 @@ impl Session {
                 };
                 (Ask::QueueDelete, delete.no_wait, request)
             }
-            other => {
-                let detail = format!("{} is not for clients to send on a channel", other.name());
-                return Err(Fault::connection(ReplyCode::CommandInvalid, detail));
-            }
-        };
-        self.ask(number, ask, no_wait, cause, request, port);
-        Ok(())
+            _ => return Ok(None),
+        }))
     }
 
     /// The pseudo-queue of direct replies is always there.
@@ -214,6 +197,46 @@ impl Session {
         last.map(ToOwned::to_owned)
             .ok_or_else(|| Fault::channel(ReplyCode::NotFound, "no previously declared queue"))
     }
+}
+
+/// The methods of the class exchange; `None` for any other.
+#[expect(clippy::wildcard_enum_match_arm, reason = "one class of many")]
+fn exchange_request(method: &Method<'_>) -> Result<Option<Prepared>, Fault> {
+    Ok(Some(match method {
+        Method::ExchangeDeclare(declare) => (
+            Ask::ExchangeDeclare,
+            declare.no_wait,
+            exchange_declare(declare)?,
+        ),
+        Method::ExchangeDelete(delete) => {
+            let request = Request::ExchangeDelete {
+                name: clean(delete.exchange),
+                if_unused: delete.if_unused,
+            };
+            (Ask::ExchangeDelete, delete.no_wait, request)
+        }
+        Method::ExchangeBind(bind) => {
+            let request = exchange_binding(
+                false,
+                bind.source,
+                bind.destination,
+                bind.routing_key,
+                bind.arguments,
+            )?;
+            (Ask::ExchangeBind, bind.no_wait, request)
+        }
+        Method::ExchangeUnbind(bind) => {
+            let request = exchange_binding(
+                true,
+                bind.source,
+                bind.destination,
+                bind.routing_key,
+                bind.arguments,
+            )?;
+            (Ask::ExchangeUnbind, bind.no_wait, request)
+        }
+        _ => return Ok(None),
+    }))
 }
 
 fn exchange_declare(declare: &ExchangeDeclare<'_>) -> Result<Request, Fault> {

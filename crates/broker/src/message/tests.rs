@@ -46,7 +46,7 @@ fn a_readdressed_message_shares_a_large_body_and_loses_its_expiration() {
     let mut message = Message::new("x".into(), "key", &[0, 0], Body::Share(shared.clone()));
     (message.persistent, message.priority, message.expiration_ms) = (true, 3, Some(5));
     let other = message.readdressed("dlx".into(), "other", &[0, 0]);
-    assert_eq!(other.shared_body().map(Bytes::as_ptr), Some(shared.as_ptr()));
+    assert_eq!(other.shared_body().map(|body| body.as_ptr()), Some(shared.as_ptr()));
     assert_eq!((other.persistent, other.priority, other.expiration_ms), (true, 3, None));
     assert_eq!((&**other.exchange(), other.routing_key()), ("dlx", "other"));
 }

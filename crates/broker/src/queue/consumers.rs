@@ -94,6 +94,9 @@ impl Consumers {
         what: &str,
     ) -> Result<(), Refusal> {
         // An exclusive consumer is alone.
+        if self.single_active && wish.exclusive {
+            return Err(Refusal::access(format!("{what} has a single active consumer; an exclusive one cannot join")));
+        }
         let is_taken = (self.count == 1 && self.iter().any(|other| other.exclusive)) || (wish.exclusive && self.count > 0);
         if is_taken {
             return Err(Refusal::access(format!("{what} in exclusive use")));

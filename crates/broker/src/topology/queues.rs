@@ -212,7 +212,7 @@ fn check_kind(
     if wish.exclusive {
         return refuse("exclusive");
     }
-    if wish.auto_delete && kind == QueueKind::Stream {
+    if wish.auto_delete {
         return refuse("auto-delete");
     }
     if options.priority_max.is_some() {

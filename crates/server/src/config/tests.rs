@@ -63,7 +63,7 @@ fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
     assert_eq!(config.limits.frame_max, 16384);
     assert_eq!(config.limits.channel_max, 20);
     assert_eq!(config.limits.heartbeat_s, 5);
-    assert_eq!(config.limits.max_message_bytes, 128 << 20);
+    assert_eq!(config.limits.max_message_bytes, 16 << 20);
 }
 
 #[test]

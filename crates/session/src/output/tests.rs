@@ -76,6 +76,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn what_is_written_is_what_was_put_in(steps in prop::collection::vec(step(), 1..40)) {
         let mut output = Output::default();
