@@ -105,7 +105,7 @@ def test_quorum_queues_obey_a_shared_prefetch(connection, typed, confirmed):
     channel.basic_qos(prefetch_count=1, global_qos=True)
     inbox = Inbox(channel, queue)
     inbox.wait(1)
-    fence(connection)
+    fence(channel)
     assert inbox.texts == ["one"]
     channel.basic_ack(0, multiple=True)
     inbox.wait(2)

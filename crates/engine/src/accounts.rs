@@ -74,26 +74,39 @@ impl std::fmt::Debug for Accounts {
 }
 
 impl Accounts {
-    pub(crate) fn start(snapshot: &Snapshot, guest: bool) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    pub(crate) fn start(
+        snapshot: &Snapshot,
+        guest: bool,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let (checks, inbox) = mpsc::sync_channel::<Check>(CHECKS_WAITING_MAX);
-        std::thread::Builder::new().name("passwords".into()).spawn(move || {
-            for check in inbox {
-                let is_right = match &check.stored {
-                    Some(stored) => password::verify(&check.password, stored),
-                    // The same work for an account that does not exist: time tells nothing.
-                    None => {
-                        password::verify_absent(&check.password);
-                        false
-                    }
-                };
-                tracing::debug!(login = %check.login, is_right, "password checked");
-                // The peer may have gone meanwhile.
-                let _ = check.answer.send(is_right);
-            }
-        })?;
+        std::thread::Builder::new()
+            .name("passwords".into())
+            .spawn(move || {
+                for check in inbox {
+                    let is_right = match &check.stored {
+                        Some(stored) => password::verify(&check.password, stored),
+                        // The same work for an account that does not exist: time tells nothing.
+                        None => {
+                            password::verify_absent(&check.password);
+                            false
+                        }
+                    };
+                    tracing::debug!(login = %check.login, is_right, "password checked");
+                    // The peer may have gone meanwhile.
+                    let _ = check.answer.send(is_right);
+                }
+            })?;
         let tables = Tables {
-            accounts: snapshot.accounts.iter().map(|account| (account.login.clone(), account.clone())).collect(),
-            permissions: snapshot.permissions.iter().map(|permission| (key(permission), permission.clone())).collect(),
+            accounts: snapshot
+                .accounts
+                .iter()
+                .map(|account| (account.login.clone(), account.clone()))
+                .collect(),
+            permissions: snapshot
+                .permissions
+                .iter()
+                .map(|permission| (key(permission), permission.clone()))
+                .collect(),
             topics: snapshot.topic_permissions.clone(),
         };
         Ok(Self {
@@ -114,17 +127,32 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Denied`]; the same for a wrong password and an account that does not exist, after the same time.
-    pub async fn authenticate(&self, login: &str, password: &str, is_local: bool) -> Result<Login, Denied> {
+    pub async fn authenticate(
+        &self,
+        login: &str,
+        password: &str,
+        is_local: bool,
+    ) -> Result<Login, Denied> {
         let account = self.tables().accounts.get(login).cloned();
         let account = account.filter(|_| login != GUEST || self.guest);
         if login == GUEST && !is_local {
             return Err(Denied::NotLocal);
         }
-        let stored = account.as_ref().map(|account| account.password_hash.clone()).filter(|_| !password.is_empty());
-        let is_proven = stored.as_ref().is_some_and(|stored| self.proven().recalls(login, password, stored));
+        let stored = account
+            .as_ref()
+            .map(|account| account.password_hash.clone())
+            .filter(|_| !password.is_empty());
+        let is_proven = stored
+            .as_ref()
+            .is_some_and(|stored| self.proven().recalls(login, password, stored));
         if !is_proven {
             let (answer, answered) = oneshot::channel();
-            let check = Check { login: login.into(), password: password.into(), stored: stored.clone(), answer };
+            let check = Check {
+                login: login.into(),
+                password: password.into(),
+                stored: stored.clone(),
+                answer,
+            };
             self.checks.try_send(check).map_err(|_| Denied::Busy)?;
             if !answered.await.unwrap_or(false) {
                 return Err(Denied::Credentials);
@@ -134,7 +162,10 @@ impl Accounts {
             }
         }
         let account = account.ok_or(Denied::Credentials)?;
-        Ok(Login { name: login.into(), impersonator: account.tags.iter().any(|tag| tag == "impersonator") })
+        Ok(Login {
+            name: login.into(),
+            impersonator: account.tags.iter().any(|tag| tag == "impersonator"),
+        })
     }
 
     /// The rights of an account in a virtual host; `None` when it has none there.
@@ -142,13 +173,20 @@ impl Accounts {
     pub fn access(&self, login: &Login, vhost: &str) -> Option<Access> {
         let tables = self.tables();
         tables.accounts.get(&*login.name)?;
-        let permission = tables.permissions.get(&(vhost.to_owned(), login.name.to_string()))?;
+        let permission = tables
+            .permissions
+            .get(&(vhost.to_owned(), login.name.to_string()))?;
         let compile = |pattern: &str| Pattern::compile(pattern).ok();
         let expand = |pattern: &str| {
             let escaped = regex_escape(&login.name);
-            pattern.replace("{username}", &escaped).replace("{vhost}", &regex_escape(vhost))
+            pattern
+                .replace("{username}", &escaped)
+                .replace("{vhost}", &regex_escape(vhost))
         };
-        let topics = tables.topics.iter().filter(|topic| topic.vhost == vhost && *topic.login == *login.name);
+        let topics = tables
+            .topics
+            .iter()
+            .filter(|topic| topic.vhost == vhost && *topic.login == *login.name);
         Some(Access {
             login: login.name.clone(),
             vhost: vhost.into(),
@@ -192,12 +230,22 @@ impl Accounts {
 impl Tables {
     fn apply(&mut self, change: &Change) -> Option<String> {
         match change {
-            Change::AccountAdded(account) => drop(self.accounts.insert(account.login.clone(), account.clone())),
-            Change::AccountPassword { login, password_hash } => {
-                self.accounts.get_mut(login)?.password_hash.clone_from(password_hash);
+            Change::AccountAdded(account) => {
+                drop(self.accounts.insert(account.login.clone(), account.clone()))
+            }
+            Change::AccountPassword {
+                login,
+                password_hash,
+            } => {
+                self.accounts
+                    .get_mut(login)?
+                    .password_hash
+                    .clone_from(password_hash);
                 return Some(login.clone());
             }
-            Change::AccountTags { login, tags } => self.accounts.get_mut(login)?.tags.clone_from(tags),
+            Change::AccountTags { login, tags } => {
+                self.accounts.get_mut(login)?.tags.clone_from(tags)
+            }
             Change::AccountDeleted { login } => {
                 self.accounts.remove(login);
                 self.permissions.retain(|(_, owner), _| owner != login);
@@ -207,17 +255,30 @@ impl Tables {
             Change::PermissionSet(permission) => {
                 let before = self.permissions.insert(key(permission), permission.clone());
                 // Rights that were taken away end what was begun with them.
-                return before.filter(|before| before != permission).map(|before| before.login);
+                return before
+                    .filter(|before| before != permission)
+                    .map(|before| before.login);
             }
             Change::PermissionCleared { vhost, login } => {
-                return self.permissions.remove(&(vhost.clone(), login.clone())).map(|before| before.login);
+                return self
+                    .permissions
+                    .remove(&(vhost.clone(), login.clone()))
+                    .map(|before| before.login);
             }
             Change::TopicPermissionSet(topic) => {
                 self.topics.retain(|known| !same_topic(known, topic));
                 self.topics.push(topic.clone());
             }
-            Change::TopicPermissionCleared { vhost, login, exchange } => self.topics.retain(|known| {
-                known.vhost != *vhost || known.login != *login || exchange.as_ref().is_some_and(|name| known.exchange != *name)
+            Change::TopicPermissionCleared {
+                vhost,
+                login,
+                exchange,
+            } => self.topics.retain(|known| {
+                known.vhost != *vhost
+                    || known.login != *login
+                    || exchange
+                        .as_ref()
+                        .is_some_and(|name| known.exchange != *name)
             }),
             Change::VhostDeleted { name } => {
                 self.permissions.retain(|(vhost, _), _| vhost != name);
@@ -264,5 +325,8 @@ pub fn random_name() -> String {
     let mut bytes = [0; 22];
     // Without randomness nothing here is safe, and Linux always has it once it has booted.
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    bytes.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
+    bytes
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+        .collect()
 }

@@ -88,7 +88,12 @@ impl ConnectionTable {
     fn of(&self, is_wanted: impl Fn(&ConnectionInfo) -> bool) -> Vec<ConnectionView> {
         let open = self.lock();
         let wanted = open.iter().filter(|(_, info)| is_wanted(info));
-        let mut views: Vec<_> = wanted.map(|(id, info)| ConnectionView { id: *id, info: info.clone() }).collect();
+        let mut views: Vec<_> = wanted
+            .map(|(id, info)| ConnectionView {
+                id: *id,
+                info: info.clone(),
+            })
+            .collect();
         views.sort_by_key(|view| view.id);
         views
     }
@@ -121,8 +126,16 @@ impl Shard {
     ///
     /// # Errors
     /// [`Denied`].
-    pub async fn authenticate(&self, login: &str, password: &str, is_local: bool) -> Result<Login, Denied> {
-        self.shared.accounts.authenticate(login, password, is_local).await
+    pub async fn authenticate(
+        &self,
+        login: &str,
+        password: &str,
+        is_local: bool,
+    ) -> Result<Login, Denied> {
+        self.shared
+            .accounts
+            .authenticate(login, password, is_local)
+            .await
     }
 
     /// Raises or ends an alarm on the operator's behalf.
@@ -133,7 +146,12 @@ impl Shard {
     /// The names of all virtual hosts.
     #[must_use]
     pub fn vhosts(&self) -> Vec<Name> {
-        self.shared.topology().vhosts().iter().map(|vhost| vhost.name.clone()).collect()
+        self.shared
+            .topology()
+            .vhosts()
+            .iter()
+            .map(|vhost| vhost.name.clone())
+            .collect()
     }
 
     /// Every queue of one virtual host or of all, with how it is doing.
@@ -143,7 +161,10 @@ impl Shard {
         {
             let topology = self.shared.topology();
             let hosts = topology.vhosts();
-            for host in hosts.into_iter().filter(|host| vhost.is_none_or(|name| *host.name == *name)) {
+            for host in hosts
+                .into_iter()
+                .filter(|host| vhost.is_none_or(|name| *host.name == *name))
+            {
                 for queue in host.queues() {
                     places.push(queue.place);
                     views.push(QueueView {
@@ -171,7 +192,8 @@ impl Shard {
         for (shard, wanted) in self.by_shard(places) {
             let (answer, answered) = oneshot::channel();
             let places = wanted.iter().map(|(_, place)| *place).collect();
-            self.shared.post(shard, Letter::Statistics { places, answer });
+            self.shared
+                .post(shard, Letter::Statistics { places, answer });
             for ((index, _), statistics) in wanted.iter().zip(answered.await.unwrap_or_default()) {
                 if let Some(slot) = found.get_mut(*index) {
                     *slot = statistics;
@@ -185,13 +207,19 @@ impl Shard {
     pub async fn consumers(&self) -> Vec<ConsumerView> {
         let places: Vec<_> = {
             let topology = self.shared.topology();
-            topology.vhosts().iter().flat_map(|host| host.queues()).map(|queue| queue.place).collect()
+            topology
+                .vhosts()
+                .iter()
+                .flat_map(|host| host.queues())
+                .map(|queue| queue.place)
+                .collect()
         };
         let mut all = Vec::new();
         for (shard, wanted) in self.by_shard(&places) {
             let (answer, answered) = oneshot::channel();
             let places = wanted.into_iter().map(|(_, place)| place).collect();
-            self.shared.post(shard, Letter::Consumers { places, answer });
+            self.shared
+                .post(shard, Letter::Consumers { places, answer });
             all.extend(answered.await.unwrap_or_default());
         }
         all
@@ -200,9 +228,17 @@ impl Shard {
     fn by_shard(&self, places: &[QueueRef]) -> Vec<(u16, Vec<(usize, QueueRef)>)> {
         let shards = u16::try_from(self.shared.mailboxes.len()).unwrap_or(u16::MAX);
         let wanted = |shard| -> Vec<_> {
-            places.iter().copied().enumerate().filter(|(_, place)| place.shard == shard).collect()
+            places
+                .iter()
+                .copied()
+                .enumerate()
+                .filter(|(_, place)| place.shard == shard)
+                .collect()
         };
-        (0..shards).map(|shard| (shard, wanted(shard))).filter(|(_, wanted)| !wanted.is_empty()).collect()
+        (0..shards)
+            .map(|shard| (shard, wanted(shard)))
+            .filter(|(_, wanted)| !wanted.is_empty())
+            .collect()
     }
 
     /// Every exchange of one virtual host or of all.
@@ -210,17 +246,27 @@ impl Shard {
     pub fn exchanges(&self, vhost: Option<&str>) -> Vec<ExchangeView> {
         let topology = self.shared.topology();
         let hosts = topology.vhosts();
-        let wanted = hosts.into_iter().filter(|host| vhost.is_none_or(|name| *host.name == *name));
-        let view = |host: &broker::topology::Vhost, exchange: &broker::topology::Exchange| ExchangeView {
-            vhost: host.name.clone(),
-            name: exchange.name.clone(),
-            kind: exchange.kind,
-            durable: exchange.durable,
-            auto_delete: exchange.auto_delete,
-            internal: exchange.internal,
-            arguments: exchange.arguments.clone(),
-        };
-        wanted.flat_map(|host| host.exchanges().into_iter().map(|exchange| view(host, exchange)).collect::<Vec<_>>()).collect()
+        let wanted = hosts
+            .into_iter()
+            .filter(|host| vhost.is_none_or(|name| *host.name == *name));
+        let view =
+            |host: &broker::topology::Vhost, exchange: &broker::topology::Exchange| ExchangeView {
+                vhost: host.name.clone(),
+                name: exchange.name.clone(),
+                kind: exchange.kind,
+                durable: exchange.durable,
+                auto_delete: exchange.auto_delete,
+                internal: exchange.internal,
+                arguments: exchange.arguments.clone(),
+            };
+        wanted
+            .flat_map(|host| {
+                host.exchanges()
+                    .into_iter()
+                    .map(|exchange| view(host, exchange))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
     }
 
     /// Every binding of one virtual host or of all, also the default exchange's.
@@ -228,7 +274,11 @@ impl Shard {
     pub fn bindings(&self, vhost: Option<&str>) -> Vec<BindingView> {
         let topology = self.shared.topology();
         let hosts = topology.vhosts();
-        hosts.into_iter().filter(|host| vhost.is_none_or(|name| *host.name == *name)).flat_map(|host| host.bindings()).collect()
+        hosts
+            .into_iter()
+            .filter(|host| vhost.is_none_or(|name| *host.name == *name))
+            .flat_map(|host| host.bindings())
+            .collect()
     }
 
     /// Every open connection.
@@ -241,8 +291,20 @@ impl Shard {
     #[must_use]
     pub fn close_connections(&self, connection: Option<ConnectionId>, reason: &str) -> usize {
         let views = self.shared.connections.of(|_| true);
-        let wanted = views.iter().filter(|view| connection.is_none_or(|id| view.id == id));
-        wanted.map(|view| self.shared.post(view.id.shard(), Letter::Close { connection: Some(view.id), reason: reason.into() })).count()
+        let wanted = views
+            .iter()
+            .filter(|view| connection.is_none_or(|id| view.id == id));
+        wanted
+            .map(|view| {
+                self.shared.post(
+                    view.id.shard(),
+                    Letter::Close {
+                        connection: Some(view.id),
+                        reason: reason.into(),
+                    },
+                )
+            })
+            .count()
     }
 
     /// Makes an operator's changes durable, then acts on them: accounts, rights, virtual hosts, policies.
@@ -262,7 +324,9 @@ impl Shard {
         for change in &changes {
             self.act_on(change);
         }
-        let policies = changes.iter().any(|change| matches!(change, Change::PolicySet(_) | Change::PolicyCleared { .. }));
+        let policies = changes
+            .iter()
+            .any(|change| matches!(change, Change::PolicySet(_) | Change::PolicyCleared { .. }));
         if policies {
             self.follow_policies(&changes);
         }
@@ -273,43 +337,72 @@ impl Shard {
         if let Some(login) = self.shared.accounts.apply(change) {
             for view in self.shared.connections.of(|info| *info.login == *login) {
                 let reason = "the account's rights or password were changed".into();
-                self.shared.post(view.id.shard(), Letter::Close { connection: Some(view.id), reason });
+                self.shared.post(
+                    view.id.shard(),
+                    Letter::Close {
+                        connection: Some(view.id),
+                        reason,
+                    },
+                );
             }
         }
-        match change {
-            Change::VhostAdded { name } => self.shared.topology_mut().add_vhost(name),
-            Change::VhostDeleted { name } => {
-                for view in self.shared.connections.of(|info| *info.vhost == **name) {
-                    let reason = format!("vhost '{name}' is deleted").into();
-                    self.shared.post(view.id.shard(), Letter::Close { connection: Some(view.id), reason });
-                }
-                for place in self.shared.topology_mut().remove_vhost(name) {
-                    let letter = Letter::Delete { place, if_unused: false, if_empty: false, answer: None };
-                    self.shared.post(place.shard, letter);
-                }
-            }
-            _ => {}
+        if let Change::VhostAdded { name } = change {
+            self.shared.topology_mut().add_vhost(name);
+        }
+        if let Change::VhostDeleted { name } = change {
+            self.end_vhost(name);
+        }
+    }
+
+    fn end_vhost(&self, name: &str) {
+        for view in self.shared.connections.of(|info| *info.vhost == *name) {
+            let reason = format!("vhost '{name}' is deleted").into();
+            self.shared.post(
+                view.id.shard(),
+                Letter::Close {
+                    connection: Some(view.id),
+                    reason,
+                },
+            );
+        }
+        for place in self.shared.topology_mut().remove_vhost(name) {
+            let letter = Letter::Delete {
+                place,
+                if_unused: false,
+                if_empty: false,
+                answer: None,
+            };
+            self.shared.post(place.shard, letter);
         }
     }
 
     /// Applies changed policies to the queues and exchanges that they are for.
     fn follow_policies(&self, changes: &[Change]) {
-        let mut stored = self.shared.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stored = self
+            .shared
+            .policies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for change in changes {
-            match change {
-                Change::PolicySet(policy) => {
-                    stored.retain(|known| known.vhost != policy.vhost || known.name != policy.name);
-                    stored.push(policy.clone());
-                }
-                Change::PolicyCleared { vhost, name } => stored.retain(|known| known.vhost != *vhost || known.name != *name),
-                _ => {}
+            if let Change::PolicySet(policy) = change {
+                stored.retain(|known| known.vhost != policy.vhost || known.name != policy.name);
+                stored.push(policy.clone());
+            }
+            if let Change::PolicyCleared { vhost, name } = change {
+                stored.retain(|known| known.vhost != *vhost || known.name != *name);
             }
         }
         for vhost in self.vhosts() {
             let compiled = compile_policies(&stored, &vhost);
             let options = self.shared.topology_mut().set_policies(&vhost, compiled);
             for (place, options) in options {
-                self.shared.post(place.shard, Letter::Configure { place, options: Box::new(options) });
+                self.shared.post(
+                    place.shard,
+                    Letter::Configure {
+                        place,
+                        options: Box::new(options),
+                    },
+                );
             }
         }
     }
@@ -341,7 +434,13 @@ pub(crate) fn compile_policies(policies: &[directory::Policy], vhost: &str) -> V
             directory::ApplyTo::Streams => ApplyTo::QueuesOf(QueueKind::Stream),
         };
         let definition = definition_table(&policy.definition);
-        Policy::new(policy.name.clone(), &policy.pattern, apply_to, policy.priority, &definition)
+        Policy::new(
+            policy.name.clone(),
+            &policy.pattern,
+            apply_to,
+            policy.priority,
+            &definition,
+        )
     };
     let compiled = of_host.filter_map(|policy| match compile(policy) {
         Ok(compiled) => Some(compiled),
@@ -366,7 +465,9 @@ fn definition_table(json: &str) -> Table {
             }
             serde_json::Value::String(text) => drop(table.insert(key, text)),
             serde_json::Value::Bool(flag) => drop(table.insert(key, flag)),
-            serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => {}
+            serde_json::Value::Null
+            | serde_json::Value::Array(_)
+            | serde_json::Value::Object(_) => {}
         }
     }
     table

@@ -53,7 +53,12 @@ pub struct Alarms {
 
 impl Alarms {
     pub(crate) const fn new(limits: AlarmLimits) -> Self {
-        Self { state: AtomicU8::new(0), resident_bytes: AtomicU64::new(0), free_bytes: AtomicU64::new(0), limits }
+        Self {
+            state: AtomicU8::new(0),
+            resident_bytes: AtomicU64::new(0),
+            free_bytes: AtomicU64::new(0),
+            limits,
+        }
     }
 
     /// Says whether publishers are to wait.
@@ -80,16 +85,23 @@ impl Alarms {
     pub fn reason(&self) -> Option<&'static str> {
         match self.state.load(Ordering::Relaxed) {
             0 => None,
-            state if state & (Alarm::Disk.bit() | Alarm::OperatorDisk.bit()) == 0 => Some("low on memory"),
-            state if state & (Alarm::Memory.bit() | Alarm::OperatorMemory.bit()) == 0 => Some("low on disk"),
+            state if state & (Alarm::Disk.bit() | Alarm::OperatorDisk.bit()) == 0 => {
+                Some("low on memory")
+            }
+            state if state & (Alarm::Memory.bit() | Alarm::OperatorMemory.bit()) == 0 => {
+                Some("low on disk")
+            }
             _ => Some("low on memory & disk"),
         }
     }
 
     fn set(&self, alarm: Alarm, is_raised: bool) -> bool {
         let bit = alarm.bit();
-        let before =
-            if is_raised { self.state.fetch_or(bit, Ordering::AcqRel) } else { self.state.fetch_and(!bit, Ordering::AcqRel) };
+        let before = if is_raised {
+            self.state.fetch_or(bit, Ordering::AcqRel)
+        } else {
+            self.state.fetch_and(!bit, Ordering::AcqRel)
+        };
         (before & bit != 0) != is_raised
     }
 }
@@ -101,7 +113,13 @@ impl Shared {
             return;
         }
         let reason = self.alarms.reason();
-        tracing::warn!(?alarm, is_raised, blocked = reason.is_some(), "publishers {}", if is_raised { "wait" } else { "may go on" });
+        tracing::warn!(
+            ?alarm,
+            is_raised,
+            blocked = reason.is_some(),
+            "publishers {}",
+            if is_raised { "wait" } else { "may go on" }
+        );
         for mailbox in &self.mailboxes {
             mailbox.post(Letter::Alarm(reason));
         }
@@ -109,19 +127,35 @@ impl Shared {
 }
 
 /// Looks at memory and disk until the shared state is gone.
-pub(crate) fn watch(shared: &SharedRef, free_bytes: impl Fn() -> Option<u64> + Send + 'static) -> std::io::Result<()> {
+pub(crate) fn watch(
+    shared: &SharedRef,
+    free_bytes: impl Fn() -> Option<u64> + Send + 'static,
+) -> std::io::Result<()> {
     let weak = std::sync::Arc::downgrade(shared);
     let watcher = std::thread::Builder::new().name("alarms".into());
     watcher.spawn(move || {
         while let Some(shared) = weak.upgrade() {
             let limits = shared.alarms.limits;
             if let Some(resident) = resident_bytes() {
-                shared.alarms.resident_bytes.store(resident, Ordering::Relaxed);
-                follow(&shared, Alarm::Memory, resident > limits.memory_high_bytes, resident < limits.memory_resume_bytes);
+                shared
+                    .alarms
+                    .resident_bytes
+                    .store(resident, Ordering::Relaxed);
+                follow(
+                    &shared,
+                    Alarm::Memory,
+                    resident > limits.memory_high_bytes,
+                    resident < limits.memory_resume_bytes,
+                );
             }
             if let Some(free) = free_bytes() {
                 shared.alarms.free_bytes.store(free, Ordering::Relaxed);
-                follow(&shared, Alarm::Disk, free < limits.disk_free_low_bytes, free > limits.disk_free_resume_bytes);
+                follow(
+                    &shared,
+                    Alarm::Disk,
+                    free < limits.disk_free_low_bytes,
+                    free > limits.disk_free_resume_bytes,
+                );
             }
             drop(shared);
             std::thread::sleep(LOOK_INTERVAL);

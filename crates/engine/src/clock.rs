@@ -13,8 +13,13 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started_at_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(0), started: Instant::now() }
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            started_at_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(0),
+            started: Instant::now(),
+        }
     }
 }
 
@@ -22,7 +27,8 @@ impl Clock {
     /// The time now, in milliseconds since 1970.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
-        self.started_at_ms + u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX / 2)
+        self.started_at_ms
+            + u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX / 2)
     }
 
     /// When the clock started, in milliseconds since 1970.

@@ -1,27 +1,21 @@
 //! One connection's end of the engine: batches of input go down, events come back.
 
-use std::cell::RefMut;
+mod batch;
+
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::{Arc, RwLockReadGuard};
+use std::sync::Arc;
 use std::task::Waker;
 
 use broker::access::Access;
-use broker::topology::{Actor, Addressed, RouteCache, Routes, Topology};
-use broker::{
-    Annotation, ConnectionId, ConsumerNumber, Delivery, Event, Message, Name, OutboxGauge, Outcome, Port, Publish, PublishTicket,
-    QueueId, QueueRef, Refusal, Request, Sink,
-};
+use broker::topology::{Actor, RouteCache, Routes};
+use broker::{ConnectionId, ConsumerNumber, Event, Name, OutboxGauge, QueueRef, Refusal, Request};
+
+pub use batch::Batch;
 
 use crate::accounts::Login;
 use crate::mailbox::{Letter, Settlement};
-use crate::reply_address::{PREFIX, Recipient};
-use crate::shard::{Shard, State};
-
-/// The place of deliveries that come from no queue: direct replies.
-const NOWHERE: QueueRef = QueueRef { id: QueueId(0), slot: u32::MAX, shard: 0, epoch: 0 };
-/// Bytes that a delivery adds to its content on the wire, as queues count them.
-const DELIVERY_OVERHEAD: usize = 96;
+use crate::shard::Shard;
 
 /// What listings show of a connection.
 #[derive(Debug, Clone)]
@@ -75,14 +69,25 @@ impl Shard {
     ///
     /// # Errors
     /// `NotAllowed` when the virtual host does not exist or the account has no rights there.
-    pub fn connect(self: &Rc<Self>, login: Login, vhost: &str, info: ConnectionInfo, gauge: Arc<OutboxGauge>) -> Result<Connection, Refusal> {
+    pub fn connect(
+        self: &Rc<Self>,
+        login: Login,
+        vhost: &str,
+        info: ConnectionInfo,
+        gauge: Arc<OutboxGauge>,
+    ) -> Result<Connection, Refusal> {
         let not_allowed = |detail| Refusal::new(broker::RefusalKind::NotAllowed, detail);
         let access_version = self.shared.accounts.version();
         let access = self.shared.accounts.access(&login, vhost);
         if self.shared.topology().vhost(vhost).is_none() {
             return Err(not_allowed(format!("vhost {vhost} not found")));
         }
-        let refused = || not_allowed(format!("access to vhost '{vhost}' refused for user '{}'", login.name));
+        let refused = || {
+            not_allowed(format!(
+                "access to vhost '{vhost}' refused for user '{}'",
+                login.name
+            ))
+        };
         let access = access.ok_or_else(refused)?;
         let id = self.state.borrow_mut().outboxes.open();
         self.shared.connections.insert(id, info);
@@ -124,7 +129,18 @@ impl Connection {
         if self.access_version != self.shard.shared.accounts.version() {
             self.reload_access();
         }
-        let Self { shard, id, access, routes, gauge, consumers, requests, touched, settlements, .. } = self;
+        let Self {
+            shard,
+            id,
+            access,
+            routes,
+            gauge,
+            consumers,
+            requests,
+            touched,
+            settlements,
+            ..
+        } = self;
         let now_ms = shard.shared.clock.now_ms();
         Batch {
             topology: shard.shared.topology(),
@@ -146,10 +162,16 @@ impl Connection {
     fn reload_access(&mut self) {
         self.access_version = self.shard.shared.accounts.version();
         self.routes.clear();
-        match self.shard.shared.accounts.access(&self.login, &self.access.vhost) {
+        match self
+            .shard
+            .shared
+            .accounts
+            .access(&self.login, &self.access.vhost)
+        {
             Some(access) => self.access = access,
             None => {
-                let nothing = || broker::access::Pattern::compile("").expect("the empty pattern compiles");
+                let nothing =
+                    || broker::access::Pattern::compile("").expect("the empty pattern compiles");
                 self.access.configure = nothing();
                 self.access.write = nothing();
                 self.access.read = nothing();
@@ -174,7 +196,11 @@ impl Connection {
     /// Takes the events that have come; when there are none, `waker` is woken by the next.
     pub fn take_events(&mut self, waker: Option<&Waker>) -> Vec<Event> {
         let mut events = std::mem::take(&mut self.spare);
-        self.shard.state.borrow_mut().outboxes.take(self.id, &mut events, waker);
+        self.shard
+            .state
+            .borrow_mut()
+            .outboxes
+            .take(self.id, &mut events, waker);
         if self.syncing > 0 {
             self.count_syncs(&mut events);
         }
@@ -193,7 +219,14 @@ impl Connection {
     fn count_syncs(&mut self, events: &mut Vec<Event>) {
         let syncing = &mut self.syncing;
         events.retain(|event| {
-            let is_answer = *syncing > 0 && matches!(event, Event::Replied { result: Ok(broker::Reply::Done), .. });
+            let is_answer = *syncing > 0
+                && matches!(
+                    event,
+                    Event::Replied {
+                        result: Ok(broker::Reply::Done),
+                        ..
+                    }
+                );
             if is_answer {
                 *syncing -= 1;
             }
@@ -209,14 +242,21 @@ impl Connection {
         let now_ms = self.shard.shared.clock.now_ms();
         let mut places = Routes::new();
         for consumer in self.consumers.values() {
-            if let Consumer::Queue(place) = consumer {
-                if !places.contains(place) {
-                    places.push(*place);
-                }
+            if let Consumer::Queue(place) = consumer
+                && !places.contains(place)
+            {
+                places.push(*place);
             }
         }
         for place in places {
-            self.shard.post(place.shard, Letter::Resume { place, connection: self.id }, now_ms);
+            self.shard.post(
+                place.shard,
+                Letter::Resume {
+                    place,
+                    connection: self.id,
+                },
+                now_ms,
+            );
         }
         self.shard.finish(now_ms);
     }
@@ -232,17 +272,33 @@ impl Connection {
             self.shard.return_undelivered(self.id, event, now_ms);
         }
         for place in std::mem::take(&mut self.exclusive) {
-            let letter = Letter::Delete { place, if_unused: false, if_empty: false, answer: None };
+            let letter = Letter::Delete {
+                place,
+                if_unused: false,
+                if_empty: false,
+                answer: None,
+            };
             self.shard.post(place.shard, letter, now_ms);
         }
         self.shard.shared.connections.remove(self.id);
         self.shard.finish(now_ms);
     }
 
-    pub(crate) fn end_consumer(&self, consumer: ConsumerNumber, kind: Consumer, answer: Option<u16>, now_ms: u64) {
+    pub(crate) fn end_consumer(
+        &self,
+        consumer: ConsumerNumber,
+        kind: Consumer,
+        answer: Option<u16>,
+        now_ms: u64,
+    ) {
         match kind {
             Consumer::Queue(place) => {
-                let letter = Letter::Cancel { place, connection: self.id, consumer, answer };
+                let letter = Letter::Cancel {
+                    place,
+                    connection: self.id,
+                    consumer,
+                    answer,
+                };
                 self.shard.post(place.shard, letter, now_ms);
             }
             Consumer::Replies(name) => self.shard.shared.replies.close(&name),
@@ -250,7 +306,10 @@ impl Connection {
     }
 
     pub(crate) fn actor(&self) -> Actor<'_> {
-        Actor { connection: self.id, access: Some(&self.access) }
+        Actor {
+            connection: self.id,
+            access: Some(&self.access),
+        }
     }
 
     pub(crate) const fn access(&self) -> &Access {
@@ -271,171 +330,5 @@ impl Connection {
 
     pub(crate) fn forget_exclusive(&mut self, place: QueueRef) {
         self.exclusive.retain(|known| *known != place);
-    }
-}
-
-/// One batch of a connection's input.
-pub struct Batch<'a> {
-    topology: RwLockReadGuard<'a, Topology>,
-    state: RefMut<'a, State>,
-    shard: &'a Rc<Shard>,
-    id: ConnectionId,
-    access: &'a Access,
-    routes: &'a mut RouteCache,
-    gauge: &'a Arc<OutboxGauge>,
-    consumers: &'a mut HashMap<ConsumerNumber, Consumer>,
-    requests: &'a mut Vec<(u16, Request)>,
-    touched: &'a mut Routes,
-    settlements: &'a mut Vec<Vec<Settlement>>,
-    now_ms: u64,
-}
-
-impl std::fmt::Debug for Batch<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Batch").field("connection", &self.id).finish_non_exhaustive()
-    }
-}
-
-impl Batch<'_> {
-    /// The time that holds for the whole batch, in milliseconds since 1970.
-    #[must_use]
-    pub const fn now_ms(&self) -> u64 {
-        self.now_ms
-    }
-
-    /// Ends the batch: queues that settlements touched go on, letters go out, the log's batch is handed to the committer.
-    pub fn finish(mut self) {
-        self.flush_settlements();
-        let Self { topology, state, shard, now_ms, .. } = self;
-        drop(topology);
-        drop(state);
-        shard.finish(now_ms);
-    }
-
-    /// Hands settlements for other shards over, so that whatever follows comes after them.
-    fn flush_settlements(&mut self) {
-        let State { core, outboxes, .. } = &mut *self.state;
-        for place in self.touched.drain(..) {
-            core.after_settle(place, self.now_ms, outboxes);
-        }
-        for (shard, settlements) in self.settlements.iter_mut().enumerate() {
-            if !settlements.is_empty() {
-                if let Some(letters) = outboxes.letters.get_mut(shard) {
-                    letters.push(Letter::Settle { connection: self.id, settlements: std::mem::take(settlements) });
-                }
-            }
-        }
-    }
-
-    fn reply_directly(&mut self, publish: &Publish<'_>) -> u32 {
-        let Some(recipient) = self.shard.shared.replies.find(publish.routing_key) else { return 0 };
-        let message = message_of(publish, &"".into());
-        recipient.gauge.add(message.body_length() + message.properties().len() + DELIVERY_OVERHEAD);
-        let delivery =
-            Delivery { queue: NOWHERE, sequence: 0, message, redelivered: false, annotation: Annotation::None };
-        let event = Event::Deliver { channel: recipient.channel, consumer: recipient.consumer, delivery };
-        self.state.outboxes.event(recipient.connection, event);
-        if let Some(number) = publish.number {
-            let event = Event::Confirmed { channel: publish.channel, first: number, last: number, rejected: false };
-            self.state.outboxes.event(self.id, event);
-        }
-        1
-    }
-}
-
-fn message_of(publish: &Publish<'_>, exchange: &Name) -> Arc<Message> {
-    let mut message = Message::new(exchange.clone(), publish.routing_key, publish.forwarded, publish.body.clone());
-    message.persistent = publish.persistent;
-    message.priority = publish.priority;
-    message.expiration_ms = publish.expiration_ms;
-    Arc::new(message)
-}
-
-impl Port for Batch<'_> {
-    #[inline]
-    fn publish(&mut self, publish: &Publish<'_>) -> Result<u32, Refusal> {
-        if publish.exchange.is_empty() && publish.routing_key.len() > PREFIX.len() && publish.routing_key.starts_with(PREFIX) {
-            return Ok(self.reply_directly(publish));
-        }
-        let actor = Actor { connection: self.id, access: Some(self.access) };
-        let addressed =
-            Addressed { exchange: publish.exchange, routing_key: publish.routing_key, properties: publish.properties };
-        let (exchange, routes) = self.routes.route(&self.topology, &self.access.vhost, &addressed, &actor)?;
-        if routes.is_empty() {
-            return Ok(0);
-        }
-        let message = message_of(publish, exchange);
-        let ticket =
-            publish.number.map(|number| PublishTicket { connection: self.id, channel: publish.channel, number });
-        let State { core, outboxes, .. } = &mut *self.state;
-        if routes.iter().all(|target| target.shard == self.shard.index) {
-            core.publish(routes, &message, ticket, self.now_ms, outboxes);
-            return Ok(1);
-        }
-        let mut shards = 0;
-        for shard in 0..u16::try_from(outboxes.letters.len()).unwrap_or(u16::MAX) {
-            let there: Routes = routes.iter().copied().filter(|target| target.shard == shard).collect();
-            if there.is_empty() {
-                continue;
-            }
-            shards += 1;
-            if shard == self.shard.index {
-                core.publish(&there, &message, ticket, self.now_ms, outboxes);
-            } else if let Some(letters) = outboxes.letters.get_mut(usize::from(shard)) {
-                letters.push(Letter::Publish { targets: there, message: message.clone(), ticket });
-            }
-        }
-        Ok(shards)
-    }
-
-    #[inline]
-    fn settle(&mut self, queue: QueueRef, consumer: Option<ConsumerNumber>, sequence: u64, outcome: Outcome) {
-        if queue.shard == self.shard.index {
-            let State { core, outboxes, .. } = &mut *self.state;
-            core.settle(queue, self.id, consumer, sequence, outcome, self.now_ms, outboxes);
-            if self.touched.last() != Some(&queue) && !self.touched.contains(&queue) {
-                self.touched.push(queue);
-            }
-        } else if let Some(settlements) = self.settlements.get_mut(usize::from(queue.shard)) {
-            settlements.push(Settlement { place: queue, consumer, sequence, outcome });
-        }
-    }
-
-    fn request(&mut self, channel: u16, request: Request) {
-        self.flush_settlements();
-        self.requests.push((channel, request));
-    }
-
-    fn drop_consumer(&mut self, consumer: ConsumerNumber) {
-        match self.consumers.remove(&consumer) {
-            Some(Consumer::Queue(place)) if place.shard == self.shard.index => {
-                let State { core, outboxes, .. } = &mut *self.state;
-                core.cancel(place, self.id, consumer, self.now_ms, outboxes);
-            }
-            Some(Consumer::Queue(place)) => {
-                if let Some(letters) = self.state.outboxes.letters.get_mut(usize::from(place.shard)) {
-                    letters.push(Letter::Cancel { place, connection: self.id, consumer, answer: None });
-                }
-            }
-            Some(Consumer::Replies(name)) => self.shard.shared.replies.close(&name),
-            None => {}
-        }
-    }
-
-    fn resume(&mut self, consumer: ConsumerNumber) {
-        let Some(Consumer::Queue(place)) = self.consumers.get(&consumer) else { return };
-        let place = *place;
-        let State { core, outboxes, .. } = &mut *self.state;
-        if place.shard == self.shard.index {
-            core.resume(place, self.id, self.now_ms, outboxes);
-        } else if let Some(letters) = outboxes.letters.get_mut(usize::from(place.shard)) {
-            letters.push(Letter::Resume { place, connection: self.id });
-        }
-    }
-
-    fn open_reply_address(&mut self, channel: u16, consumer: ConsumerNumber) -> String {
-        let name = self.shard.shared.replies.open(Recipient { connection: self.id, channel, consumer, gauge: self.gauge.clone() });
-        self.consumers.insert(consumer, Consumer::Replies(name.clone()));
-        name
     }
 }

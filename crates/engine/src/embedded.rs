@@ -42,18 +42,28 @@ impl EmbeddedLog {
 
 impl EmbeddedBacklog {
     pub(crate) fn new(log: QueueLog) -> Self {
-        Self { log: Some(log), exchange: "".into(), read: Vec::new() }
+        Self {
+            log: Some(log),
+            exchange: "".into(),
+            read: Vec::new(),
+        }
     }
 
     /// What a snapshot says of the queue.
     pub(crate) fn state(&mut self, next: u64) -> Option<QueueState<'_>> {
-        self.log.as_mut().map(|log| QueueState { log, next: Sequence(next) })
+        self.log.as_mut().map(|log| QueueState {
+            log,
+            next: Sequence(next),
+        })
     }
 
     fn decode(&mut self, record: SettledRecord) -> Option<Stored> {
         let decoded = record::decode(&record.payload, &mut self.exchange);
         if decoded.is_none() {
-            tracing::error!(sequence = record.sequence.0, "a settled message has an unknown form and is passed over");
+            tracing::error!(
+                sequence = record.sequence.0,
+                "a settled message has an unknown form and is passed over"
+            );
         }
         decoded.map(|decoded| Stored {
             sequence: record.sequence.0,
@@ -80,14 +90,28 @@ impl Log for EmbeddedLog {
 
     fn appended(&self) -> Position {
         let submitted = self.shard.submitted().0;
-        Position(if self.shard.pending_bytes() > 0 { submitted + 1 } else { submitted })
+        Position(if self.shard.pending_bytes() > 0 {
+            submitted + 1
+        } else {
+            submitted
+        })
     }
 
     fn append_message(&mut self, append: &Append<'_>) -> Position {
-        let mut targets: smallvec::SmallVec<[(store::QueueId, Sequence); 4]> = smallvec::SmallVec::new();
-        targets.extend(append.targets.iter().map(|(queue, sequence)| (store::QueueId(queue.0), Sequence(*sequence))));
+        let mut targets: smallvec::SmallVec<[(store::QueueId, Sequence); 4]> =
+            smallvec::SmallVec::new();
+        targets.extend(
+            append
+                .targets
+                .iter()
+                .map(|(queue, sequence)| (store::QueueId(queue.0), Sequence(*sequence))),
+        );
         let header = Header::new(append.message, append.expires_at_ms, append.received_ms);
-        Position(self.shard.append_message(&targets, &header.parts(append.message)).0)
+        Position(
+            self.shard
+                .append_message(&targets, &header.parts(append.message))
+                .0,
+        )
     }
 
     fn ack(&mut self, backlog: &mut EmbeddedBacklog, first: u64, last: u64) {
@@ -107,19 +131,32 @@ impl Log for EmbeddedLog {
         backlog: &mut EmbeddedBacklog,
         messages: &mut dyn Iterator<Item = (Stored, bool)>,
     ) -> Result<(), BacklogError> {
-        let Some(log) = &mut backlog.log else { return Ok(()) };
+        let Some(log) = &mut backlog.log else {
+            return Ok(());
+        };
         let mut messages = messages.peekable();
         while messages.peek().is_some() {
             let mut settling = log.settle(&mut self.shard);
             while settling.bytes() < SETTLE_BYTES {
-                let Some((stored, is_durable)) = messages.next() else { break };
+                let Some((stored, is_durable)) = messages.next() else {
+                    break;
+                };
                 let header = Header::new(&stored.message, stored.expires_at_ms, stored.received_ms);
                 let sequence = Sequence(stored.sequence);
-                settling.push(sequence, is_durable, stored.delivery_count, &header.parts(&stored.message));
+                settling.push(
+                    sequence,
+                    is_durable,
+                    stored.delivery_count,
+                    &header.parts(&stored.message),
+                );
             }
             settling.finish().map_err(|failure| {
                 tracing::warn!(%failure, "messages stay in memory: they could not be settled");
-                if failure.is_disk_full() { BacklogError::Full } else { BacklogError::Failed }
+                if failure.is_disk_full() {
+                    BacklogError::Full
+                } else {
+                    BacklogError::Failed
+                }
             })?;
         }
         Ok(())
@@ -148,7 +185,11 @@ impl Backlog for EmbeddedBacklog {
     fn read(&mut self, from: u64, bytes_max: usize, out: &mut Vec<Stored>) {
         let mut records = std::mem::take(&mut self.read);
         records.clear();
-        if let Some(Err(failure)) = self.log.as_mut().map(|log| log.read(Sequence(from), bytes_max, &mut records)) {
+        if let Some(Err(failure)) = self
+            .log
+            .as_mut()
+            .map(|log| log.read(Sequence(from), bytes_max, &mut records))
+        {
             tracing::error!(%failure, "settled messages cannot be read");
         }
         for record in records.drain(..) {
@@ -179,6 +220,9 @@ impl Backlog for EmbeddedBacklog {
     }
 
     fn first(&self) -> u64 {
-        self.log.as_ref().and_then(QueueLog::first_live).map_or_else(|| self.settled_end(), |first| first.0)
+        self.log
+            .as_ref()
+            .and_then(QueueLog::first_live)
+            .map_or_else(|| self.settled_end(), |first| first.0)
     }
 }

@@ -61,11 +61,17 @@ pub(crate) struct Shared {
 impl Shared {
     /// Reads the topology. A panic while it was written stops the process before anyone can read it.
     pub(crate) fn topology(&self) -> std::sync::RwLockReadGuard<'_, broker::topology::Topology> {
-        self.topology.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.topology
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    pub(crate) fn topology_mut(&self) -> std::sync::RwLockWriteGuard<'_, broker::topology::Topology> {
-        self.topology.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    pub(crate) fn topology_mut(
+        &self,
+    ) -> std::sync::RwLockWriteGuard<'_, broker::topology::Topology> {
+        self.topology
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Posts a letter to a shard.

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use broker::arguments::QueueOptions;
 use broker::shard::{ConsumerView, QueueSpecification};
 use broker::{
-    ConnectionId, ConsumeRequest, ConsumerNumber, Event, Message, Name, Outcome, PublishTicket, QueueRef, QueueStatistics,
+    ConnectionId, ConsumeRequest, ConsumerNumber, Event, Message, Name, Outcome, PublishTicket,
+    QueueRef, QueueStatistics,
 };
 use tokio::sync::{Notify, oneshot};
 
@@ -16,39 +17,97 @@ pub(crate) enum Letter {
     /// A queue to be made.
     Create(Box<QueueSpecification>),
     /// A message for queues of this shard.
-    Publish { targets: broker::topology::Routes, message: Arc<Message>, ticket: Option<PublishTicket> },
+    Publish {
+        targets: broker::topology::Routes,
+        message: Arc<Message>,
+        ticket: Option<PublishTicket>,
+    },
     /// A message that died elsewhere; once it is safe here the sender is told.
-    DeadLetter { targets: broker::topology::Routes, message: Arc<Message>, from: Option<(QueueRef, u64)> },
+    PublishDead {
+        targets: broker::topology::Routes,
+        message: Arc<Message>,
+        from: Option<(QueueRef, u64)>,
+    },
     /// A dead letter is safe on another shard.
     Transferred { place: QueueRef, sequence: u64 },
     /// Settlements, in order.
-    Settle { connection: ConnectionId, settlements: Vec<Settlement> },
+    Settle {
+        connection: ConnectionId,
+        settlements: Vec<Settlement>,
+    },
     /// A consumer to be started.
-    Consume { place: QueueRef, connection: ConnectionId, channel: u16, wish: Box<ConsumeRequest> },
+    Consume {
+        place: QueueRef,
+        connection: ConnectionId,
+        channel: u16,
+        wish: Box<ConsumeRequest>,
+    },
     /// A consumer to be stopped; answered when a channel is given.
-    Cancel { place: QueueRef, connection: ConnectionId, consumer: ConsumerNumber, answer: Option<u16> },
+    Cancel {
+        place: QueueRef,
+        connection: ConnectionId,
+        consumer: ConsumerNumber,
+        answer: Option<u16>,
+    },
     /// A consumer to be served again.
-    Resume { place: QueueRef, connection: ConnectionId },
+    Resume {
+        place: QueueRef,
+        connection: ConnectionId,
+    },
     /// One message to be got.
-    Get { place: QueueRef, connection: ConnectionId, channel: u16, no_ack: bool },
+    Get {
+        place: QueueRef,
+        connection: ConnectionId,
+        channel: u16,
+        no_ack: bool,
+    },
     /// A queue to be purged.
-    Purge { place: QueueRef, connection: ConnectionId, channel: u16 },
+    Purge {
+        place: QueueRef,
+        connection: ConnectionId,
+        channel: u16,
+    },
     /// A queue to be deleted; answered when a channel is given.
-    Delete { place: QueueRef, if_unused: bool, if_empty: bool, answer: Option<(ConnectionId, u16)> },
+    Delete {
+        place: QueueRef,
+        if_unused: bool,
+        if_empty: bool,
+        answer: Option<(ConnectionId, u16)>,
+    },
     /// A declaration of a queue that exists to be answered.
-    Declared { name: Name, place: QueueRef, connection: ConnectionId, channel: u16 },
+    Declared {
+        name: Name,
+        place: QueueRef,
+        connection: ConnectionId,
+        channel: u16,
+    },
     /// An answer once everything before it is durable.
-    Sync { connection: ConnectionId, channel: u16 },
+    Sync {
+        connection: ConnectionId,
+        channel: u16,
+    },
     /// New options for a queue.
-    Configure { place: QueueRef, options: Box<QueueOptions> },
+    Configure {
+        place: QueueRef,
+        options: Box<QueueOptions>,
+    },
     /// How queues are doing, for listings.
-    Statistics { places: Vec<QueueRef>, answer: oneshot::Sender<Vec<Option<QueueStatistics>>> },
+    Statistics {
+        places: Vec<QueueRef>,
+        answer: oneshot::Sender<Vec<Option<QueueStatistics>>>,
+    },
     /// Who consumes, for listings.
-    Consumers { places: Vec<QueueRef>, answer: oneshot::Sender<Vec<ConsumerView>> },
+    Consumers {
+        places: Vec<QueueRef>,
+        answer: oneshot::Sender<Vec<ConsumerView>>,
+    },
     /// Publishers are to wait, or may go on.
     Alarm(Option<&'static str>),
     /// Every connection is to be closed, or the one named.
-    Close { connection: Option<ConnectionId>, reason: Arc<str> },
+    Close {
+        connection: Option<ConnectionId>,
+        reason: Arc<str>,
+    },
 }
 
 /// One settlement.
@@ -79,17 +138,26 @@ impl std::fmt::Debug for Mailbox {
 
 impl Mailbox {
     pub(crate) fn post(&self, letter: Letter) {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
+        self.letters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(letter);
         self.notify.notify_one();
     }
 
     pub(crate) fn post_all(&self, letters: &mut Vec<Letter>) {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner).append(letters);
+        self.letters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .append(letters);
         self.notify.notify_one();
     }
 
     /// Takes everything posted so far, leaving `spare` to be filled next.
     pub(crate) fn take(&self, spare: Vec<Letter>) -> Vec<Letter> {
-        std::mem::replace(&mut *self.letters.lock().unwrap_or_else(PoisonError::into_inner), spare)
+        std::mem::replace(
+            &mut *self.letters.lock().unwrap_or_else(PoisonError::into_inner),
+            spare,
+        )
     }
 }

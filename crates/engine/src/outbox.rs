@@ -31,7 +31,13 @@ pub(crate) struct Outboxes {
 
 impl Outboxes {
     pub(crate) fn new(shard: u16, shards: usize) -> Self {
-        Self { shard, slots: Vec::new(), free: Vec::new(), opened: 0, letters: (0..shards).map(|_| Vec::new()).collect() }
+        Self {
+            shard,
+            slots: Vec::new(),
+            free: Vec::new(),
+            opened: 0,
+            letters: (0..shards).map(|_| Vec::new()).collect(),
+        }
     }
 
     pub(crate) fn open(&mut self) -> ConnectionId {
@@ -40,7 +46,8 @@ impl Outboxes {
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         self.opened += 1;
-        let connection = ConnectionId::new(self.shard, (self.opened << SLOT_BITS) | u64::from(slot));
+        let connection =
+            ConnectionId::new(self.shard, (self.opened << SLOT_BITS) | u64::from(slot));
         if let Some(outbox) = self.slots.get_mut(slot as usize) {
             outbox.connection = Some(connection);
         }
@@ -49,15 +56,24 @@ impl Outboxes {
 
     /// Closes an outbox and returns what was still in it.
     pub(crate) fn close(&mut self, connection: ConnectionId) -> Vec<Event> {
-        let Some(outbox) = self.find(connection) else { return Vec::new() };
+        let Some(outbox) = self.find(connection) else {
+            return Vec::new();
+        };
         let left = std::mem::take(outbox).events;
         self.free.push(slot_of(connection));
         left
     }
 
     /// Swaps a connection's events with an empty vector; leaves the waker to be called when more come.
-    pub(crate) fn take(&mut self, connection: ConnectionId, events: &mut Vec<Event>, waker: Option<&Waker>) {
-        let Some(outbox) = self.find(connection) else { return };
+    pub(crate) fn take(
+        &mut self,
+        connection: ConnectionId,
+        events: &mut Vec<Event>,
+        waker: Option<&Waker>,
+    ) {
+        let Some(outbox) = self.find(connection) else {
+            return;
+        };
         std::mem::swap(&mut outbox.events, events);
         match (waker, &mut outbox.waker) {
             (Some(waker), Some(known)) => known.clone_from(waker),
@@ -67,7 +83,10 @@ impl Outboxes {
     }
 
     pub(crate) fn connections(&self) -> Vec<ConnectionId> {
-        self.slots.iter().filter_map(|outbox| outbox.connection).collect()
+        self.slots
+            .iter()
+            .filter_map(|outbox| outbox.connection)
+            .collect()
     }
 
     pub(crate) fn is_open(&mut self, connection: ConnectionId) -> bool {
@@ -75,7 +94,9 @@ impl Outboxes {
     }
 
     fn find(&mut self, connection: ConnectionId) -> Option<&mut Outbox> {
-        self.slots.get_mut(slot_of(connection) as usize).filter(|outbox| outbox.connection == Some(connection))
+        self.slots
+            .get_mut(slot_of(connection) as usize)
+            .filter(|outbox| outbox.connection == Some(connection))
     }
 }
 
@@ -92,20 +113,35 @@ impl Sink for Outboxes {
             }
             return;
         }
-        let Some(outbox) = self.find(connection) else { return };
-        if outbox.events.is_empty() {
-            if let Some(waker) = outbox.waker.take() {
-                waker.wake();
-            }
+        let Some(outbox) = self.find(connection) else {
+            return;
+        };
+        if outbox.events.is_empty()
+            && let Some(waker) = outbox.waker.take()
+        {
+            waker.wake();
         }
         // Confirms that follow each other become one.
-        if let (Some(Event::Confirmed { channel: on, last: to, rejected: no, .. }), Event::Confirmed { channel, first, last, rejected }) =
-            (outbox.events.last_mut(), &event)
+        if let (
+            Some(Event::Confirmed {
+                channel: on,
+                last: to,
+                rejected: no,
+                ..
+            }),
+            Event::Confirmed {
+                channel,
+                first,
+                last,
+                rejected,
+            },
+        ) = (outbox.events.last_mut(), &event)
+            && *on == *channel
+            && *no == *rejected
+            && *to + 1 == *first
         {
-            if *on == *channel && *no == *rejected && *to + 1 == *first {
-                *to = *last;
-                return;
-            }
+            *to = *last;
+            return;
         }
         outbox.events.push(event);
     }

@@ -23,9 +23,18 @@ pub(crate) struct Header([u8; HEADER_BYTES]);
 impl Header {
     pub(crate) fn new(message: &Message, expires_at_ms: u64, received_ms: u64) -> Self {
         let mut bytes = [0; HEADER_BYTES];
-        let lengths = [short(message.exchange().len()), short(message.routing_key().len())];
+        let lengths = [
+            short(message.exchange().len()),
+            short(message.routing_key().len()),
+        ];
         let properties = u32::try_from(message.properties().len()).unwrap_or(u32::MAX);
-        let head = [VERSION, u8::from(message.persistent) * PERSISTENT, message.priority, lengths[0], lengths[1]];
+        let head = [
+            VERSION,
+            u8::from(message.persistent) * PERSISTENT,
+            message.priority,
+            lengths[0],
+            lengths[1],
+        ];
         bytes[..5].copy_from_slice(&head);
         bytes[5..9].copy_from_slice(&properties.to_le_bytes());
         bytes[9..17].copy_from_slice(&expires_at_ms.to_le_bytes());
@@ -36,8 +45,17 @@ impl Header {
 
     /// The parts of the record, in order.
     pub(crate) fn parts<'a>(&'a self, message: &'a Message) -> [&'a [u8]; 5] {
-        let address = [message.exchange().as_bytes(), message.routing_key().as_bytes()];
-        [&self.0, address[0], address[1], message.properties(), message.body()]
+        let address = [
+            message.exchange().as_bytes(),
+            message.routing_key().as_bytes(),
+        ];
+        [
+            &self.0,
+            address[0],
+            address[1],
+            message.properties(),
+            message.body(),
+        ]
     }
 }
 
@@ -54,7 +72,12 @@ pub(crate) fn decode(payload: &Bytes, exchange: &mut Name) -> Option<Decoded> {
     if header[0] != VERSION {
         return None;
     }
-    let number = |at: usize| header.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+    let number = |at: usize| {
+        header
+            .get(at..at + 8)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u64::from_le_bytes)
+    };
     let properties_length = u32::from_le_bytes(header.get(5..9)?.try_into().ok()?) as usize;
     let key_start = HEADER_BYTES + usize::from(header[3]);
     let properties_start = key_start + usize::from(header[4]);
@@ -66,12 +89,20 @@ pub(crate) fn decode(payload: &Bytes, exchange: &mut Name) -> Option<Decoded> {
     let key = std::str::from_utf8(payload.get(key_start..properties_start)?).ok()?;
     let properties = payload.get(properties_start..body_start)?;
     let body = payload.get(body_start..)?;
-    let body = if body.len() < SHARE_BYTES_MIN { Body::Copy(body) } else { Body::Share(payload.slice(body_start..)) };
+    let body = if body.len() < SHARE_BYTES_MIN {
+        Body::Copy(body)
+    } else {
+        Body::Share(payload.slice(body_start..))
+    };
     let mut message = Message::new(exchange.clone(), key, properties, body);
     message.persistent = header[1] & PERSISTENT != 0;
     message.priority = header[2];
     message.expiration_ms = Some(number(25)?).filter(|expiration| *expiration != NONE);
-    Some(Decoded { message: Arc::new(message), expires_at_ms: number(9)?, received_ms: number(17)? })
+    Some(Decoded {
+        message: Arc::new(message),
+        expires_at_ms: number(9)?,
+        received_ms: number(17)?,
+    })
 }
 
 fn short(length: usize) -> u8 {

@@ -4,7 +4,8 @@ use broker::access::{Resource, Right};
 use broker::shard::QueueSpecification;
 use broker::topology::{BindingView, Change, ExchangeDeclaration, QueueDeclaration, QueueDeclared};
 use broker::{
-    ConnectionId, ConsumeRequest, Event, ExchangeKind, Name, QueueRef, Refusal, RefusalKind, Reply, Request, Sink,
+    ConnectionId, ConsumeRequest, Event, ExchangeKind, Name, QueueRef, Refusal, RefusalKind, Reply,
+    Request, Sink,
 };
 
 use crate::accounts::random_name;
@@ -24,20 +25,49 @@ impl Connection {
     /// Carries out one request.
     pub(crate) fn run_request(&mut self, channel: u16, request: Request, now_ms: u64) {
         let outcome = match request {
-            Request::ExchangeDeclare { name, kind, passive, durable, auto_delete, internal, arguments } => {
+            Request::ExchangeDeclare {
+                name,
+                kind,
+                passive,
+                durable,
+                auto_delete,
+                internal,
+                arguments,
+            } => {
                 if passive {
-                    self.shard().shared.topology().find_exchange(&self.access().vhost, &name).map(|_| Some(Reply::Done))
+                    self.shard()
+                        .shared
+                        .topology()
+                        .find_exchange(&self.access().vhost, &name)
+                        .map(|_| Some(Reply::Done))
                 } else {
                     ExchangeKind::parse(&kind).and_then(|kind| {
-                        let wish = ExchangeDeclaration { name, kind, durable, auto_delete, internal, arguments };
-                        self.modify(channel, |topology, actor, vhost| topology.declare_exchange(vhost, wish, actor))
+                        let wish = ExchangeDeclaration {
+                            name,
+                            kind,
+                            durable,
+                            auto_delete,
+                            internal,
+                            arguments,
+                        };
+                        self.modify(channel, |topology, actor, vhost| {
+                            topology.declare_exchange(vhost, wish, actor)
+                        })
                     })
                 }
             }
-            Request::ExchangeDelete { name, if_unused } => {
-                self.modify(channel, |topology, actor, vhost| topology.delete_exchange(vhost, &name, if_unused, actor))
-            }
-            Request::Bind { unbind, source, destination, to_exchange, routing_key, arguments } => {
+            Request::ExchangeDelete { name, if_unused } => self
+                .modify(channel, |topology, actor, vhost| {
+                    topology.delete_exchange(vhost, &name, if_unused, actor)
+                }),
+            Request::Bind {
+                unbind,
+                source,
+                destination,
+                to_exchange,
+                routing_key,
+                arguments,
+            } => {
                 let binding = BindingView {
                     vhost: self.access().vhost.clone(),
                     source: source.into(),
@@ -47,24 +77,67 @@ impl Connection {
                     arguments,
                 };
                 self.modify(channel, |topology, actor, _| {
-                    if unbind { topology.unbind(binding, actor) } else { topology.bind(binding, actor) }
+                    if unbind {
+                        topology.unbind(binding, actor)
+                    } else {
+                        topology.bind(binding, actor)
+                    }
                 })
             }
-            Request::QueueDeclare { name, passive: true, .. } => self.find_queue(channel, &name, now_ms),
-            Request::QueueDeclare { name, passive: false, durable, exclusive, auto_delete, arguments } => {
+            Request::QueueDeclare {
+                name,
+                passive: true,
+                ..
+            } => self.find_queue(channel, &name, now_ms),
+            Request::QueueDeclare {
+                name,
+                passive: false,
+                durable,
+                exclusive,
+                auto_delete,
+                arguments,
+            } => {
                 let generated = format!("amq.gen-{}", random_name());
-                let wish = QueueDeclaration { name, durable, exclusive, auto_delete, arguments, generated };
+                let wish = QueueDeclaration {
+                    name,
+                    durable,
+                    exclusive,
+                    auto_delete,
+                    arguments,
+                    generated,
+                };
                 self.declare_queue(channel, wish, now_ms)
             }
-            Request::QueueDelete { name, if_unused, if_empty } => self.delete_queue(channel, &name, if_unused, if_empty, now_ms),
+            Request::QueueDelete {
+                name,
+                if_unused,
+                if_empty,
+            } => self.delete_queue(channel, &name, if_unused, if_empty, now_ms),
             Request::QueuePurge { name } => self.usable(&name, Right::Read).map(|place| {
-                self.shard().post(place.shard, Letter::Purge { place, connection: self.id(), channel }, now_ms);
+                self.shard().post(
+                    place.shard,
+                    Letter::Purge {
+                        place,
+                        connection: self.id(),
+                        channel,
+                    },
+                    now_ms,
+                );
                 None
             }),
             Request::Consume { queue, consume } => self.consume(channel, &queue, consume, now_ms),
             Request::Cancel { consumer } => Ok(self.cancel(channel, consumer, now_ms)),
             Request::Get { queue, no_ack } => self.usable(&queue, Right::Read).map(|place| {
-                self.shard().post(place.shard, Letter::Get { place, connection: self.id(), channel, no_ack }, now_ms);
+                self.shard().post(
+                    place.shard,
+                    Letter::Get {
+                        place,
+                        connection: self.id(),
+                        channel,
+                        no_ack,
+                    },
+                    now_ms,
+                );
                 None
             }),
             Request::Sync => Ok(self.sync(channel, now_ms)),
@@ -77,14 +150,22 @@ impl Connection {
     }
 
     fn reply(&self, channel: u16, result: Result<Reply, Refusal>) {
-        self.shard().state.borrow_mut().outboxes.event(self.id(), Event::Replied { channel, result });
+        self.shard()
+            .state
+            .borrow_mut()
+            .outboxes
+            .event(self.id(), Event::Replied { channel, result });
     }
 
     /// Modifies the topology; answers once what is durable of it is on disk.
     fn modify(
         &self,
         channel: u16,
-        operation: impl FnOnce(&mut broker::topology::Topology, &broker::topology::Actor<'_>, &str) -> Result<(), Refusal>,
+        operation: impl FnOnce(
+            &mut broker::topology::Topology,
+            &broker::topology::Actor<'_>,
+            &str,
+        ) -> Result<(), Refusal>,
     ) -> Result<Option<Reply>, Refusal> {
         let (result, changes) = {
             let mut topology = self.shard().shared.topology_mut();
@@ -92,7 +173,8 @@ impl Connection {
             (result, topology.take_changes())
         };
         result?;
-        self.shard().commit_then_answer(changes, Some((self.id(), channel)), Reply::Done);
+        self.shard()
+            .commit_then_answer(changes, Some((self.id(), channel)), Reply::Done);
         Ok(None)
     }
 
@@ -100,16 +182,29 @@ impl Connection {
     fn usable(&self, name: &str, right: Right) -> Result<QueueRef, Refusal> {
         let access = self.access();
         let topology = self.shard().shared.topology();
-        let vhost = topology.vhost(&access.vhost).ok_or_else(|| Refusal::no_queue(name, &access.vhost))?;
+        let vhost = topology
+            .vhost(&access.vhost)
+            .ok_or_else(|| Refusal::no_queue(name, &access.vhost))?;
         access.check(right, Resource::Queue, name)?;
-        vhost.usable_queue(name, &self.actor()).map(|queue| queue.place)
+        vhost
+            .usable_queue(name, &self.actor())
+            .map(|queue| queue.place)
     }
 
     fn find_queue(&self, channel: u16, name: &str, now_ms: u64) -> Result<Option<Reply>, Refusal> {
         if name.starts_with(PREFIX) {
-            let is_alive = name.len() == PREFIX.len() || self.shard().shared.replies.find(name).is_some();
-            let reply = Reply::QueueDeclared { name: name.into(), messages: 0, consumers: 1 };
-            return if is_alive { Ok(Some(reply)) } else { Err(Refusal::no_queue(name, &self.access().vhost)) };
+            let is_alive =
+                name.len() == PREFIX.len() || self.shard().shared.replies.find(name).is_some();
+            let reply = Reply::QueueDeclared {
+                name: name.into(),
+                messages: 0,
+                consumers: 1,
+            };
+            return if is_alive {
+                Ok(Some(reply))
+            } else {
+                Err(Refusal::no_queue(name, &self.access().vhost))
+            };
         }
         let (name, place) = {
             let topology = self.shard().shared.topology();
@@ -119,16 +214,28 @@ impl Connection {
             if ![Right::Write, Right::Read].iter().any(has_any) {
                 access.check(Right::Configure, Resource::Queue, name)?;
             }
-            let vhost = topology.vhost(&access.vhost).ok_or_else(|| Refusal::no_queue(name, &access.vhost))?;
+            let vhost = topology
+                .vhost(&access.vhost)
+                .ok_or_else(|| Refusal::no_queue(name, &access.vhost))?;
             let queue = vhost.usable_queue(name, &self.actor())?;
             (queue.name.clone(), queue.place)
         };
-        let letter = Letter::Declared { name, place, connection: self.id(), channel };
+        let letter = Letter::Declared {
+            name,
+            place,
+            connection: self.id(),
+            channel,
+        };
         self.shard().post(place.shard, letter, now_ms);
         Ok(None)
     }
 
-    fn declare_queue(&mut self, channel: u16, wish: QueueDeclaration, now_ms: u64) -> Result<Option<Reply>, Refusal> {
+    fn declare_queue(
+        &mut self,
+        channel: u16,
+        wish: QueueDeclaration,
+        now_ms: u64,
+    ) -> Result<Option<Reply>, Refusal> {
         let is_exclusive = wish.exclusive;
         let auto_delete = wish.auto_delete;
         let vhost = self.access().vhost.clone();
@@ -138,13 +245,29 @@ impl Connection {
             let declared = topology.declare_queue(&vhost, wish, &self.actor())?;
             let changes = topology.take_changes();
             match declared {
-                QueueDeclared::Existing(name, place) => (Answer::Declared(name, place), changes, None),
+                QueueDeclared::Existing(name, place) => {
+                    (Answer::Declared(name, place), changes, None)
+                }
                 QueueDeclared::Created(name, place, kind, options) => {
-                    let specification =
-                        QueueSpecification { name: name.clone(), vhost, place, kind, auto_delete, options: *options };
+                    let specification = QueueSpecification {
+                        name: name.clone(),
+                        vhost,
+                        place,
+                        kind,
+                        auto_delete,
+                        options: *options,
+                    };
                     // Under the topology's lock: whoever finds the queue from now on posts after this.
                     shard.create(specification, now_ms);
-                    (Answer::Now(Reply::QueueDeclared { name, messages: 0, consumers: 0 }), changes, Some(place))
+                    (
+                        Answer::Now(Reply::QueueDeclared {
+                            name,
+                            messages: 0,
+                            consumers: 0,
+                        }),
+                        changes,
+                        Some(place),
+                    )
                 }
             }
         };
@@ -152,9 +275,17 @@ impl Connection {
             self.add_exclusive(place);
         }
         match answer {
-            Answer::Now(reply) => self.shard().commit_then_answer(changes, Some((self.id(), channel)), reply),
+            Answer::Now(reply) => {
+                self.shard()
+                    .commit_then_answer(changes, Some((self.id(), channel)), reply)
+            }
             Answer::Declared(name, place) => {
-                let letter = Letter::Declared { name, place, connection: self.id(), channel };
+                let letter = Letter::Declared {
+                    name,
+                    place,
+                    connection: self.id(),
+                    channel,
+                };
                 self.shard().post(place.shard, letter, now_ms);
             }
         }
@@ -171,24 +302,51 @@ impl Connection {
     ) -> Result<Option<Reply>, Refusal> {
         let place = match self.usable(name, Right::Configure) {
             Ok(place) => place,
-            Err(refusal) if refusal.kind == RefusalKind::NotFound => return Ok(Some(Reply::Deleted(0))),
+            Err(refusal) if refusal.kind == RefusalKind::NotFound => {
+                return Ok(Some(Reply::Deleted(0)));
+            }
             Err(refusal) => return Err(refusal),
         };
         self.forget_exclusive(place);
         let answer = Some((self.id(), channel));
-        self.shard().post(place.shard, Letter::Delete { place, if_unused, if_empty, answer }, now_ms);
+        self.shard().post(
+            place.shard,
+            Letter::Delete {
+                place,
+                if_unused,
+                if_empty,
+                answer,
+            },
+            now_ms,
+        );
         Ok(None)
     }
 
-    fn consume(&mut self, channel: u16, queue: &str, wish: ConsumeRequest, now_ms: u64) -> Result<Option<Reply>, Refusal> {
+    fn consume(
+        &mut self,
+        channel: u16,
+        queue: &str,
+        wish: ConsumeRequest,
+        now_ms: u64,
+    ) -> Result<Option<Reply>, Refusal> {
         let place = self.usable(queue, Right::Read)?;
         self.add_consumer(wish.consumer, place);
-        let letter = Letter::Consume { place, connection: self.id(), channel, wish: Box::new(wish) };
+        let letter = Letter::Consume {
+            place,
+            connection: self.id(),
+            channel,
+            wish: Box::new(wish),
+        };
         self.shard().post(place.shard, letter, now_ms);
         Ok(None)
     }
 
-    fn cancel(&mut self, channel: u16, consumer: broker::ConsumerNumber, now_ms: u64) -> Option<Reply> {
+    fn cancel(
+        &mut self,
+        channel: u16,
+        consumer: broker::ConsumerNumber,
+        now_ms: u64,
+    ) -> Option<Reply> {
         match self.take_consumer(consumer) {
             Some(kind @ Consumer::Queue(_)) => {
                 self.end_consumer(consumer, kind, Some(channel), now_ms);
@@ -206,7 +364,14 @@ impl Connection {
         let shards = u16::try_from(self.shard().shared.mailboxes.len()).unwrap_or(u16::MAX);
         self.syncing = u32::from(shards);
         for shard in 0..shards {
-            self.shard().post(shard, Letter::Sync { connection: self.id(), channel }, now_ms);
+            self.shard().post(
+                shard,
+                Letter::Sync {
+                    connection: self.id(),
+                    channel,
+                },
+                now_ms,
+            );
         }
         None
     }
@@ -218,15 +383,26 @@ impl Shard {
         if specification.place.shard == self.index {
             self.state.borrow_mut().core.create(specification, now_ms);
         } else {
-            self.shared.post(specification.place.shard, Letter::Create(Box::new(specification)));
+            self.shared.post(
+                specification.place.shard,
+                Letter::Create(Box::new(specification)),
+            );
         }
     }
 
     /// Answers a channel once changes are durable: at once when there are none.
-    pub(crate) fn commit_then_answer(&self, changes: Vec<Change>, answer: Option<(ConnectionId, u16)>, reply: Reply) {
+    pub(crate) fn commit_then_answer(
+        &self,
+        changes: Vec<Change>,
+        answer: Option<(ConnectionId, u16)>,
+        reply: Reply,
+    ) {
         if changes.is_empty() {
             if let Some((connection, channel)) = answer {
-                let event = Event::Replied { channel, result: Ok(reply) };
+                let event = Event::Replied {
+                    channel,
+                    result: Ok(reply),
+                };
                 self.state.borrow_mut().outboxes.event(connection, event);
             }
             return;
@@ -238,11 +414,17 @@ impl Shard {
                 Ok(()) => Ok(reply),
                 Err(error) => {
                     tracing::error!(%error, "a declaration could not be made durable");
-                    Err(Refusal::new(RefusalKind::Unavailable, "the declaration could not be made durable; try again later"))
+                    Err(Refusal::new(
+                        RefusalKind::Unavailable,
+                        "the declaration could not be made durable; try again later",
+                    ))
                 }
             };
             if let (Some(shared), Some((connection, channel))) = (shared.upgrade(), answer) {
-                shared.post(connection.shard(), Letter::Event(connection, Event::Replied { channel, result }));
+                shared.post(
+                    connection.shard(),
+                    Letter::Event(connection, Event::Replied { channel, result }),
+                );
             }
         });
     }
@@ -251,32 +433,44 @@ impl Shard {
 /// The directory's form of a change.
 fn stored(change: Change) -> directory::Change {
     match change {
-        Change::ExchangeDeclared { vhost, name, kind, auto_delete, internal, arguments } => {
-            directory::Change::ExchangeDeclared(directory::Exchange {
-                vhost: vhost.to_string(),
-                name: name.to_string(),
-                kind: kind.name().to_owned(),
-                durable: true,
-                auto_delete,
-                internal,
-                arguments: arguments.to_bytes(),
-            })
-        }
-        Change::ExchangeDeleted { vhost, name } => {
-            directory::Change::ExchangeDeleted { vhost: vhost.to_string(), name: name.to_string() }
-        }
-        Change::QueueDeclared { id, vhost, name, kind, auto_delete, arguments, owner } => {
-            directory::Change::QueueDeclared(directory::Queue {
-                id: id.0,
-                vhost: vhost.to_string(),
-                name: name.to_string(),
-                kind: directory::QueueKind::parse(kind.name()).unwrap_or(directory::QueueKind::Classic),
-                durable: true,
-                auto_delete,
-                arguments: arguments.to_bytes(),
-                owner: owner.map(|owner| owner.to_string()),
-            })
-        }
+        Change::ExchangeDeclared {
+            vhost,
+            name,
+            kind,
+            auto_delete,
+            internal,
+            arguments,
+        } => directory::Change::ExchangeDeclared(directory::Exchange {
+            vhost: vhost.to_string(),
+            name: name.to_string(),
+            kind: kind.name().to_owned(),
+            durable: true,
+            auto_delete,
+            internal,
+            arguments: arguments.to_bytes(),
+        }),
+        Change::ExchangeDeleted { vhost, name } => directory::Change::ExchangeDeleted {
+            vhost: vhost.to_string(),
+            name: name.to_string(),
+        },
+        Change::QueueDeclared {
+            id,
+            vhost,
+            name,
+            kind,
+            auto_delete,
+            arguments,
+            owner,
+        } => directory::Change::QueueDeclared(directory::Queue {
+            id: id.0,
+            vhost: vhost.to_string(),
+            name: name.to_string(),
+            kind: directory::QueueKind::parse(kind.name()).unwrap_or(directory::QueueKind::Classic),
+            durable: true,
+            auto_delete,
+            arguments: arguments.to_bytes(),
+            owner: owner.map(|owner| owner.to_string()),
+        }),
         Change::QueueDeleted { id } => directory::Change::QueueDeleted { id: id.0 },
         Change::Bound(binding) => directory::Change::Bound(stored_binding(binding)),
         Change::Unbound(binding) => directory::Change::Unbound(stored_binding(binding)),

@@ -1,5 +1,7 @@
 //! One shard: its queues, its connections' events, and the turns that move both.
 
+mod letters;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use broker::{ConnectionId, Event, Message, QueueRef, Reply, Sink};
 
 use crate::SharedRef;
 use crate::embedded::EmbeddedLog;
-use crate::mailbox::{Letter, Settlement};
+use crate::mailbox::Letter;
 use crate::outbox::Outboxes;
 
 /// How often a settling that failed, as on a full disk, is tried again.
@@ -43,15 +45,32 @@ pub struct Shard {
 
 impl std::fmt::Debug for Shard {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Shard").field("index", &self.index).finish_non_exhaustive()
+        formatter
+            .debug_struct("Shard")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
     }
 }
 
 impl Shard {
-    pub(crate) fn new(index: u16, shared: SharedRef, core: broker::shard::Shard<EmbeddedLog>) -> Rc<Self> {
+    pub(crate) fn new(
+        index: u16,
+        shared: SharedRef,
+        core: broker::shard::Shard<EmbeddedLog>,
+    ) -> Rc<Self> {
         let outboxes = Outboxes::new(index, shared.mailboxes.len());
-        let state = State { core, outboxes, throttled: Vec::new(), settle_retry_ms: None, armed_ms: None };
-        Rc::new(Self { index, shared, state: RefCell::new(state) })
+        let state = State {
+            core,
+            outboxes,
+            throttled: Vec::new(),
+            settle_retry_ms: None,
+            armed_ms: None,
+        };
+        Rc::new(Self {
+            index,
+            shared,
+            state: RefCell::new(state),
+        })
     }
 
     /// The shard's number.
@@ -73,7 +92,9 @@ impl Shard {
 
     /// Runs the shard until it is dropped: letters, timers, what became durable.
     pub async fn run(self: Rc<Self>) {
-        let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) else { return };
+        let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) else {
+            return;
+        };
         loop {
             self.turn();
             let deadline = self.next_deadline();
@@ -103,7 +124,9 @@ impl Shard {
     /// Does everything that is due.
     pub(crate) fn turn(&self) {
         let now_ms = self.shared.clock.now_ms();
-        let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) else { return };
+        let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) else {
+            return;
+        };
         let mut letters = mailbox.take(Vec::new());
         for letter in letters.drain(..) {
             self.read(letter, now_ms);
@@ -129,12 +152,18 @@ impl Shard {
     /// Settles what keeps the journal from letting go of its oldest file.
     fn settle_for_log(&self, now_ms: u64) {
         let mut state = self.state.borrow_mut();
-        let Some(request) = state.core.log().shard().settle_request() else { return };
+        let Some(request) = state.core.log().shard().settle_request() else {
+            return;
+        };
         if state.settle_retry_ms.is_some_and(|at| at > now_ms) {
             return;
         }
         state.settle_retry_ms = None;
-        if state.core.settle_until(Position(request.position.0)).is_err() {
+        if state
+            .core
+            .settle_until(Position(request.position.0))
+            .is_err()
+        {
             state.settle_retry_ms = Some(now_ms + SETTLE_RETRY_MS);
             return;
         }
@@ -148,7 +177,11 @@ impl Shard {
         for _ in 0..DEAD_LETTER_ROUNDS_MAX {
             let (dead, spent, transferred) = {
                 let mut state = self.state.borrow_mut();
-                (state.core.take_dead_letters(), state.core.take_spent(), state.core.take_transferred())
+                (
+                    state.core.take_dead_letters(),
+                    state.core.take_spent(),
+                    state.core.take_transferred(),
+                )
             };
             if dead.is_empty() && spent.is_empty() && transferred.is_empty() {
                 break;
@@ -174,10 +207,10 @@ impl Shard {
             }
         }
         for (shard, letters) in state.outboxes.letters.iter_mut().enumerate() {
-            if !letters.is_empty() {
-                if let Some(mailbox) = self.shared.mailboxes.get(shard) {
-                    mailbox.post_all(letters);
-                }
+            if !letters.is_empty()
+                && let Some(mailbox) = self.shared.mailboxes.get(shard)
+            {
+                mailbox.post_all(letters);
             }
         }
     }
@@ -186,7 +219,13 @@ impl Shard {
     pub(crate) fn post(&self, shard: u16, letter: Letter, now_ms: u64) {
         if shard == self.index {
             self.read(letter, now_ms);
-        } else if let Some(letters) = self.state.borrow_mut().outboxes.letters.get_mut(usize::from(shard)) {
+        } else if let Some(letters) = self
+            .state
+            .borrow_mut()
+            .outboxes
+            .letters
+            .get_mut(usize::from(shard))
+        {
             letters.push(letter);
         }
     }
@@ -196,13 +235,24 @@ impl Shard {
         let targets = self.dead_letter_targets(letter, &message);
         let mut state = self.state.borrow_mut();
         let State { core, outboxes, .. } = &mut *state;
-        let (local, remote): (Routes, Routes) = targets.iter().copied().partition(|target| target.shard == self.index);
+        let (local, remote): (Routes, Routes) = targets
+            .iter()
+            .copied()
+            .partition(|target| target.shard == self.index);
         core.publish(&local, &message, None, now_ms, outboxes);
         let mut origin = letter.sequence.map(|sequence| (letter.place, sequence));
         for (shard, letters) in outboxes.letters.iter_mut().enumerate() {
-            let there: Routes = remote.iter().copied().filter(|target| usize::from(target.shard) == shard).collect();
+            let there: Routes = remote
+                .iter()
+                .copied()
+                .filter(|target| usize::from(target.shard) == shard)
+                .collect();
             if !there.is_empty() {
-                letters.push(Letter::DeadLetter { targets: there, message: message.clone(), from: origin.take() });
+                letters.push(Letter::PublishDead {
+                    targets: there,
+                    message: message.clone(),
+                    from: origin.take(),
+                });
             }
         }
         // On one shard both ends are in one batch of the log: the letter is not lost and not doubled.
@@ -214,7 +264,9 @@ impl Shard {
     fn dead_letter_targets(&self, letter: &DeadLetter, message: &Message) -> Routes {
         let mut targets = Routes::new();
         let topology = self.shared.topology();
-        let Some(vhost) = topology.vhost(&letter.vhost) else { return targets };
+        let Some(vhost) = topology.vhost(&letter.vhost) else {
+            return targets;
+        };
         if vhost.route_message(message, &mut targets).is_err() {
             return targets;
         }
@@ -227,7 +279,13 @@ impl Shard {
     }
 
     /// Deletes a queue that this shard owns, answering when a channel is given.
-    pub(crate) fn delete(&self, place: QueueRef, if_unused: bool, if_empty: bool, answer: Option<(ConnectionId, u16)>) {
+    pub(crate) fn delete(
+        &self,
+        place: QueueRef,
+        if_unused: bool,
+        if_empty: bool,
+        answer: Option<(ConnectionId, u16)>,
+    ) {
         let deleted = {
             let mut state = self.state.borrow_mut();
             let State { core, outboxes, .. } = &mut *state;
@@ -249,126 +307,10 @@ impl Shard {
 
     fn answer(&self, to: Option<(ConnectionId, u16)>, result: Result<Reply, broker::Refusal>) {
         if let Some((connection, channel)) = to {
-            self.state.borrow_mut().outboxes.event(connection, Event::Replied { channel, result });
+            self.state
+                .borrow_mut()
+                .outboxes
+                .event(connection, Event::Replied { channel, result });
         }
-    }
-
-    fn read(&self, letter: Letter, now_ms: u64) {
-        let mut state = self.state.borrow_mut();
-        let State { core, outboxes, .. } = &mut *state;
-        match letter {
-            Letter::Event(connection, event) => return self.forward(connection, event, state, now_ms),
-            Letter::Create(specification) => core.create(*specification, now_ms),
-            Letter::Publish { targets, message, ticket } => core.publish(&targets, &message, ticket, now_ms, outboxes),
-            Letter::DeadLetter { targets, message, from } => {
-                core.publish(&targets, &message, None, now_ms, outboxes);
-                if let Some((place, sequence)) = from {
-                    core.transferred_when_durable(place, sequence);
-                }
-            }
-            Letter::Transferred { place, sequence } => core.transferred(place, sequence),
-            Letter::Settle { connection, settlements } => settle(core, outboxes, connection, &settlements, now_ms),
-            Letter::Consume { place, connection, channel, wish } => {
-                core.consume(place, connection, channel, &wish, now_ms, outboxes);
-            }
-            Letter::Cancel { place, connection, consumer, answer } => {
-                core.cancel(place, connection, consumer, now_ms, outboxes);
-                if let Some(channel) = answer {
-                    outboxes.event(connection, Event::Replied { channel, result: Ok(Reply::Done) });
-                }
-            }
-            Letter::Resume { place, connection } => core.resume(place, connection, now_ms, outboxes),
-            Letter::Get { place, connection, channel, no_ack } => {
-                let got = core.get(place, connection, no_ack, now_ms, outboxes);
-                let result = got.map(|found| found.map_or(Reply::Empty, |(delivery, left)| Reply::Got(Box::new(delivery), left)));
-                outboxes.event(connection, Event::Replied { channel, result });
-            }
-            Letter::Purge { place, connection, channel } => {
-                let purged = core.purge(place, now_ms, outboxes);
-                outboxes.event(connection, Event::Replied { channel, result: purged.map(Reply::Purged) });
-            }
-            Letter::Delete { place, if_unused, if_empty, answer } => {
-                drop(state);
-                self.delete(place, if_unused, if_empty, answer);
-            }
-            Letter::Declared { name, place, connection, channel } => {
-                let statistics = core.statistics(place, true, now_ms).unwrap_or_default();
-                let reply = Reply::QueueDeclared { name, messages: statistics.ready, consumers: statistics.consumers };
-                outboxes.event(connection, Event::Replied { channel, result: Ok(reply) });
-            }
-            Letter::Sync { connection, channel } => core.sync(connection, channel, outboxes),
-            Letter::Configure { place, options } => core.configure(place, *options, now_ms, outboxes),
-            Letter::Statistics { places, answer } => {
-                let all = places.into_iter().map(|place| core.statistics(place, false, now_ms)).collect();
-                // Whoever asked may have gone.
-                let _ = answer.send(all);
-            }
-            Letter::Consumers { places, answer } => {
-                let _ = answer.send(places.into_iter().flat_map(|place| core.consumers(place)).collect());
-            }
-            Letter::Alarm(reason) => {
-                for connection in outboxes.connections() {
-                    outboxes.event(connection, reason.map_or(Event::Unblocked, Event::Blocked));
-                }
-            }
-            Letter::Close { connection, reason } => {
-                let all = connection.map_or_else(|| outboxes.connections(), |one| vec![one]);
-                for connection in all {
-                    outboxes.event(connection, Event::Close(reason.clone()));
-                }
-            }
-        }
-    }
-
-    /// Passes on an event from another shard; a delivery to a connection that has gone goes back to its queue.
-    fn forward(&self, connection: ConnectionId, event: Event, mut state: std::cell::RefMut<'_, State>, now_ms: u64) {
-        if state.outboxes.is_open(connection) {
-            state.outboxes.event(connection, event);
-            return;
-        }
-        drop(state);
-        self.return_undelivered(connection, event, now_ms);
-    }
-
-    /// Puts back a delivery that nobody will handle any more.
-    pub(crate) fn return_undelivered(&self, connection: ConnectionId, event: Event, now_ms: u64) {
-        let (delivery, consumer) = match event {
-            Event::Deliver { consumer, delivery, .. } => (delivery, Some(consumer)),
-            Event::Replied { result: Ok(Reply::Got(delivery, _)), .. } => (*delivery, None),
-            Event::Replied { .. }
-            | Event::Confirmed { .. }
-            | Event::ConsumerCancelled { .. }
-            | Event::Blocked(_)
-            | Event::Unblocked
-            | Event::Close(_) => return,
-        };
-        let settlement = Settlement {
-            place: delivery.queue,
-            consumer,
-            sequence: delivery.sequence,
-            outcome: broker::Outcome::Recovered,
-        };
-        self.post(delivery.queue.shard, Letter::Settle { connection, settlements: vec![settlement] }, now_ms);
-    }
-}
-
-/// Settles in order, then lets each queue that was concerned go on.
-fn settle(
-    core: &mut broker::shard::Shard<EmbeddedLog>,
-    outboxes: &mut Outboxes,
-    connection: ConnectionId,
-    settlements: &[Settlement],
-    now_ms: u64,
-) {
-    let mut touched = Routes::new();
-    for settlement in settlements {
-        let Settlement { place, consumer, sequence, outcome } = *settlement;
-        core.settle(place, connection, consumer, sequence, outcome, now_ms, outboxes);
-        if !touched.contains(&place) {
-            touched.push(place);
-        }
-    }
-    for place in touched {
-        core.after_settle(place, now_ms, outboxes);
     }
 }

@@ -1,16 +1,16 @@
 //! Opening a data directory: tables, topology, queues with their messages; and closing it.
 
+mod restore;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use broker::Name;
 use broker::log::Stored;
 use broker::shard::QueueSpecification;
-use broker::topology::{Actor, BindingView, ExchangeDeclaration, QueueDeclaration, QueueDeclared, Topology};
-use broker::{ConnectionId, ExchangeKind, Name, QueueId};
-use codec::amqp::field::{Table, TableRef};
-use directory::{Change, CommitError, Directory, Permission, Snapshot, password};
+use directory::{Change, CommitError, Directory, Permission, password};
 use store::disk::RealDisk;
 use store::{Hooks, RecoveredQueue, ShardLog, Store};
 
@@ -83,7 +83,10 @@ pub struct ShardSeed {
 
 impl std::fmt::Debug for ShardSeed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("ShardSeed").field("index", &self.index).finish_non_exhaustive()
+        formatter
+            .debug_struct("ShardSeed")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,16 +113,28 @@ impl Engine {
     /// The directory is locked, damaged beyond starting, or the disk fails.
     pub fn open(options: &Options) -> Result<(Self, Vec<ShardSeed>), EngineError> {
         let shards = usize::from(options.shards.max(1));
-        let store_options =
-            store::Options { shards, journal_bytes: options.journal_bytes, segment_bytes: options.segment_bytes };
-        let hooks = Hooks { failed: Arc::new(|failure| stop_at_once(&failure.to_string())) };
-        let (mut store, recovery) = Store::open(Arc::new(RealDisk::new()), &options.data, store_options, hooks)?;
+        let store_options = store::Options {
+            shards,
+            journal_bytes: options.journal_bytes,
+            segment_bytes: options.segment_bytes,
+        };
+        let hooks = Hooks {
+            failed: Arc::new(|failure| stop_at_once(&failure.to_string())),
+        };
+        let (mut store, recovery) = Store::open(
+            Arc::new(RealDisk::new()),
+            &options.data,
+            store_options,
+            hooks,
+        )?;
         let mut directory = Directory::open(&options.data.join("directory.sqlite"))?;
         let first_password = first_start(&mut directory, options)?;
         let snapshot = directory.load()?;
-        let (topology, specifications) = build_topology(&snapshot, shards, options.queues_max);
+        let (topology, specifications) =
+            restore::build_topology(&snapshot, shards, options.queues_max);
         let accounts = Accounts::start(&snapshot, options.guest).map_err(EngineError::Thread)?;
-        let metadata = Metadata::start(directory, stop_at_once).map_err(|error| EngineError::Thread(error.into()))?;
+        let metadata = Metadata::start(directory, stop_at_once)
+            .map_err(|error| EngineError::Thread(error.into()))?;
         let limits = AlarmLimits {
             memory_high_bytes: options.memory_high_bytes,
             memory_resume_bytes: options.memory_resume_bytes,
@@ -142,7 +157,11 @@ impl Engine {
         for (index, log) in logs.iter_mut().enumerate() {
             let weak = Arc::downgrade(&shared);
             log.set_waker(Arc::new(move || {
-                if let Some(mailbox) = weak.upgrade().as_ref().and_then(|shared| shared.mailboxes.get(index)) {
+                if let Some(mailbox) = weak
+                    .upgrade()
+                    .as_ref()
+                    .and_then(|shared| shared.mailboxes.get(index))
+                {
                     mailbox.notify.notify_one();
                 }
             }));
@@ -150,9 +169,18 @@ impl Engine {
         let store = Arc::new(store);
         let watched = Arc::downgrade(&store);
         let free_bytes = move || watched.upgrade().and_then(|store| store.free_bytes().ok());
-        crate::alarm::watch(&shared, free_bytes).map_err(|error| EngineError::Thread(error.into()))?;
+        crate::alarm::watch(&shared, free_bytes)
+            .map_err(|error| EngineError::Thread(error.into()))?;
         let seeds = sow(&shared, &store, logs, specifications, recovery.queues);
-        Ok((Self { shared, store, first_password, damage: recovery.damage }, seeds))
+        Ok((
+            Self {
+                shared,
+                store,
+                first_password,
+                damage: recovery.damage,
+            },
+            seeds,
+        ))
     }
 
     /// The engine's clock.
@@ -164,7 +192,10 @@ impl Engine {
     /// Tells every connection to close, for a reason that clients are shown.
     pub fn close_connections(&self, reason: &str) {
         for mailbox in &self.shared.mailboxes {
-            mailbox.post(crate::mailbox::Letter::Close { connection: None, reason: reason.into() });
+            mailbox.post(crate::mailbox::Letter::Close {
+                connection: None,
+                reason: reason.into(),
+            });
         }
     }
 
@@ -197,11 +228,21 @@ impl ShardSeed {
     pub fn grow(self) -> Rc<Shard> {
         let now_ms = self.shared.clock.now_ms();
         let mut core = broker::shard::Shard::new(EmbeddedLog::new(self.log, self.store));
-        for Restored { specification, recovered } in self.queues {
+        for Restored {
+            specification,
+            recovered,
+        } in self.queues
+        {
             match recovered {
                 Some(recovered) => {
                     let (next, messages) = (recovered.next.0, stored_messages(&recovered));
-                    core.restore(specification, EmbeddedBacklog::new(recovered.log), next, messages, now_ms);
+                    core.restore(
+                        specification,
+                        EmbeddedBacklog::new(recovered.log),
+                        next,
+                        messages,
+                        now_ms,
+                    );
                 }
                 None => core.create(specification, now_ms),
             }
@@ -212,16 +253,27 @@ impl ShardSeed {
 
 /// What failed on disk may not be written over: the process ends, and recovery decides at the next start.
 fn stop_at_once(failure: &str) {
-    tracing::error!(failure, "the disk failed; stopping at once so that nothing unconfirmed is taken for durable");
-    #[expect(clippy::print_stderr, reason = "the log may go elsewhere, and this must be seen")]
+    tracing::error!(
+        failure,
+        "the disk failed; stopping at once so that nothing unconfirmed is taken for durable"
+    );
+    #[expect(
+        clippy::print_stderr,
+        reason = "the log may go elsewhere, and this must be seen"
+    )]
     {
-        eprintln!("chaski: the disk failed: {failure}. Nothing confirmed is lost; check the disk, then start again.");
+        eprintln!(
+            "chaski: the disk failed: {failure}. Nothing confirmed is lost; check the disk, then start again."
+        );
     }
     std::process::exit(1);
 }
 
 /// Makes the accounts and the virtual host of a new data directory.
-fn first_start(directory: &mut Directory, options: &Options) -> Result<Option<(String, String)>, EngineError> {
+fn first_start(
+    directory: &mut Directory,
+    options: &Options,
+) -> Result<Option<(String, String)>, EngineError> {
     if !directory.load()?.vhosts.is_empty() {
         return Ok(None);
     }
@@ -236,8 +288,13 @@ fn first_start(directory: &mut Directory, options: &Options) -> Result<Option<(S
             tags: vec!["administrator".to_owned()],
         })
     };
-    let mut changes = vec![Change::VhostAdded { name: DEFAULT_VHOST.to_owned() }];
-    for (login, secret) in [(options.administrator.as_str(), secret.as_str()), (GUEST, GUEST)] {
+    let mut changes = vec![Change::VhostAdded {
+        name: DEFAULT_VHOST.to_owned(),
+    }];
+    for (login, secret) in [
+        (options.administrator.as_str(), secret.as_str()),
+        (GUEST, GUEST),
+    ] {
         changes.push(Change::AccountAdded(account(login, secret)?));
         changes.push(Change::PermissionSet(full_rights(login)));
     }
@@ -258,80 +315,6 @@ fn full_rights(login: &str) -> Permission {
     }
 }
 
-/// Puts the stored topology together. What makes no sense any more is named and left out.
-fn build_topology(snapshot: &Snapshot, shards: usize, queues_max: usize) -> (Topology, Vec<QueueSpecification>) {
-    let server = Actor { connection: ConnectionId(u64::MAX), access: None };
-    let next_queue = snapshot.queues.iter().map(|queue| queue.id + 1).max().unwrap_or(1);
-    let mut topology = Topology::new(shards, next_queue);
-    topology.set_queues_max(queues_max);
-    for vhost in &snapshot.vhosts {
-        topology.add_vhost(&vhost.name);
-        topology.set_policies(&vhost.name, crate::administration::compile_policies(&snapshot.policies, &vhost.name));
-    }
-    for exchange in &snapshot.exchanges {
-        let restored = ExchangeKind::parse(&exchange.kind).and_then(|kind| {
-            let wish = ExchangeDeclaration {
-                name: exchange.name.clone(),
-                kind,
-                durable: exchange.durable,
-                auto_delete: exchange.auto_delete,
-                internal: exchange.internal,
-                arguments: table(&exchange.arguments),
-            };
-            topology.declare_exchange(&exchange.vhost, wish, &server)
-        });
-        if let Err(refusal) = restored {
-            tracing::error!(exchange = exchange.name, vhost = exchange.vhost, %refusal, "a stored exchange is left out");
-        }
-    }
-    let mut specifications = Vec::with_capacity(snapshot.queues.len());
-    for queue in &snapshot.queues {
-        let wish = QueueDeclaration {
-            name: queue.name.clone(),
-            durable: true,
-            exclusive: false,
-            auto_delete: queue.auto_delete,
-            arguments: table(&queue.arguments),
-            generated: String::new(),
-        };
-        let owner = queue.owner.as_deref().map(Name::from);
-        match topology.restore_queue(&queue.vhost, QueueId(queue.id), wish, owner) {
-            Ok(QueueDeclared::Created(name, place, kind, options)) => specifications.push(QueueSpecification {
-                name,
-                vhost: queue.vhost.as_str().into(),
-                place,
-                kind,
-                auto_delete: queue.auto_delete,
-                options: *options,
-            }),
-            Ok(QueueDeclared::Existing(..)) => {}
-            Err(refusal) => {
-                tracing::error!(queue = queue.name, vhost = queue.vhost, %refusal, "a stored queue is left out");
-            }
-        }
-    }
-    for binding in &snapshot.bindings {
-        let view = BindingView {
-            vhost: binding.vhost.as_str().into(),
-            source: binding.source.as_str().into(),
-            destination: binding.destination.as_str().into(),
-            to_exchange: binding.destination_kind == directory::DestinationKind::Exchange,
-            routing_key: String::from_utf8_lossy(&binding.routing_key).into(),
-            arguments: table(&binding.arguments),
-        };
-        if let Err(refusal) = topology.bind(view, &server) {
-            tracing::error!(source = binding.source, destination = binding.destination, %refusal, "a stored binding is left out");
-        }
-    }
-    // All of this is on disk already.
-    drop(topology.take_changes());
-    (topology, specifications)
-}
-
-pub(crate) fn table(bytes: &[u8]) -> Table {
-    TableRef::new(bytes).to_owned().unwrap_or_default()
-}
-
 /// Gives every shard its log and its queues. Messages of queues that are not in the directory any more are dropped.
 fn sow(
     shared: &SharedRef,
@@ -340,12 +323,18 @@ fn sow(
     specifications: Vec<QueueSpecification>,
     recovered: Vec<RecoveredQueue>,
 ) -> Vec<ShardSeed> {
-    let mut recovered: HashMap<u64, RecoveredQueue> = recovered.into_iter().map(|queue| (queue.queue.0, queue)).collect();
+    let mut recovered: HashMap<u64, RecoveredQueue> = recovered
+        .into_iter()
+        .map(|queue| (queue.queue.0, queue))
+        .collect();
     let mut queues: Vec<Vec<Restored>> = logs.iter().map(|_| Vec::new()).collect();
     for specification in specifications {
         let kept = recovered.remove(&specification.place.id.0);
         if let Some(queues) = queues.get_mut(usize::from(specification.place.shard)) {
-            queues.push(Restored { specification, recovered: kept });
+            queues.push(Restored {
+                specification,
+                recovered: kept,
+            });
         }
     }
     let mut logs = logs;
@@ -370,7 +359,10 @@ fn stored_messages(recovered: &RecoveredQueue) -> Vec<Stored> {
     let read = recovered.messages.iter().filter_map(|message| {
         let decoded = record::decode(&message.payload, &mut exchange);
         if decoded.is_none() {
-            tracing::error!(sequence = message.sequence.0, "a message has an unknown form and is left out");
+            tracing::error!(
+                sequence = message.sequence.0,
+                "a message has an unknown form and is left out"
+            );
         }
         decoded.map(|decoded| Stored {
             sequence: message.sequence.0,

@@ -26,7 +26,8 @@ const READ_BYTES_MAX: usize = 256 << 10;
 /// Rounds of one turn; then other connections have theirs.
 const ROUNDS_MAX: usize = 8;
 
-type Verdict = Pin<Box<dyn Future<Output = Result<engine::accounts::Login, engine::accounts::Denied>>>>;
+type Verdict =
+    Pin<Box<dyn Future<Output = Result<engine::accounts::Login, engine::accounts::Denied>>>>;
 
 /// Who is connected, and by which door.
 #[derive(Debug, Clone)]
@@ -56,7 +57,12 @@ struct Driver {
 }
 
 /// Serves one connection until it is closed.
-pub(crate) async fn drive(transport: Transport, peer: Peer, shard: Rc<Shard>, settings: Arc<Settings>) {
+pub(crate) async fn drive(
+    transport: Transport,
+    peer: Peer,
+    shard: Rc<Shard>,
+    settings: Arc<Settings>,
+) {
     let gauge = Arc::new(OutboxGauge::default());
     let now_ms = shard.now_ms();
     let mut driver = Driver {
@@ -117,11 +123,16 @@ impl Driver {
 
     /// Does what is due, and sets the alarm for what is next.
     fn check_time(&mut self, context: &mut Context<'_>, now_ms: u64) -> bool {
-        let Some(deadline) = self.session.next_deadline() else { return false };
+        let Some(deadline) = self.session.next_deadline() else {
+            return false;
+        };
         let mut is_due = false;
         if deadline <= now_ms {
             is_due = true;
-            let (session, mut batch) = (&mut self.session, self.connection.as_mut().map(Connection::batch));
+            let (session, mut batch) = (
+                &mut self.session,
+                self.connection.as_mut().map(Connection::batch),
+            );
             session.handle_timeout(now_ms, batch.as_mut());
             if let Some(batch) = batch {
                 batch.finish();
@@ -139,12 +150,19 @@ impl Driver {
     }
 
     fn poll_verdict(&mut self, context: &mut Context<'_>, now_ms: u64) -> bool {
-        let Some(verdict) = &mut self.verdict else { return false };
-        let Poll::Ready(checked) = verdict.as_mut().poll(context) else { return false };
+        let Some(verdict) = &mut self.verdict else {
+            return false;
+        };
+        let Poll::Ready(checked) = verdict.as_mut().poll(context) else {
+            return false;
+        };
         self.verdict = None;
         match checked {
             Ok(login) => {
-                let accepted = Login { name: login.name.clone(), impersonator: login.impersonator };
+                let accepted = Login {
+                    name: login.name.clone(),
+                    impersonator: login.impersonator,
+                };
                 self.login = Some(login);
                 self.session.authenticated(Ok(accepted), now_ms);
             }
@@ -152,7 +170,9 @@ impl Driver {
                 tracing::info!(peer = %self.peer.address, %denied, "login refused");
                 let denied = match denied {
                     engine::accounts::Denied::NotLocal => Denied::LoopbackOnly,
-                    engine::accounts::Denied::Credentials | engine::accounts::Denied::Busy => Denied::Refused,
+                    engine::accounts::Denied::Credentials | engine::accounts::Denied::Busy => {
+                        Denied::Refused
+                    }
                 };
                 self.session.authenticated(Err(denied), now_ms);
             }
@@ -161,7 +181,9 @@ impl Driver {
     }
 
     fn handle_events(&mut self, context: &mut Context<'_>, now_ms: u64) -> bool {
-        let Some(connection) = &mut self.connection else { return false };
+        let Some(connection) = &mut self.connection else {
+            return false;
+        };
         let mut events = connection.take_events(Some(context.waker()));
         if events.is_empty() {
             connection.give_back(events);
@@ -182,7 +204,10 @@ impl Driver {
         self.unwritten += self.session.take_gauge_bytes();
         let mut moved = false;
         while !self.session.output().is_empty() {
-            match self.transport.poll_write(context, self.session.output().chunks()) {
+            match self
+                .transport
+                .poll_write(context, self.session.output().chunks())
+            {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(count)) => self.session.output().advance(count),
                 Poll::Ready(Err(error)) => return Err(error),
@@ -227,14 +252,20 @@ impl Driver {
         let held = std::mem::take(&mut self.input);
         if !held.is_empty() {
             // A frame that is larger than what is held is read in one piece.
-            let whole = usize::try_from(self.session.frame_max()).unwrap_or(READ_BYTES_MAX).min(READ_BYTES_MAX);
+            let whole = usize::try_from(self.session.frame_max())
+                .unwrap_or(READ_BYTES_MAX)
+                .min(READ_BYTES_MAX);
             buffer.reserve(held.len() + wanted.max(whole.saturating_sub(held.len())));
             buffer.extend_from_slice(&held);
         }
         let before = buffer.len();
         match self.transport.poll_read(context, &mut buffer, wanted) {
             Poll::Pending => {
-                self.input = if held.is_empty() { buffer.freeze() } else { held };
+                self.input = if held.is_empty() {
+                    buffer.freeze()
+                } else {
+                    held
+                };
                 return Ok(false);
             }
             Poll::Ready(Ok(0)) => {
@@ -263,14 +294,22 @@ impl Driver {
         let consumed = match &mut self.connection {
             Some(connection) => {
                 let mut batch = connection.batch();
-                let consumed = self.session.handle_input(&self.input, now_ms, Some(&mut batch));
+                let consumed = self
+                    .session
+                    .handle_input(&self.input, now_ms, Some(&mut batch));
                 batch.finish();
                 connection.run_requests();
                 consumed
             }
-            None => self.session.handle_input::<Batch<'_>>(&self.input, now_ms, None),
+            None => self
+                .session
+                .handle_input::<Batch<'_>>(&self.input, now_ms, None),
         };
-        self.input = if consumed >= self.input.len() { Bytes::new() } else { self.input.slice(consumed..) };
+        self.input = if consumed >= self.input.len() {
+            Bytes::new()
+        } else {
+            self.input.slice(consumed..)
+        };
         while let Some(action) = self.session.poll_action() {
             self.act(action, now_ms);
         }
@@ -297,7 +336,10 @@ impl Driver {
 
     fn open(&mut self, vhost: &str) -> Result<(), Refusal> {
         let Some(login) = self.login.clone() else {
-            return Err(Refusal::new(broker::RefusalKind::NotAllowed, "log in first"));
+            return Err(Refusal::new(
+                broker::RefusalKind::NotAllowed,
+                "log in first",
+            ));
         };
         let description = self.session.description();
         let info = ConnectionInfo {
@@ -315,7 +357,9 @@ impl Driver {
 
     /// Gives back what the connection held: unacked messages, consumers, exclusive queues.
     fn close(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
         let now_ms = self.shard.now_ms();
         let mut events = connection.take_events(None);
         let mut batch = connection.batch();

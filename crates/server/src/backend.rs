@@ -9,8 +9,8 @@ use codec::amqp::field::{Table, Value};
 use engine::{Alarm, Shard};
 
 use crate::admin::{
-    self, Backend, BindingRow, ConnectionRow, ConnectionTarget, ConsumerRow, Counts, ErrorCode, ExchangeRow, PageRequest, Plan,
-    QueueRow, Request, Response, Status,
+    self, Backend, BindingRow, ConnectionRow, ConnectionTarget, ConsumerRow, Counts, ErrorCode,
+    ExchangeRow, PageRequest, Plan, QueueRow, Request, Response, Status,
 };
 use crate::tls::TlsAcceptor;
 
@@ -24,16 +24,29 @@ pub(crate) struct Operator {
 
 impl Backend for Operator {
     fn handle(&self, request: Request) -> Pin<Box<dyn Future<Output = Response>>> {
-        let operator =
-            Self { shard: self.shard.clone(), tls: self.tls.clone(), listeners: self.listeners.clone(), ..*self };
+        let operator = Self {
+            shard: self.shard.clone(),
+            tls: self.tls.clone(),
+            listeners: self.listeners.clone(),
+            ..*self
+        };
         Box::pin(async move { operator.answer(request).await })
     }
 }
 
 impl Operator {
-    pub(crate) fn new(shard: Rc<Shard>, tls: Option<TlsAcceptor>, listeners: Vec<(String, String)>) -> Self {
+    pub(crate) fn new(
+        shard: Rc<Shard>,
+        tls: Option<TlsAcceptor>,
+        listeners: Vec<(String, String)>,
+    ) -> Self {
         let started_at_ms = shard.now_ms();
-        Self { shard, tls, listeners, started_at_ms }
+        Self {
+            shard,
+            tls,
+            listeners,
+            started_at_ms,
+        }
     }
 
     async fn answer(&self, request: Request) -> Response {
@@ -43,8 +56,9 @@ impl Operator {
         match planned {
             Ok(Ok(Plan::Change(changes))) => admin::answer_commit(self.shard.commit(changes).await),
             Ok(Ok(Plan::Read)) => match self.shard.snapshot().await {
-                Ok(snapshot) => admin::read(&request, &snapshot)
-                    .unwrap_or_else(|| Response::error(ErrorCode::Invalid, "this request reads nothing")),
+                Ok(snapshot) => admin::read(&request, &snapshot).unwrap_or_else(|| {
+                    Response::error(ErrorCode::Invalid, "this request reads nothing")
+                }),
                 Err(failure) => Response::error(ErrorCode::Failed, failure.to_string()),
             },
             Ok(Ok(Plan::Live)) => self.live(request).await,
@@ -83,7 +97,10 @@ impl Operator {
             | Request::TopicPermissionClear { .. }
             | Request::PolicySet { .. }
             | Request::PolicyClear { .. }
-            | Request::PolicyList { .. } => Response::error(ErrorCode::Invalid, "this request is answered from the directory"),
+            | Request::PolicyList { .. } => Response::error(
+                ErrorCode::Invalid,
+                "this request is answered from the directory",
+            ),
         }
     }
 
@@ -132,7 +149,12 @@ impl Operator {
         let rows = chosen.into_iter().map(|view| BindingRow {
             vhost: view.vhost.to_string(),
             source: view.source.to_string(),
-            destination_kind: if view.to_exchange { "exchange" } else { "queue" }.to_owned(),
+            destination_kind: if view.to_exchange {
+                "exchange"
+            } else {
+                "queue"
+            }
+            .to_owned(),
             destination: view.destination.to_string(),
             routing_key: view.routing_key.to_string(),
             arguments: json_of_table(&view.arguments),
@@ -166,16 +188,26 @@ impl Operator {
             ConnectionTarget::All => None,
             ConnectionTarget::Id(id) => Some(ConnectionId(id)),
         };
-        let closed = self.shard.close_connections(connection, reason.unwrap_or("closed by the operator"));
+        let closed = self
+            .shard
+            .close_connections(connection, reason.unwrap_or("closed by the operator"));
         if closed == 0 && connection.is_some() {
-            return Response::error(ErrorCode::NotFound, "no such connection; `chaski connection list` shows them");
+            return Response::error(
+                ErrorCode::NotFound,
+                "no such connection; `chaski connection list` shows them",
+            );
         }
-        Response::Closed { connections: closed as u64 }
+        Response::Closed {
+            connections: closed as u64,
+        }
     }
 
     async fn consumers(&self, vhost: Option<&str>, page: &PageRequest) -> Response {
         let views = self.shard.consumers().await;
-        let wanted: Vec<_> = views.into_iter().filter(|view| vhost.is_none_or(|name| *view.vhost == *name)).collect();
+        let wanted: Vec<_> = views
+            .into_iter()
+            .filter(|view| vhost.is_none_or(|name| *view.vhost == *name))
+            .collect();
         let (chosen, total) = page.select(&wanted, |view| &view.queue);
         let rows = chosen.into_iter().map(|view| ConsumerRow {
             vhost: view.vhost.to_string(),
@@ -232,7 +264,11 @@ impl Operator {
 }
 
 fn json_of_table(table: &Table) -> serde_json::Value {
-    table.iter().map(|(key, value)| (key.to_owned(), json_of(value))).collect::<serde_json::Map<_, _>>().into()
+    table
+        .iter()
+        .map(|(key, value)| (key.to_owned(), json_of(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn json_of(value: &Value) -> serde_json::Value {

@@ -49,7 +49,10 @@ impl Drop for Place {
 
 impl ConnectionCount {
     pub(crate) fn new(max: u32) -> Self {
-        Self { open: Arc::default(), max }
+        Self {
+            open: Arc::default(),
+            max,
+        }
     }
 
     fn take(&self) -> Option<Place> {
@@ -63,13 +66,23 @@ impl Door {
     ///
     /// # Errors
     /// The address cannot be had.
-    pub(crate) fn open(name: &'static str, address: SocketAddr, tls: bool, shards: u16) -> io::Result<Self> {
+    pub(crate) fn open(
+        name: &'static str,
+        address: SocketAddr,
+        tls: bool,
+        shards: u16,
+    ) -> io::Result<Self> {
         // Sockets that share their port would quietly share it with another server too: ask for it alone first.
         let alone = socket(address, false)?;
         let address = alone.local_addr()?.as_socket().unwrap_or(address);
         drop(alone);
         let sockets = (0..shards.max(1)).map(|_| socket(address, true).map(Into::into));
-        Ok(Self { name, address, tls, sockets: sockets.collect::<io::Result<_>>()? })
+        Ok(Self {
+            name,
+            address,
+            tls,
+            sockets: sockets.collect::<io::Result<_>>()?,
+        })
     }
 
     /// Takes the socket of one shard.
@@ -79,7 +92,11 @@ impl Door {
 }
 
 fn socket(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(is_shared)?;
     socket.set_nonblocking(true)?;
@@ -113,7 +130,15 @@ pub(crate) async fn accept(listener: TcpListener, name: &'static str, reception:
                 };
                 let reception = reception.clone();
                 tokio::task::spawn_local(async move {
-                    welcome(stream, Peer { address, listener: name }, reception).await;
+                    welcome(
+                        stream,
+                        Peer {
+                            address,
+                            listener: name,
+                        },
+                        reception,
+                    )
+                    .await;
                     drop(place);
                 });
             }
@@ -131,14 +156,16 @@ async fn welcome(stream: TcpStream, peer: Peer, reception: Reception) {
     }
     let transport = match &reception.tls {
         None => Transport::Plain(stream),
-        Some(acceptor) => match tokio::time::timeout(TLS_HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
-            Ok(Err(error)) => {
-                tracing::debug!(peer = %peer.address, %error, "TLS handshake failed");
-                return;
+        Some(acceptor) => {
+            match tokio::time::timeout(TLS_HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
+                Ok(Err(error)) => {
+                    tracing::debug!(peer = %peer.address, %error, "TLS handshake failed");
+                    return;
+                }
+                Err(_) => return,
             }
-            Err(_) => return,
-        },
+        }
     };
     drive(transport, peer, reception.shard, reception.settings).await;
 }

@@ -44,7 +44,9 @@ pub enum ServeError {
         source: io::Error,
     },
     /// A listener's address cannot be had.
-    #[error("cannot listen on {address} for {name}: {source}. Another program may have it; choose another with --{name} ADDR:PORT, or close it with --{name} off")]
+    #[error(
+        "cannot listen on {address} for {name}: {source}. Another program may have it; choose another with --{name} ADDR:PORT, or close it with --{name} off"
+    )]
     Listen {
         /// Which listener.
         name: &'static str,
@@ -81,44 +83,75 @@ pub enum ServeError {
 /// [`ServeError`], each one line that says what to do.
 pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
     start_log(&config);
-    let data = |source| ServeError::Data { path: config.data.clone(), source };
+    let data = |source| ServeError::Data {
+        path: config.data.clone(),
+        source,
+    };
     fs::create_dir_all(&config.data).map_err(data)?;
     let shards = config.shard_count();
     let (engine, seeds) = Engine::open(&engine_options(&config, shards))?;
     for damage in &engine.damage {
         tracing::error!(%damage, "the message log is damaged; the rest is served. `chaski doctor` says more");
     }
-    let tls = config.listeners.amqps_address().map(|_| TlsAcceptor::new(&config)).transpose()?;
+    let tls = config
+        .listeners
+        .amqps_address()
+        .map(|_| TlsAcceptor::new(&config))
+        .transpose()?;
     let mut doors = open_doors(&config, shards)?;
-    let admin_socket =
-        admin::bind(&config.data).map_err(|source| ServeError::Admin { path: config.data.clone(), source })?;
+    let admin_socket = admin::bind(&config.data).map_err(|source| ServeError::Admin {
+        path: config.data.clone(),
+        source,
+    })?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let (stop, stopping) = watch::channel(Phase::Running);
     let settings = Arc::new(session_settings(&config));
     let count = ConnectionCount::new(config.limits.max_connections);
     let config = Arc::new(config);
-    let addresses: Vec<_> = doors.iter().map(|door| (door.name.to_owned(), door.address.to_string())).collect();
+    let addresses: Vec<_> = doors
+        .iter()
+        .map(|door| (door.name.to_owned(), door.address.to_string()))
+        .collect();
     let mut admin_socket = Some(admin_socket);
     let mut threads = Vec::new();
     for seed in seeds {
         let work = ShardWork {
             seed,
-            sockets: doors.iter_mut().filter_map(|door| Some((door.name, door.tls, door.take_socket()?))).collect(),
+            sockets: doors
+                .iter_mut()
+                .filter_map(|door| Some((door.name, door.tls, door.take_socket()?)))
+                .collect(),
             settings: settings.clone(),
             count: count.clone(),
             tls: tls.clone(),
-            admin: admin_socket.take().map(|socket| (socket, addresses.clone())),
+            admin: admin_socket
+                .take()
+                .map(|socket| (socket, addresses.clone())),
             stopping: stopping.clone(),
         };
         let name = format!("shard-{}", threads.len());
-        threads.push(std::thread::Builder::new().name(name).spawn(move || run_shard(work))?);
+        threads.push(
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || run_shard(work))?,
+        );
     }
     if options.ready_json {
         announce::ready_json(&doors)?;
     } else {
-        announce::ready(&doors, engine.first_password.as_ref(), config.accounts.guest, &config.data)?;
+        announce::ready(
+            &doors,
+            engine.first_password.as_ref(),
+            config.accounts.guest,
+            &config.data,
+        )?;
     }
-    runtime.block_on(wait_for_end(&engine, tls.as_ref(), &stop, Duration::from_millis(config.limits.shutdown_timeout_ms)))?;
+    runtime.block_on(wait_for_end(
+        &engine,
+        tls.as_ref(),
+        &stop,
+        Duration::from_millis(config.limits.shutdown_timeout_ms),
+    ))?;
     // Nobody listens only when every shard has ended already.
     let _ = stop.send(Phase::Stopped);
     for thread in threads {
@@ -152,7 +185,10 @@ struct ShardWork {
 }
 
 fn run_shard(work: ShardWork) {
-    let runtime = Builder::new_current_thread().enable_all().build().expect("the main thread made one just the same");
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the main thread made one just the same");
     let local = LocalSet::new();
     let mut stopping = work.stopping.clone();
     local.block_on(&runtime, async move {
@@ -167,14 +203,17 @@ fn run_shard(work: ShardWork) {
                 tls: work.tls.clone().filter(|_| is_tls),
             };
             match TcpListener::from_std(socket) {
-                Ok(listener) => doors.push(tokio::task::spawn_local(accept(listener, name, reception))),
+                Ok(listener) => {
+                    doors.push(tokio::task::spawn_local(accept(listener, name, reception)))
+                }
                 Err(error) => tracing::error!(%error, name, "a listener cannot be served"),
             }
         }
         if let Some((socket, addresses)) = work.admin {
             match tokio::net::UnixListener::from_std(socket) {
                 Ok(socket) => {
-                    let operator = Rc::new(Operator::new(shard.clone(), work.tls.clone(), addresses));
+                    let operator =
+                        Rc::new(Operator::new(shard.clone(), work.tls.clone(), addresses));
                     tokio::task::spawn_local(admin::serve(socket, operator));
                 }
                 Err(error) => tracing::error!(%error, "the administration socket cannot be served"),
@@ -191,7 +230,12 @@ fn run_shard(work: ShardWork) {
 }
 
 /// Waits for a signal to stop, then until clients have gone or the time is up.
-async fn wait_for_end(engine: &Engine, tls: Option<&TlsAcceptor>, stop: &watch::Sender<Phase>, patience: Duration) -> io::Result<()> {
+async fn wait_for_end(
+    engine: &Engine,
+    tls: Option<&TlsAcceptor>,
+    stop: &watch::Sender<Phase>,
+    patience: Duration,
+) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -222,9 +266,15 @@ fn open_doors(config: &Config, shards: u16) -> Result<Vec<Door>, ServeError> {
         ("amqp", config.listeners.amqp_address(), false),
         ("amqps", config.listeners.amqps_address(), true),
     ];
-    let open = wanted.into_iter().filter_map(|(name, address, tls)| Some((name, address?, tls)));
+    let open = wanted
+        .into_iter()
+        .filter_map(|(name, address, tls)| Some((name, address?, tls)));
     open.map(|(name, address, tls)| {
-        Door::open(name, address, tls, shards).map_err(|source| ServeError::Listen { name, address, source })
+        Door::open(name, address, tls, shards).map_err(|source| ServeError::Listen {
+            name,
+            address,
+            source,
+        })
     })
     .collect()
 }
@@ -237,7 +287,11 @@ fn engine_options(config: &Config, shards: u16) -> Options {
         segment_bytes: config.store.segment_bytes,
         guest: config.accounts.guest,
         administrator: config.accounts.administrator.clone(),
-        administrator_password: config.accounts.administrator_password.as_ref().map(|secret| secret.expose().to_owned()),
+        administrator_password: config
+            .accounts
+            .administrator_password
+            .as_ref()
+            .map(|secret| secret.expose().to_owned()),
         queues_max: usize::try_from(config.limits.max_queues).unwrap_or(usize::MAX),
         memory_high_bytes: config.limits.memory_high(),
         memory_resume_bytes: config.limits.memory_resume(),
@@ -264,8 +318,11 @@ fn session_settings(config: &Config) -> Settings {
 }
 
 fn start_log(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| "info".into());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| "info".into());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     let result = match config.log.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -22,7 +22,12 @@ pub(crate) enum Transport {
 
 impl Transport {
     /// Reads up to `bytes` more into `buffer`, which gets memory only when there is something to read. Zero is the end.
-    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut BytesMut, bytes: usize) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut BytesMut,
+        bytes: usize,
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(stream) => loop {
                 ready!(stream.poll_read_ready(context))?;

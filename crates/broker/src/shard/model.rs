@@ -178,7 +178,7 @@ impl World {
                 NAMES.iter().for_each(|name| self.expire(name));
             }
             Op::SettleUntil { share, fails_after } => {
-                let position = Position(self.batch() * u64::from(*share) / 255);
+                let position = Position((self.batch() - 1) * u64::from(*share) / 255);
                 self.rig.shard.log().settles_left = fails_after.map(|after| usize::from(after % 4));
                 if self.rig.shard.settle_until(position).is_ok() {
                     self.rig.shard.log().forget(position);
@@ -274,7 +274,8 @@ impl World {
     }
 
     /// Passes the dead letters that were seen on to their queue, in the order in which they were seen.
-    fn rebury(&mut self) {
+    fn rebury(&mut self) -> bool {
+        let before = self.buried.len();
         let mut unexplained = Vec::new();
         for dead in std::mem::take(&mut self.rig.dead) {
             match self.buried.iter().position(|(expected, _)| *expected == dead) {
@@ -286,6 +287,7 @@ impl World {
             }
         }
         self.rig.dead = unexplained;
+        self.buried.len() < before
     }
 
     fn drop_expired_head(&mut self, name: &'static str) {
@@ -331,9 +333,7 @@ impl World {
 
     /// Checks what was delivered from a queue, and that nobody was forgotten.
     fn dispatched(&mut self, name: &'static str) {
-        if name == "dead" {
-            self.rebury();
-        }
+        let has_letters = name == "dead" && self.rebury();
         let place = self.rig.place(name);
         let (here, elsewhere): (Vec<Got>, Vec<Got>) = self.rig.take().into_iter().partition(|got| got.delivery.queue == place);
         self.rig.deliveries = elsewhere;
@@ -348,6 +348,9 @@ impl World {
             self.queues.get_mut(name).expect("it is declared").fresh = None;
             self.drop_expired_head(name);
             assert!(self.queues[name].ready.is_empty(), "no_lost_wake_up: {name} has a message and a consumer with room");
+        }
+        if has_letters {
+            self.expire(name);
         }
     }
 
@@ -555,12 +558,12 @@ impl World {
 
     /// Empties everything: in the end nothing is left in memory, on disk, or unconfirmed.
     fn wind_up(&mut self) {
-        while !self.out.is_empty() {
-            self.run(&Op::Settle { index: 0, outcome: 0 });
-        }
-        for queue in 0..3 {
-            while self.queues[NAMES[queue]].ready.iter().next().is_some() {
-                self.run(&Op::Get { queue: u8::try_from(queue).unwrap_or_default(), no_ack: true });
+        loop {
+            let full = (0..).zip(NAMES).find(|(_, name)| !self.queues[name].ready.is_empty());
+            match full {
+                Some((queue, _)) => self.run(&Op::Get { queue, no_ack: true }),
+                None if !self.out.is_empty() => self.run(&Op::Settle { index: 0, outcome: 0 }),
+                None => break,
             }
         }
         self.run(&Op::Sync { share: 255 });

@@ -66,7 +66,9 @@ impl<L: Log> Shard<L> {
     /// Ends a dead message in its queue; its dead letters are safe.
     pub fn transferred(&mut self, place: QueueRef, sequence: u64) {
         if let Some(Cell::Queue(queue)) = find(&mut self.cells, place) {
+            let before = queue.resident_bytes();
             queue.transferred(sequence, &mut self.log);
+            self.resident_bytes = (self.resident_bytes + queue.resident_bytes()).saturating_sub(before);
         }
     }
 

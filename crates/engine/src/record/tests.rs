@@ -10,7 +10,11 @@ fn round_trip(message: &Message) -> (Message, u64, u64) {
     let payload = Bytes::from(header.parts(message).concat());
     let mut exchange = Name::from("");
     let decoded = decode(&payload, &mut exchange).unwrap();
-    (std::sync::Arc::into_inner(decoded.message).unwrap(), decoded.expires_at_ms, decoded.received_ms)
+    (
+        std::sync::Arc::into_inner(decoded.message).unwrap(),
+        decoded.expires_at_ms,
+        decoded.received_ms,
+    )
 }
 
 #[test]
@@ -22,9 +26,15 @@ fn a_message_reads_back_as_it_was_written() {
         message.priority = 3;
         message.expiration_ms = Some(60_000);
         let (read, expires_at_ms, received_ms) = round_trip(&message);
-        assert_eq!((read.exchange(), read.routing_key(), read.properties()), (message.exchange(), "a.b", &b"\x10\x00\x02"[..]));
+        assert_eq!(
+            (read.exchange(), read.routing_key(), read.properties()),
+            (message.exchange(), "a.b", &b"\x10\x00\x02"[..])
+        );
         assert_eq!(read.body(), message.body());
-        assert_eq!((read.persistent, read.priority, read.expiration_ms), (true, 3, Some(60_000)));
+        assert_eq!(
+            (read.persistent, read.priority, read.expiration_ms),
+            (true, 3, Some(60_000))
+        );
         assert_eq!((expires_at_ms, received_ms), (7, 9));
     }
 }
@@ -35,7 +45,10 @@ fn bytes_of_another_form_are_refused() {
     let whole = Header::new(&message, 0, 0).parts(&message).concat();
     for length in 0..whole.len() - 4 {
         let cut = Bytes::copy_from_slice(&whole[..length]);
-        assert!(decode(&cut, &mut Name::from("")).is_none(), "{length} bytes");
+        assert!(
+            decode(&cut, &mut Name::from("")).is_none(),
+            "{length} bytes"
+        );
     }
     let mut other = whole;
     other[0] = 9;

@@ -1,0 +1,291 @@
+//! One batch of a connection's input: what its session asks for, carried out at once on this shard and by letter on others.
+
+use std::cell::RefMut;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, RwLockReadGuard};
+
+use broker::access::Access;
+use broker::topology::{Actor, Addressed, RouteCache, Routes, Topology};
+use broker::{
+    Annotation, ConnectionId, ConsumerNumber, Delivery, Event, Message, Name, OutboxGauge, Outcome,
+    Port, Publish, PublishTicket, QueueId, QueueRef, Refusal, Request, Sink,
+};
+
+use crate::connection::Consumer;
+use crate::mailbox::{Letter, Settlement};
+use crate::reply_address::{PREFIX, Recipient};
+use crate::shard::{Shard, State};
+
+/// The place of deliveries that come from no queue: direct replies.
+const NOWHERE: QueueRef = QueueRef {
+    id: QueueId(0),
+    slot: u32::MAX,
+    shard: 0,
+    epoch: 0,
+};
+/// Bytes that a delivery adds to its content on the wire, as queues count them.
+const DELIVERY_OVERHEAD: usize = 96;
+
+/// One batch of a connection's input.
+pub struct Batch<'a> {
+    pub(super) topology: RwLockReadGuard<'a, Topology>,
+    pub(super) state: RefMut<'a, State>,
+    pub(super) shard: &'a Rc<Shard>,
+    pub(super) id: ConnectionId,
+    pub(super) access: &'a Access,
+    pub(super) routes: &'a mut RouteCache,
+    pub(super) gauge: &'a Arc<OutboxGauge>,
+    pub(super) consumers: &'a mut HashMap<ConsumerNumber, Consumer>,
+    pub(super) requests: &'a mut Vec<(u16, Request)>,
+    pub(super) touched: &'a mut Routes,
+    pub(super) settlements: &'a mut Vec<Vec<Settlement>>,
+    pub(super) now_ms: u64,
+}
+
+impl std::fmt::Debug for Batch<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Batch")
+            .field("connection", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Batch<'_> {
+    /// The time that holds for the whole batch, in milliseconds since 1970.
+    #[must_use]
+    pub const fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Ends the batch: queues that settlements touched go on, letters go out, the log's batch is handed to the committer.
+    pub fn finish(mut self) {
+        self.flush_settlements();
+        let Self {
+            topology,
+            state,
+            shard,
+            now_ms,
+            ..
+        } = self;
+        drop(topology);
+        drop(state);
+        shard.finish(now_ms);
+    }
+
+    /// Hands settlements for other shards over, so that whatever follows comes after them.
+    fn flush_settlements(&mut self) {
+        let State { core, outboxes, .. } = &mut *self.state;
+        for place in self.touched.drain(..) {
+            core.after_settle(place, self.now_ms, outboxes);
+        }
+        for (shard, settlements) in self.settlements.iter_mut().enumerate() {
+            if !settlements.is_empty()
+                && let Some(letters) = outboxes.letters.get_mut(shard)
+            {
+                letters.push(Letter::Settle {
+                    connection: self.id,
+                    settlements: std::mem::take(settlements),
+                });
+            }
+        }
+    }
+
+    fn reply_directly(&mut self, publish: &Publish<'_>) -> u32 {
+        let Some(recipient) = self.shard.shared.replies.find(publish.routing_key) else {
+            return 0;
+        };
+        let message = message_of(publish, &"".into());
+        recipient
+            .gauge
+            .add(message.body_length() + message.properties().len() + DELIVERY_OVERHEAD);
+        let delivery = Delivery {
+            queue: NOWHERE,
+            sequence: 0,
+            message,
+            redelivered: false,
+            annotation: Annotation::None,
+        };
+        let event = Event::Deliver {
+            channel: recipient.channel,
+            consumer: recipient.consumer,
+            delivery,
+        };
+        self.state.outboxes.event(recipient.connection, event);
+        if let Some(number) = publish.number {
+            let event = Event::Confirmed {
+                channel: publish.channel,
+                first: number,
+                last: number,
+                rejected: false,
+            };
+            self.state.outboxes.event(self.id, event);
+        }
+        1
+    }
+}
+
+fn message_of(publish: &Publish<'_>, exchange: &Name) -> Arc<Message> {
+    let mut message = Message::new(
+        exchange.clone(),
+        publish.routing_key,
+        publish.forwarded,
+        publish.body.clone(),
+    );
+    message.persistent = publish.persistent;
+    message.priority = publish.priority;
+    message.expiration_ms = publish.expiration_ms;
+    Arc::new(message)
+}
+
+impl Port for Batch<'_> {
+    #[inline]
+    fn publish(&mut self, publish: &Publish<'_>) -> Result<u32, Refusal> {
+        if publish.exchange.is_empty()
+            && publish.routing_key.len() > PREFIX.len()
+            && publish.routing_key.starts_with(PREFIX)
+        {
+            return Ok(self.reply_directly(publish));
+        }
+        let actor = Actor {
+            connection: self.id,
+            access: Some(self.access),
+        };
+        let addressed = Addressed {
+            exchange: publish.exchange,
+            routing_key: publish.routing_key,
+            properties: publish.properties,
+        };
+        let (exchange, routes) =
+            self.routes
+                .route(&self.topology, &self.access.vhost, &addressed, &actor)?;
+        if routes.is_empty() {
+            return Ok(0);
+        }
+        let message = message_of(publish, exchange);
+        let ticket = publish.number.map(|number| PublishTicket {
+            connection: self.id,
+            channel: publish.channel,
+            number,
+        });
+        let State { core, outboxes, .. } = &mut *self.state;
+        if routes.iter().all(|target| target.shard == self.shard.index) {
+            core.publish(routes, &message, ticket, self.now_ms, outboxes);
+            return Ok(1);
+        }
+        let mut shards = 0;
+        for shard in 0..u16::try_from(outboxes.letters.len()).unwrap_or(u16::MAX) {
+            let there: Routes = routes
+                .iter()
+                .copied()
+                .filter(|target| target.shard == shard)
+                .collect();
+            if there.is_empty() {
+                continue;
+            }
+            shards += 1;
+            if shard == self.shard.index {
+                core.publish(&there, &message, ticket, self.now_ms, outboxes);
+            } else if let Some(letters) = outboxes.letters.get_mut(usize::from(shard)) {
+                letters.push(Letter::Publish {
+                    targets: there,
+                    message: message.clone(),
+                    ticket,
+                });
+            }
+        }
+        Ok(shards)
+    }
+
+    #[inline]
+    fn settle(
+        &mut self,
+        queue: QueueRef,
+        consumer: Option<ConsumerNumber>,
+        sequence: u64,
+        outcome: Outcome,
+    ) {
+        if queue.shard == self.shard.index {
+            let State { core, outboxes, .. } = &mut *self.state;
+            core.settle(
+                queue,
+                self.id,
+                consumer,
+                sequence,
+                outcome,
+                self.now_ms,
+                outboxes,
+            );
+            if self.touched.last() != Some(&queue) && !self.touched.contains(&queue) {
+                self.touched.push(queue);
+            }
+        } else if let Some(settlements) = self.settlements.get_mut(usize::from(queue.shard)) {
+            settlements.push(Settlement {
+                place: queue,
+                consumer,
+                sequence,
+                outcome,
+            });
+        }
+    }
+
+    fn request(&mut self, channel: u16, request: Request) {
+        self.flush_settlements();
+        self.requests.push((channel, request));
+    }
+
+    fn drop_consumer(&mut self, consumer: ConsumerNumber) {
+        match self.consumers.remove(&consumer) {
+            Some(Consumer::Queue(place)) if place.shard == self.shard.index => {
+                let State { core, outboxes, .. } = &mut *self.state;
+                core.cancel(place, self.id, consumer, self.now_ms, outboxes);
+            }
+            Some(Consumer::Queue(place)) => {
+                if let Some(letters) = self
+                    .state
+                    .outboxes
+                    .letters
+                    .get_mut(usize::from(place.shard))
+                {
+                    letters.push(Letter::Cancel {
+                        place,
+                        connection: self.id,
+                        consumer,
+                        answer: None,
+                    });
+                }
+            }
+            Some(Consumer::Replies(name)) => self.shard.shared.replies.close(&name),
+            None => {}
+        }
+    }
+
+    fn resume(&mut self, consumer: ConsumerNumber) {
+        let Some(Consumer::Queue(place)) = self.consumers.get(&consumer) else {
+            return;
+        };
+        let place = *place;
+        let State { core, outboxes, .. } = &mut *self.state;
+        if place.shard == self.shard.index {
+            core.resume(place, self.id, self.now_ms, outboxes);
+        } else if let Some(letters) = outboxes.letters.get_mut(usize::from(place.shard)) {
+            letters.push(Letter::Resume {
+                place,
+                connection: self.id,
+            });
+        }
+    }
+
+    fn open_reply_address(&mut self, channel: u16, consumer: ConsumerNumber) -> String {
+        let name = self.shard.shared.replies.open(Recipient {
+            connection: self.id,
+            channel,
+            consumer,
+            gauge: self.gauge.clone(),
+        });
+        self.consumers
+            .insert(consumer, Consumer::Replies(name.clone()));
+        name
+    }
+}
