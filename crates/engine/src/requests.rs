@@ -408,7 +408,7 @@ impl Shard {
             return;
         }
         let shared = std::sync::Arc::downgrade(&self.shared);
-        let changes = changes.into_iter().map(stored).collect();
+        let changes = changes.into_iter().flat_map(with_high_water).collect();
         self.shared.metadata.commit(changes, move |result| {
             let result = match result {
                 Ok(()) => Ok(reply),
@@ -428,6 +428,22 @@ impl Shard {
             }
         });
     }
+}
+
+/// The directory's form of a change; a new queue also raises the number below which none is used again.
+fn with_high_water(change: Change) -> impl Iterator<Item = directory::Change> {
+    let raised = match &change {
+        Change::QueueDeclared { id, .. } => Some(directory::Change::ParameterSet {
+            key: crate::startup::QUEUE_HIGH_WATER.to_owned(),
+            value: id.0.to_string(),
+        }),
+        Change::ExchangeDeclared { .. }
+        | Change::ExchangeDeleted { .. }
+        | Change::QueueDeleted { .. }
+        | Change::Bound(_)
+        | Change::Unbound(_) => None,
+    };
+    std::iter::once(stored(change)).chain(raised)
 }
 
 /// The directory's form of a change.

@@ -23,6 +23,8 @@ use crate::metadata::Metadata;
 use crate::shard::Shard;
 use crate::{Shared, SharedRef, record};
 
+/// The directory's parameter that holds the highest queue number ever used.
+pub(crate) const QUEUE_HIGH_WATER: &str = "queue_number_high_water";
 /// The virtual host that every server has.
 const DEFAULT_VHOST: &str = "/";
 
