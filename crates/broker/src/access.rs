@@ -9,25 +9,46 @@ const PATTERN_BYTES_MAX: usize = 256 << 10;
 
 /// A pattern that a name must match somewhere to be allowed; the empty pattern allows nothing.
 #[derive(Debug, Clone)]
-pub struct Pattern(Option<Regex>);
+pub struct Pattern(Kind);
+
+/// What most accounts have needs no automaton.
+#[derive(Debug, Clone)]
+enum Kind {
+    Nothing,
+    Everything,
+    Matching(Regex),
+}
 
 impl Pattern {
+    /// Allows no name.
+    pub const NOTHING: Self = Self(Kind::Nothing);
+
     /// Compiles a pattern.
     ///
     /// # Errors
     /// A sentence on what is wrong with it.
     pub fn compile(pattern: &str) -> Result<Self, String> {
-        if pattern.is_empty() || pattern == "^$" {
-            return Ok(Self(None));
+        match pattern {
+            "" | "^$" => Ok(Self::NOTHING),
+            ".*" | "^.*$" => Ok(Self(Kind::Everything)),
+            _ => {
+                let compiled = RegexBuilder::new(pattern)
+                    .size_limit(PATTERN_BYTES_MAX)
+                    .build();
+                let compiled = compiled.map(|regex| Self(Kind::Matching(regex)));
+                compiled.map_err(|error| format!("'{pattern}' is not a usable pattern: {error}"))
+            }
         }
-        let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-        compiled.map(|regex| Self(Some(regex))).map_err(|error| format!("'{pattern}' is not a usable pattern: {error}"))
     }
 
     /// Says whether the name matches.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        self.0.as_ref().is_some_and(|regex| regex.is_match(name))
+        match &self.0 {
+            Kind::Nothing => false,
+            Kind::Everything => true,
+            Kind::Matching(regex) => regex.is_match(name),
+        }
     }
 }
 
@@ -101,6 +122,18 @@ pub struct Access {
 }
 
 impl Access {
+    /// The same account with nothing that it may do.
+    #[must_use]
+    pub fn without_rights(&self) -> Self {
+        let [configure, write, read] = [Pattern::NOTHING; 3];
+        Self {
+            configure,
+            write,
+            read,
+            ..self.clone()
+        }
+    }
+
     /// Checks one right.
     ///
     /// # Errors
@@ -111,7 +144,11 @@ impl Access {
             Right::Write => &self.write,
             Right::Read => &self.read,
         };
-        let known_as = if name.is_empty() && resource == Resource::Exchange { "amq.default" } else { name };
+        let known_as = if name.is_empty() && resource == Resource::Exchange {
+            "amq.default"
+        } else {
+            name
+        };
         if pattern.matches(known_as) {
             return Ok(());
         }
@@ -128,9 +165,20 @@ impl Access {
     ///
     /// # Errors
     /// `AccessRefused`, naming the key, the exchange and the account.
-    pub fn check_topic(&self, right: Right, exchange: &str, routing_key: &str) -> Result<(), Refusal> {
-        let Some(topic) = self.topics.iter().find(|topic| topic.exchange == exchange) else { return Ok(()) };
-        let pattern = if right == Right::Write { &topic.write } else { &topic.read };
+    pub fn check_topic(
+        &self,
+        right: Right,
+        exchange: &str,
+        routing_key: &str,
+    ) -> Result<(), Refusal> {
+        let Some(topic) = self.topics.iter().find(|topic| topic.exchange == exchange) else {
+            return Ok(());
+        };
+        let pattern = if right == Right::Write {
+            &topic.write
+        } else {
+            &topic.read
+        };
         if pattern.matches(routing_key) {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 
 use broker::Name;
 use broker::access::{Access, Pattern, TopicAccess};
@@ -45,6 +45,8 @@ struct Tables {
     accounts: HashMap<String, Account>,
     permissions: HashMap<(String, String), Permission>,
     topics: Vec<TopicPermission>,
+    /// Rights that were compiled since the last change, by virtual host and login.
+    compiled: HashMap<(String, String), Arc<Access>>,
 }
 
 struct Check {
@@ -108,6 +110,7 @@ impl Accounts {
                 .map(|permission| (key(permission), permission.clone()))
                 .collect(),
             topics: snapshot.topic_permissions.clone(),
+            compiled: HashMap::new(),
         };
         Ok(Self {
             tables: RwLock::new(tables),
@@ -170,10 +173,43 @@ impl Accounts {
 
     /// The rights of an account in a virtual host; `None` when it has none there.
     #[must_use]
-    pub fn access(&self, login: &Login, vhost: &str) -> Option<Access> {
-        let tables = self.tables();
-        tables.accounts.get(&*login.name)?;
-        let permission = tables
+    pub fn access(&self, login: &Login, vhost: &str) -> Option<Arc<Access>> {
+        let place = (vhost.to_owned(), login.name.to_string());
+        if let Some(compiled) = self.tables().compiled.get(&place) {
+            return Some(compiled.clone());
+        }
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        let access = Arc::new(tables.compile(login, vhost)?);
+        tables.compiled.insert(place, access.clone());
+        Some(access)
+    }
+
+    /// Follows a committed change; returns the logins whose connections may not go on.
+    pub(crate) fn apply(&self, change: &Change) -> Option<String> {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        tables.compiled.clear();
+        let revoked = tables.apply(change);
+        drop(tables);
+        if let Some(login) = &revoked {
+            self.proven().forget(login);
+        }
+        self.version.fetch_add(1, Ordering::AcqRel);
+        revoked
+    }
+
+    fn tables(&self) -> std::sync::RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn proven(&self) -> std::sync::MutexGuard<'_, CredentialCache> {
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn compile(&self, login: &Login, vhost: &str) -> Option<Access> {
+        self.accounts.get(&*login.name)?;
+        let permission = self
             .permissions
             .get(&(vhost.to_owned(), login.name.to_string()))?;
         let compile = |pattern: &str| Pattern::compile(pattern).ok();
@@ -183,7 +219,7 @@ impl Accounts {
                 .replace("{username}", &escaped)
                 .replace("{vhost}", &regex_escape(vhost))
         };
-        let topics = tables
+        let topics = self
             .topics
             .iter()
             .filter(|topic| topic.vhost == vhost && *topic.login == *login.name);
@@ -206,28 +242,6 @@ impl Accounts {
         })
     }
 
-    /// Follows a committed change; returns the logins whose connections may not go on.
-    pub(crate) fn apply(&self, change: &Change) -> Option<String> {
-        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        let revoked = tables.apply(change);
-        drop(tables);
-        if let Some(login) = &revoked {
-            self.proven().forget(login);
-        }
-        self.version.fetch_add(1, Ordering::AcqRel);
-        revoked
-    }
-
-    fn tables(&self) -> std::sync::RwLockReadGuard<'_, Tables> {
-        self.tables.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn proven(&self) -> std::sync::MutexGuard<'_, CredentialCache> {
-        self.proven.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tables {
     fn apply(&mut self, change: &Change) -> Option<String> {
         match change {
             Change::AccountAdded(account) => {

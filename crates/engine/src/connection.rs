@@ -44,7 +44,7 @@ pub struct Connection {
     shard: Rc<Shard>,
     id: ConnectionId,
     login: Login,
-    access: Access,
+    access: Arc<Access>,
     access_version: u64,
     routes: RouteCache,
     gauge: Arc<OutboxGauge>,
@@ -169,13 +169,7 @@ impl Connection {
             .access(&self.login, &self.access.vhost)
         {
             Some(access) => self.access = access,
-            None => {
-                let nothing =
-                    || broker::access::Pattern::compile("").expect("the empty pattern compiles");
-                self.access.configure = nothing();
-                self.access.write = nothing();
-                self.access.read = nothing();
-            }
+            None => self.access = Arc::new(self.access.without_rights()),
         }
     }
 
@@ -312,7 +306,7 @@ impl Connection {
         }
     }
 
-    pub(crate) const fn access(&self) -> &Access {
+    pub(crate) fn access(&self) -> &Access {
         &self.access
     }
 
