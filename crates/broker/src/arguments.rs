@@ -94,7 +94,11 @@ pub fn queue_kind(arguments: &Table, what: &str) -> Result<QueueKind, Refusal> {
             Some("classic") => Ok(QueueKind::Classic),
             Some("quorum") => Ok(QueueKind::Quorum),
             Some("stream") => Ok(QueueKind::Stream),
-            _ => Err(invalid("x-queue-type", what, "it must be classic, quorum or stream")),
+            _ => Err(invalid(
+                "x-queue-type",
+                what,
+                "it must be classic, quorum or stream",
+            )),
         },
     }
 }
@@ -108,12 +112,15 @@ impl QueueOptions {
         let number = |name: &str| whole_number(arguments, name, what);
         let text = |name: &str| match arguments.get(name) {
             None => Ok(None),
-            Some(value) => {
-                value.as_str().map(|text| Some(Name::from(text))).ok_or_else(|| invalid(name, what, "it must be a text"))
-            }
+            Some(value) => value
+                .as_str()
+                .map(|text| Some(Name::from(text)))
+                .ok_or_else(|| invalid(name, what, "it must be a text")),
         };
         let address = |name: &str| match text(name)? {
-            Some(text) if text.len() > limits::NAME_BYTES_MAX => Err(invalid(name, what, "it has more than 255 bytes")),
+            Some(text) if text.len() > limits::NAME_BYTES_MAX => {
+                Err(invalid(name, what, "it has more than 255 bytes"))
+            }
             text => Ok(text),
         };
         let options = Self {
@@ -121,7 +128,9 @@ impl QueueOptions {
             expires_ms: number("x-expires")?,
             length_max: number("x-max-length")?,
             length_bytes_max: number("x-max-length-bytes")?,
-            overflow: text("x-overflow")?.map(|name| parse_overflow(&name, what)).transpose()?,
+            overflow: text("x-overflow")?
+                .map(|name| parse_overflow(&name, what))
+                .transpose()?,
             dead_letter_exchange: address("x-dead-letter-exchange")?,
             dead_letter_routing_key: address("x-dead-letter-routing-key")?,
             priority_max: match number("x-max-priority")? {
@@ -133,15 +142,21 @@ impl QueueOptions {
             },
             single_active_consumer: match arguments.get("x-single-active-consumer") {
                 None => false,
-                Some(value) => value
-                    .as_bool()
-                    .ok_or_else(|| invalid("x-single-active-consumer", what, "it must be a boolean"))?,
+                Some(value) => value.as_bool().ok_or_else(|| {
+                    invalid("x-single-active-consumer", what, "it must be a boolean")
+                })?,
             },
             delivery_limit: delivery_limit(arguments, "x-delivery-limit", what)?,
-            age_max_ms: text("x-max-age")?.map(|age| parse_age(&age, what)).transpose()?,
+            age_max_ms: text("x-max-age")?
+                .map(|age| parse_age(&age, what))
+                .transpose()?,
         };
         if options.expires_ms == Some(0) {
-            return Err(invalid("x-expires", what, "it must be at least 1 millisecond"));
+            return Err(invalid(
+                "x-expires",
+                what,
+                "it must be at least 1 millisecond",
+            ));
         }
         Ok(options)
     }
@@ -153,7 +168,11 @@ impl QueueOptions {
     pub(crate) fn declared(arguments: &Table, what: &str) -> Result<Self, Refusal> {
         let options = Self::parse(arguments, what)?;
         if options.dead_letter_routing_key.is_some() && options.dead_letter_exchange.is_none() {
-            return Err(invalid("x-dead-letter-routing-key", what, "it needs x-dead-letter-exchange beside it"));
+            return Err(invalid(
+                "x-dead-letter-routing-key",
+                what,
+                "it needs x-dead-letter-exchange beside it",
+            ));
         }
         Ok(options)
     }
@@ -185,8 +204,14 @@ impl QueueOptions {
             length_max: lower(self.length_max, policy.length_max),
             length_bytes_max: lower(self.length_bytes_max, policy.length_bytes_max),
             overflow: self.overflow.or(policy.overflow),
-            dead_letter_exchange: self.dead_letter_exchange.clone().or_else(|| policy.dead_letter_exchange.clone()),
-            dead_letter_routing_key: self.dead_letter_routing_key.clone().or_else(|| policy.dead_letter_routing_key.clone()),
+            dead_letter_exchange: self
+                .dead_letter_exchange
+                .clone()
+                .or_else(|| policy.dead_letter_exchange.clone()),
+            dead_letter_routing_key: self
+                .dead_letter_routing_key
+                .clone()
+                .or_else(|| policy.dead_letter_routing_key.clone()),
             // These shape the queue when it is made and cannot come later.
             priority_max: self.priority_max,
             single_active_consumer: self.single_active_consumer,
@@ -200,14 +225,23 @@ impl QueueOptions {
 ///
 /// # Errors
 /// `PreconditionFailed`, naming the first argument that differs.
-pub(crate) fn check_equivalent(current: &Table, received: &Table, what: &str) -> Result<(), Refusal> {
+pub(crate) fn check_equivalent(
+    current: &Table,
+    received: &Table,
+    what: &str,
+) -> Result<(), Refusal> {
     for name in COMPARED {
         check_same(name, current.get(name), received.get(name), what)?;
     }
     Ok(())
 }
 
-pub(crate) fn check_same(name: &str, current: Option<&Value>, received: Option<&Value>, what: &str) -> Result<(), Refusal> {
+pub(crate) fn check_same(
+    name: &str,
+    current: Option<&Value>,
+    received: Option<&Value>,
+    what: &str,
+) -> Result<(), Refusal> {
     let is_same = match (current, received) {
         (None, None) => true,
         (Some(current), Some(received)) => match (current.as_i64(), received.as_i64()) {
@@ -215,14 +249,20 @@ pub(crate) fn check_same(name: &str, current: Option<&Value>, received: Option<&
             _ => current == received,
         },
         // The default may be written out.
-        (None, Some(value)) | (Some(value), None) => name == "x-queue-type" && value.as_str() == Some("classic"),
+        (None, Some(value)) | (Some(value), None) => {
+            name == "x-queue-type" && value.as_str() == Some("classic")
+        }
     };
     if is_same {
         return Ok(());
     }
     Err(Refusal::new(
         RefusalKind::PreconditionFailed,
-        format!("inequivalent arg '{name}' for {what}: received {} but current is {}", describe(received), describe(current)),
+        format!(
+            "inequivalent arg '{name}' for {what}: received {} but current is {}",
+            describe(received),
+            describe(current)
+        ),
     ))
 }
 
@@ -230,12 +270,19 @@ pub(crate) fn check_same(name: &str, current: Option<&Value>, received: Option<&
 ///
 /// # Errors
 /// `PreconditionFailed`, naming it.
-pub(crate) fn check_flag(name: &str, current: impl ToString, received: impl ToString, what: &str) -> Result<(), Refusal> {
+pub(crate) fn check_flag(
+    name: &str,
+    current: impl ToString,
+    received: impl ToString,
+    what: &str,
+) -> Result<(), Refusal> {
     let (current, received) = (current.to_string(), received.to_string());
     if current == received {
         return Ok(());
     }
-    Err(Refusal::precondition(format!("inequivalent arg '{name}' for {what}: received '{received}' but current is '{current}'")))
+    Err(Refusal::precondition(format!(
+        "inequivalent arg '{name}' for {what}: received '{received}' but current is '{current}'"
+    )))
 }
 
 fn describe(value: Option<&Value>) -> String {
@@ -267,8 +314,12 @@ fn invalid(name: &str, what: &str, rule: &str) -> Refusal {
 }
 
 fn whole_number(arguments: &Table, name: &str, what: &str) -> Result<Option<u64>, Refusal> {
-    let Some(value) = arguments.get(name) else { return Ok(None) };
-    let Some(number) = value.as_i64() else { return Err(invalid(name, what, "it must be a whole number")) };
+    let Some(value) = arguments.get(name) else {
+        return Ok(None);
+    };
+    let Some(number) = value.as_i64() else {
+        return Err(invalid(name, what, "it must be a whole number"));
+    };
     match u64::try_from(number) {
         Ok(number) => Ok(Some(number)),
         Err(_) => Err(invalid(name, what, "it must not be negative")),
@@ -289,13 +340,23 @@ fn parse_overflow(name: &str, what: &str) -> Result<Overflow, Refusal> {
         "drop-head" => Ok(Overflow::DropHead),
         "reject-publish" => Ok(Overflow::RejectPublish),
         "reject-publish-dlx" => Ok(Overflow::RejectPublishDlx),
-        _ => Err(invalid("x-overflow", what, "it must be drop-head, reject-publish or reject-publish-dlx")),
+        _ => Err(invalid(
+            "x-overflow",
+            what,
+            "it must be drop-head, reject-publish or reject-publish-dlx",
+        )),
     }
 }
 
 /// Reads an age such as `7D` or `30s`: a number and one of Y, M, D, h, m, s.
 fn parse_age(age: &str, what: &str) -> Result<u64, Refusal> {
-    let wrong = || invalid("x-max-age", what, "it must be a number followed by one of Y, M, D, h, m and s");
+    let wrong = || {
+        invalid(
+            "x-max-age",
+            what,
+            "it must be a number followed by one of Y, M, D, h, m and s",
+        )
+    };
     let unit = age.chars().last().ok_or_else(wrong)?;
     let seconds: u64 = match unit {
         'Y' => 365 * 86_400,
@@ -306,7 +367,10 @@ fn parse_age(age: &str, what: &str) -> Result<u64, Refusal> {
         's' => 1,
         _ => return Err(wrong()),
     };
-    let number: u64 = age.get(..age.len() - 1).and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
+    let number: u64 = age
+        .get(..age.len() - 1)
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(wrong)?;
     number.checked_mul(seconds * 1_000).ok_or_else(wrong)
 }
 

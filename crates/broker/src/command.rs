@@ -96,7 +96,11 @@ impl Credit {
     }
 
     pub(crate) fn give_back(&self) {
-        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| Some(used.saturating_sub(1)));
+        let _ = self
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                Some(used.saturating_sub(1))
+            });
     }
 }
 
@@ -134,7 +138,10 @@ impl OutboxGauge {
     #[must_use]
     pub fn written(&self, bytes: usize) -> bool {
         let subtract = |held: usize| Some(held.saturating_sub(bytes));
-        let before = self.bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, subtract).unwrap_or_default();
+        let before = self
+            .bytes
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, subtract)
+            .unwrap_or_default();
         let left = before.saturating_sub(bytes);
         left < limits::OUTBOX_BYTES_RESUME
             && self.passed_over.load(Ordering::SeqCst)

@@ -44,7 +44,9 @@ pub(crate) struct Death<'a> {
 ///
 /// A cycle is automatic when no death in it was a rejection: such a message has no consumer that could end it.
 pub(crate) fn bury(message: &Message, death: &Death<'_>) -> Message {
-    let mut properties = Properties::decode(message.properties()).map(|(properties, _)| properties).unwrap_or_default();
+    let mut properties = Properties::decode(message.properties())
+        .map(|(properties, _)| properties)
+        .unwrap_or_default();
     let mut headers = properties.headers.take().unwrap_or_default();
     let mut keys = vec![Value::from(message.routing_key())];
     if let Some(Value::Array(copies)) = headers.get("CC") {
@@ -80,10 +82,19 @@ pub(crate) fn bury(message: &Message, death: &Death<'_>) -> Message {
     properties.expiration = None;
     let mut raw = Vec::new();
     properties.encode(&mut raw);
-    message.readdressed(death.exchange.clone(), death.routing_key.unwrap_or_else(|| message.routing_key()), &raw)
+    message.readdressed(
+        death.exchange.clone(),
+        death.routing_key.unwrap_or_else(|| message.routing_key()),
+        &raw,
+    )
 }
 
-fn fresh_death(message: &Message, death: &Death<'_>, keys: Vec<Value>, expiration: Option<String>) -> Table {
+fn fresh_death(
+    message: &Message,
+    death: &Death<'_>,
+    keys: Vec<Value>,
+    expiration: Option<String>,
+) -> Table {
     let mut fresh = Table::new();
     fresh.insert("count", Value::I64(0));
     fresh.insert("reason", death.reason.name());
@@ -111,14 +122,31 @@ pub(crate) fn cyclic_queues(message: &Message, reason: Reason) -> Vec<String> {
     if reason == Reason::Rejected {
         return Vec::new();
     }
-    let Ok((properties, _)) = Properties::decode(message.properties()) else { return Vec::new() };
-    let Some(Value::Array(deaths)) = properties.headers.as_ref().and_then(|headers| headers.get("x-death")) else {
+    let Ok((properties, _)) = Properties::decode(message.properties()) else {
+        return Vec::new();
+    };
+    let Some(Value::Array(deaths)) = properties
+        .headers
+        .as_ref()
+        .and_then(|headers| headers.get("x-death"))
+    else {
         return Vec::new();
     };
     let text = |entry: &Value, key: &str| {
-        entry.as_table().and_then(|table| table.get(key)).and_then(Value::as_str).map(str::to_owned)
+        entry
+            .as_table()
+            .and_then(|table| table.get(key))
+            .and_then(Value::as_str)
+            .map(str::to_owned)
     };
     // Newest first: the cycle to a queue is everything down to its own entry.
-    let without_rejection = deaths.iter().take_while(|entry| text(entry, "reason").as_deref() != Some(Reason::Rejected.name()));
-    without_rejection.filter_map(|entry| text(entry, "queue")).collect()
+    let without_rejection = deaths
+        .iter()
+        .take_while(|entry| text(entry, "reason").as_deref() != Some(Reason::Rejected.name()));
+    without_rejection
+        .filter_map(|entry| text(entry, "queue"))
+        .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,9 @@ pub mod shard;
 mod stream;
 pub mod topology;
 
-pub use command::{ConsumeRequest, Credit, OutboxGauge, Outcome, PublishTicket, Request, StreamOffset};
+pub use command::{
+    ConsumeRequest, Credit, OutboxGauge, Outcome, PublishTicket, Request, StreamOffset,
+};
 pub use death::Reason;
 pub use event::{Annotation, Delivery, Event, Reply, Sink};
 pub use ids::{ConnectionId, ConsumerNumber, QueueId, QueueRef};

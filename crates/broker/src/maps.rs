@@ -5,7 +5,10 @@
 use crate::Name;
 
 /// Values by name. Peers choose the names, so that the hash is seeded anew in every process.
-#[expect(clippy::disallowed_types, reason = "a fixed seed would let peers choose names that collide; no order leaves the map")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "a fixed seed would let peers choose names that collide; no order leaves the map"
+)]
 pub(crate) type NameMap<V> = hashbrown::HashMap<Name, V, foldhash::fast::RandomState>;
 
 /// Values by a number that the broker itself counts up.

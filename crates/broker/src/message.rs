@@ -77,7 +77,10 @@ impl Message {
     /// The routing key.
     #[must_use]
     pub fn routing_key(&self) -> &str {
-        let bytes = self.block.get(..usize::from(self.key_length)).unwrap_or_default();
+        let bytes = self
+            .block
+            .get(..usize::from(self.key_length))
+            .unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 
@@ -85,7 +88,9 @@ impl Message {
     #[must_use]
     pub fn properties(&self) -> &[u8] {
         let start = usize::from(self.key_length);
-        self.block.get(start..start + self.properties_length as usize).unwrap_or_default()
+        self.block
+            .get(start..start + self.properties_length as usize)
+            .unwrap_or_default()
     }
 
     /// The body.
@@ -121,7 +126,10 @@ impl Message {
     /// The same content under another exchange, key and property list, as dead-lettering needs it.
     #[must_use]
     pub fn readdressed(&self, exchange: Name, routing_key: &str, properties: &[u8]) -> Self {
-        let body = self.shared_body.as_ref().map_or_else(|| Body::Copy(self.body()), |body| Body::Share(body.clone()));
+        let body = self
+            .shared_body
+            .as_ref()
+            .map_or_else(|| Body::Copy(self.body()), |body| Body::Share(body.clone()));
         let mut message = Self::new(exchange, routing_key, properties, body);
         message.persistent = self.persistent;
         message.priority = self.priority;

@@ -37,19 +37,32 @@ impl Policy {
     ///
     /// # Errors
     /// `PreconditionFailed`, saying what is wrong with the pattern or the definition.
-    pub fn new(name: String, pattern: &str, apply_to: ApplyTo, priority: i64, definition: &Table) -> Result<Self, Refusal> {
+    pub fn new(
+        name: String,
+        pattern: &str,
+        apply_to: ApplyTo,
+        priority: i64,
+        definition: &Table,
+    ) -> Result<Self, Refusal> {
         let what = format!("policy '{name}'");
         Ok(Self {
             priority,
             apply_to,
             pattern: Pattern::compile(pattern).map_err(Refusal::precondition)?,
             options: QueueOptions::from_policy(definition, &what)?,
-            alternate_exchange: definition.get("alternate-exchange").and_then(|value| value.as_str()).map(Name::from),
+            alternate_exchange: definition
+                .get("alternate-exchange")
+                .and_then(|value| value.as_str())
+                .map(Name::from),
             name,
         })
     }
 
-    pub(crate) fn for_queue<'a>(policies: &'a [Self], name: &str, kind: QueueKind) -> Option<&'a QueueOptions> {
+    pub(crate) fn for_queue<'a>(
+        policies: &'a [Self],
+        name: &str,
+        kind: QueueKind,
+    ) -> Option<&'a QueueOptions> {
         let applies = |policy: &&Self| {
             let is_meant = match policy.apply_to {
                 ApplyTo::All | ApplyTo::Queues => true,
@@ -58,7 +71,11 @@ impl Policy {
             };
             is_meant && policy.pattern.matches(name)
         };
-        policies.iter().filter(applies).max_by_key(|policy| policy.priority).map(|policy| &policy.options)
+        policies
+            .iter()
+            .filter(applies)
+            .max_by_key(|policy| policy.priority)
+            .map(|policy| &policy.options)
     }
 
     pub(crate) fn alternate_exchange<'a>(policies: &'a [Self], name: &str) -> Option<&'a Name> {
@@ -66,6 +83,11 @@ impl Policy {
             let is_meant = matches!(policy.apply_to, ApplyTo::All | ApplyTo::Exchanges);
             is_meant && policy.pattern.matches(name)
         };
-        policies.iter().filter(applies).max_by_key(|policy| policy.priority)?.alternate_exchange.as_ref()
+        policies
+            .iter()
+            .filter(applies)
+            .max_by_key(|policy| policy.priority)?
+            .alternate_exchange
+            .as_ref()
     }
 }

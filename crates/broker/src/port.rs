@@ -40,7 +40,13 @@ pub trait Port {
     fn publish(&mut self, publish: &Publish<'_>) -> Result<u32, Refusal>;
 
     /// Settles one delivered message; `consumer` is who had it, `None` a get.
-    fn settle(&mut self, queue: QueueRef, consumer: Option<ConsumerNumber>, sequence: u64, outcome: Outcome);
+    fn settle(
+        &mut self,
+        queue: QueueRef,
+        consumer: Option<ConsumerNumber>,
+        sequence: u64,
+        outcome: Outcome,
+    );
 
     /// Asks for something; one [`crate::Event::Replied`] will come on the channel.
     fn request(&mut self, channel: u16, request: Request);

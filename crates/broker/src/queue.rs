@@ -127,7 +127,14 @@ pub(crate) struct Queue<B> {
 
 impl<B: Backlog> Queue<B> {
     pub(crate) fn new(specification: QueueSpecification, backlog: B, now_ms: u64) -> Self {
-        let QueueSpecification { name, vhost, place, kind, auto_delete, options } = specification;
+        let QueueSpecification {
+            name,
+            vhost,
+            place,
+            kind,
+            auto_delete,
+            options,
+        } = specification;
         Self {
             name,
             vhost,
@@ -186,7 +193,11 @@ impl<B: Backlog> Queue<B> {
     /// The memory that an entry takes while it is in memory alone; what is settled can be read again.
     #[inline]
     fn unsettled_bytes(&self, entry: &Entry) -> usize {
-        if entry.sequence < self.backlog.settled_end() { 0 } else { entry.footprint() }
+        if entry.sequence < self.backlog.settled_end() {
+            0
+        } else {
+            entry.footprint()
+        }
     }
 }
 

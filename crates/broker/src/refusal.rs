@@ -37,7 +37,10 @@ pub struct Refusal {
 impl Refusal {
     /// Makes a refusal of `kind` with the sentence `detail`.
     pub fn new(kind: RefusalKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self {
+            kind,
+            detail: detail.into(),
+        }
     }
 
     pub(crate) fn precondition(detail: impl Into<String>) -> Self {
@@ -51,13 +54,19 @@ impl Refusal {
     /// The queue named does not exist.
     #[must_use]
     pub fn no_queue(queue: &str, vhost: &str) -> Self {
-        Self::new(RefusalKind::NotFound, format!("no queue '{queue}' in vhost '{vhost}'"))
+        Self::new(
+            RefusalKind::NotFound,
+            format!("no queue '{queue}' in vhost '{vhost}'"),
+        )
     }
 
     /// The exchange named does not exist.
     #[must_use]
     pub fn no_exchange(exchange: &str, vhost: &str) -> Self {
-        Self::new(RefusalKind::NotFound, format!("no exchange '{exchange}' in vhost '{vhost}'"))
+        Self::new(
+            RefusalKind::NotFound,
+            format!("no exchange '{exchange}' in vhost '{vhost}'"),
+        )
     }
 
     pub(crate) fn locked(queue: &str, vhost: &str) -> Self {

@@ -48,10 +48,21 @@ impl ExchangeKind {
     /// # Errors
     /// `CommandInvalid` for any other name.
     pub fn parse(name: &str) -> Result<Self, Refusal> {
-        [Self::Direct, Self::Fanout, Self::Topic, Self::Headers, Self::ConsistentHash]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| Refusal::new(RefusalKind::CommandInvalid, format!("unknown exchange type '{name}'")))
+        [
+            Self::Direct,
+            Self::Fanout,
+            Self::Topic,
+            Self::Headers,
+            Self::ConsistentHash,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == name)
+        .ok_or_else(|| {
+            Refusal::new(
+                RefusalKind::CommandInvalid,
+                format!("unknown exchange type '{name}'"),
+            )
+        })
     }
 
     /// Says whether the same exchange and routing key always lead to the same queues.
@@ -150,10 +161,15 @@ impl Matcher {
     pub(crate) fn add(&mut self, binding: &Binding, arguments: &Table) {
         let destination = binding.destination.clone();
         match self {
-            Self::Direct(by_key) => by_key.entry(binding.routing_key.clone()).or_default().push(destination),
+            Self::Direct(by_key) => by_key
+                .entry(binding.routing_key.clone())
+                .or_default()
+                .push(destination),
             Self::Fanout(all) => all.push(destination),
             Self::Topic(tree) => tree.add(&binding.routing_key, destination),
-            Self::Headers(bindings) => bindings.add(binding.arguments.clone(), arguments, destination),
+            Self::Headers(bindings) => {
+                bindings.add(binding.arguments.clone(), arguments, destination)
+            }
             Self::Hash(ring) => ring.add(&binding.routing_key, destination),
         }
     }
@@ -176,9 +192,17 @@ impl Matcher {
     }
 
     /// Calls `found` for every destination; one may come several times.
-    pub(crate) fn route<'a>(&'a self, subject: &Subject<'_>, found: &mut dyn FnMut(&'a Destination)) {
+    pub(crate) fn route<'a>(
+        &'a self,
+        subject: &Subject<'_>,
+        found: &mut dyn FnMut(&'a Destination),
+    ) {
         match self {
-            Self::Direct(by_key) => by_key.get(subject.routing_key).into_iter().flatten().for_each(found),
+            Self::Direct(by_key) => by_key
+                .get(subject.routing_key)
+                .into_iter()
+                .flatten()
+                .for_each(found),
             Self::Fanout(all) => all.iter().for_each(found),
             Self::Topic(tree) => tree.route(subject.routing_key, found),
             Self::Headers(bindings) => bindings.route(subject.properties, found),
@@ -188,7 +212,10 @@ impl Matcher {
 }
 
 fn remove_one(destinations: &mut Vec<Destination>, gone: &Destination) {
-    if let Some(index) = destinations.iter().position(|destination| destination == gone) {
+    if let Some(index) = destinations
+        .iter()
+        .position(|destination| destination == gone)
+    {
         destinations.remove(index);
     }
 }

@@ -5,22 +5,25 @@
 
 mod cell;
 mod pending;
+mod publish;
+mod upkeep;
+mod views;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use crate::arguments::{QueueKind, QueueOptions};
 use crate::death::{Death, bury, cyclic_queues};
-use crate::log::{Append, BacklogError, Log, Position, Stored};
-use crate::queue::{Effects, Offered, Work};
+use crate::log::{Log, Stored};
+use crate::queue::{Effects, Work};
 use crate::{
-    ConnectionId, ConsumeRequest, ConsumerNumber, Delivery, Event, Message, Name, Outcome, PublishTicket, QueueId, QueueRef,
-    QueueStatistics, Refusal, RefusalKind, Reply, Sink, limits,
+    ConnectionId, ConsumeRequest, ConsumerNumber, Delivery, Event, Message, Name, Outcome,
+    QueueRef, Refusal, RefusalKind, Reply, Sink,
 };
 use cell::{Cell, find};
 use pending::Pending;
 
 pub use crate::queue::DeadLetter;
+pub use views::ConsumerView;
 
 /// A queue to be made.
 #[derive(Debug, Clone)]
@@ -37,29 +40,6 @@ pub struct QueueSpecification {
     pub auto_delete: bool,
     /// Its options under its policy.
     pub options: QueueOptions,
-}
-
-/// One consumer, as listings show it.
-#[derive(Debug, Clone)]
-pub struct ConsumerView {
-    /// Its virtual host.
-    pub vhost: Name,
-    /// Its queue.
-    pub queue: Name,
-    /// Its connection.
-    pub connection: ConnectionId,
-    /// Its channel.
-    pub channel: u16,
-    /// Its tag.
-    pub tag: Arc<str>,
-    /// Its prefetch limit; 0 is none.
-    pub prefetch: u32,
-    /// Messages that it has not settled.
-    pub unacked: u32,
-    /// Its messages need no acknowledgement.
-    pub no_ack: bool,
-    /// It has the queue to itself.
-    pub exclusive: bool,
 }
 
 /// The queues of one shard.
@@ -81,7 +61,11 @@ impl<L: Log> Shard<L> {
             log,
             pending: VecDeque::new(),
             timers: BTreeSet::new(),
-            effects: Effects { dead: Vec::new(), spent: Vec::new(), transferred: Vec::new() },
+            effects: Effects {
+                dead: Vec::new(),
+                spent: Vec::new(),
+                transferred: Vec::new(),
+            },
             resident_bytes: 0,
         }
     }
@@ -108,7 +92,11 @@ impl<L: Log> Shard<L> {
     ) {
         let slot = specification.place.slot;
         self.insert(specification, backlog, now_ms);
-        if let Some(cell) = self.cells.get_mut(slot as usize).and_then(Option::as_deref_mut) {
+        if let Some(cell) = self
+            .cells
+            .get_mut(slot as usize)
+            .and_then(Option::as_deref_mut)
+        {
             cell.restore(next, messages);
             self.resident_bytes += cell.resident_bytes();
         }
@@ -128,77 +116,6 @@ impl<L: Log> Shard<L> {
         self.refresh(place.slot);
     }
 
-    /// Publishes a message to queues of this shard; the ticket's publisher hears once it is safe.
-    ///
-    /// # Durability
-    /// The confirm of a persistent message that a durable queue keeps waits until the log holds it.
-    #[inline]
-    pub fn publish<S: Sink>(
-        &mut self,
-        targets: &[QueueRef],
-        message: &Arc<Message>,
-        ticket: Option<PublishTicket>,
-        now_ms: u64,
-        sink: &mut S,
-    ) {
-        let (position, is_rejected) = self.offer(targets, message, now_ms, sink);
-        if let Some(ticket) = ticket {
-            let PublishTicket { connection, channel, number } = ticket;
-            match position {
-                Some(position) if !is_rejected => self.confirm_at(position, connection, channel, number),
-                _ => sink.event(connection, Event::Confirmed { channel, first: number, last: number, rejected: is_rejected }),
-            }
-        }
-        self.after_offer(targets, now_ms, sink);
-    }
-
-    #[inline]
-    fn offer<S: Sink>(&mut self, targets: &[QueueRef], message: &Arc<Message>, now_ms: u64, sink: &mut S) -> (Option<Position>, bool) {
-        let mut logged: smallvec::SmallVec<[(QueueId, u64); 4]> = smallvec::SmallVec::new();
-        let mut is_rejected = false;
-        for target in targets {
-            let Some(cell) = find(&mut self.cells, *target) else { continue };
-            match cell {
-                Cell::Queue(queue) => {
-                    let before = queue.resident_bytes();
-                    let mut work = Work { log: &mut self.log, sink, effects: &mut self.effects, now_ms };
-                    match queue.offer(message, &mut work) {
-                        Offered::Logged(sequence) => logged.push((target.id, sequence)),
-                        Offered::Taken => {}
-                        Offered::Rejected => is_rejected = true,
-                    }
-                    self.resident_bytes = (self.resident_bytes + queue.resident_bytes()).saturating_sub(before);
-                }
-                Cell::Stream(stream) => {
-                    let before = stream.resident_bytes();
-                    logged.push((target.id, stream.append(message, self.log.position(), now_ms)));
-                    self.resident_bytes = (self.resident_bytes + stream.resident_bytes()).saturating_sub(before);
-                }
-            }
-        }
-        if logged.is_empty() {
-            return (None, is_rejected);
-        }
-        let expires_at_ms = message.expiration_ms.map_or(u64::MAX, |ttl| now_ms.saturating_add(ttl));
-        let append = Append { targets: &logged, message, expires_at_ms, received_ms: now_ms };
-        (Some(self.log.append_message(&append)), is_rejected)
-    }
-
-    #[inline]
-    fn after_offer<S: Sink>(&mut self, targets: &[QueueRef], now_ms: u64, sink: &mut S) {
-        let resident_max = if self.resident_bytes > limits::SHARD_RESIDENT_BYTES_MAX {
-            limits::QUEUE_RESIDENT_BYTES_MIN
-        } else {
-            limits::QUEUE_RESIDENT_BYTES_MAX
-        };
-        for target in targets {
-            self.with(*target, now_ms, sink, |cell, work| match cell {
-                Cell::Queue(queue) => queue.after_publish(resident_max, work),
-                Cell::Stream(stream) => stream.after_publish(resident_max, work),
-            });
-        }
-    }
-
     /// Runs `operation` on a queue, keeps the sums, and watches its deadlines; `None` when the queue is gone.
     #[inline]
     fn with<S: Sink, T>(
@@ -210,7 +127,12 @@ impl<L: Log> Shard<L> {
     ) -> Option<T> {
         let cell = find(&mut self.cells, place)?;
         let before = cell.resident_bytes();
-        let mut work = Work { log: &mut self.log, sink, effects: &mut self.effects, now_ms };
+        let mut work = Work {
+            log: &mut self.log,
+            sink,
+            effects: &mut self.effects,
+            now_ms,
+        };
         let result = operation(cell, &mut work);
         self.resident_bytes = (self.resident_bytes + cell.resident_bytes()).saturating_sub(before);
         if cell.has_deadlines() {
@@ -219,25 +141,12 @@ impl<L: Log> Shard<L> {
         Some(result)
     }
 
-    fn refresh(&mut self, slot: u32) {
-        let Some(cell) = self.cells.get_mut(slot as usize).and_then(Option::as_deref_mut) else { return };
-        let wanted = cell.next_deadline();
-        let timer = cell.timer();
-        if *timer == wanted {
-            return;
-        }
-        if let Some(old) = timer.take() {
-            self.timers.remove(&(old, slot));
-        }
-        *timer = wanted;
-        if let Some(at) = wanted {
-            self.timers.insert((at, slot));
-        }
-    }
-
     /// Settles a delivered message. `consumer` is who had it; `None` a get.
     #[inline]
-    #[expect(clippy::too_many_arguments, reason = "called for every message: all of them are words that stay in registers")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called for every message: all of them are words that stay in registers"
+    )]
     pub fn settle<S: Sink>(
         &mut self,
         place: QueueRef,
@@ -248,13 +157,21 @@ impl<L: Log> Shard<L> {
         now_ms: u64,
         sink: &mut S,
     ) {
-        let Some(cell) = find(&mut self.cells, place) else { return };
+        let Some(cell) = find(&mut self.cells, place) else {
+            return;
+        };
         let before = cell.resident_bytes();
-        let mut work = Work { log: &mut self.log, sink, effects: &mut self.effects, now_ms };
+        let mut work = Work {
+            log: &mut self.log,
+            sink,
+            effects: &mut self.effects,
+            now_ms,
+        };
         match (cell, consumer) {
             (Cell::Queue(queue), _) => {
                 queue.settle(sequence, outcome, &mut work);
-                self.resident_bytes = (self.resident_bytes + queue.resident_bytes()).saturating_sub(before);
+                self.resident_bytes =
+                    (self.resident_bytes + queue.resident_bytes()).saturating_sub(before);
             }
             (Cell::Stream(stream), Some(consumer)) => stream.settle(connection, consumer),
             (Cell::Stream(_), None) => {}
@@ -292,7 +209,14 @@ impl<L: Log> Shard<L> {
     }
 
     /// Stops a consumer; what it has not settled stays with its channel.
-    pub fn cancel<S: Sink>(&mut self, place: QueueRef, connection: ConnectionId, consumer: ConsumerNumber, now_ms: u64, sink: &mut S) {
+    pub fn cancel<S: Sink>(
+        &mut self,
+        place: QueueRef,
+        connection: ConnectionId,
+        consumer: ConsumerNumber,
+        now_ms: u64,
+        sink: &mut S,
+    ) {
         self.with(place, now_ms, sink, |cell, work| match cell {
             Cell::Queue(queue) => queue.cancel(connection, consumer, work),
             Cell::Stream(stream) => stream.cancel(connection, consumer, work.now_ms),
@@ -300,7 +224,13 @@ impl<L: Log> Shard<L> {
     }
 
     /// Serves a connection's consumers of a queue again after its socket drained or its credit grew.
-    pub fn resume<S: Sink>(&mut self, place: QueueRef, connection: ConnectionId, now_ms: u64, sink: &mut S) {
+    pub fn resume<S: Sink>(
+        &mut self,
+        place: QueueRef,
+        connection: ConnectionId,
+        now_ms: u64,
+        sink: &mut S,
+    ) {
         self.with(place, now_ms, sink, |cell, work| match cell {
             Cell::Queue(queue) => queue.resume(connection, work),
             Cell::Stream(stream) => stream.dispatch(work),
@@ -321,9 +251,10 @@ impl<L: Log> Shard<L> {
     ) -> Result<Option<(Delivery, u64)>, Refusal> {
         let got = self.with(place, now_ms, sink, |cell, work| match cell {
             Cell::Queue(queue) => Ok(queue.get(connection, no_ack, work)),
-            Cell::Stream(_) => {
-                Err(Refusal::new(RefusalKind::NotImplemented, "basic.get is not possible on a stream; consume it instead"))
-            }
+            Cell::Stream(_) => Err(Refusal::new(
+                RefusalKind::NotImplemented,
+                "basic.get is not possible on a stream; consume it instead",
+            )),
         });
         got.unwrap_or_else(|| Err(gone()))
     }
@@ -332,12 +263,18 @@ impl<L: Log> Shard<L> {
     ///
     /// # Errors
     /// `NotImplemented` for a stream.
-    pub fn purge<S: Sink>(&mut self, place: QueueRef, now_ms: u64, sink: &mut S) -> Result<u64, Refusal> {
+    pub fn purge<S: Sink>(
+        &mut self,
+        place: QueueRef,
+        now_ms: u64,
+        sink: &mut S,
+    ) -> Result<u64, Refusal> {
         let purged = self.with(place, now_ms, sink, |cell, work| match cell {
             Cell::Queue(queue) => Ok(queue.purge(work.log)),
-            Cell::Stream(_) => {
-                Err(Refusal::new(RefusalKind::NotImplemented, "queue.purge is not possible on a stream; set its retention instead"))
-            }
+            Cell::Stream(_) => Err(Refusal::new(
+                RefusalKind::NotImplemented,
+                "queue.purge is not possible on a stream; set its retention instead",
+            )),
         });
         purged.unwrap_or(Ok(0))
     }
@@ -353,15 +290,25 @@ impl<L: Log> Shard<L> {
         if_empty: bool,
         sink: &mut S,
     ) -> Result<Option<(Name, Name, u64)>, Refusal> {
-        let Some(cell) = find(&mut self.cells, place) else { return Ok(None) };
+        let Some(cell) = find(&mut self.cells, place) else {
+            return Ok(None);
+        };
         let (vhost, name, messages) = match cell {
             Cell::Queue(queue) => {
                 queue.check_delete(if_unused, if_empty)?;
-                (queue.vhost.clone(), queue.name.clone(), queue.delete(&mut self.log, sink))
+                (
+                    queue.vhost.clone(),
+                    queue.name.clone(),
+                    queue.delete(&mut self.log, sink),
+                )
             }
             Cell::Stream(stream) => {
                 stream.check_delete(if_unused, if_empty)?;
-                (stream.vhost.clone(), stream.name.clone(), stream.delete(&mut self.log, sink))
+                (
+                    stream.vhost.clone(),
+                    stream.name.clone(),
+                    stream.delete(&mut self.log, sink),
+                )
             }
         };
         self.resident_bytes = self.resident_bytes.saturating_sub(cell.resident_bytes());
@@ -372,120 +319,6 @@ impl<L: Log> Shard<L> {
             *cell = None;
         }
         Ok(Some((vhost, name, messages)))
-    }
-
-    /// How a queue is doing; `None` when it is gone. Renews its lease when `is_use` is set, as a declaration does.
-    pub fn statistics(&mut self, place: QueueRef, is_use: bool, now_ms: u64) -> Option<QueueStatistics> {
-        let cell = find(&mut self.cells, place)?;
-        if is_use {
-            cell.touch(now_ms);
-        }
-        let statistics = cell.statistics();
-        if is_use && cell.has_deadlines() {
-            self.refresh(place.slot);
-        }
-        Some(statistics)
-    }
-
-    /// Every consumer of a queue.
-    #[must_use]
-    pub fn consumers(&mut self, place: QueueRef) -> Vec<ConsumerView> {
-        match find(&mut self.cells, place) {
-            Some(Cell::Queue(queue)) => queue
-                .consumers()
-                .map(|consumer| ConsumerView {
-                    vhost: queue.vhost.clone(),
-                    no_ack: consumer.no_ack,
-                    exclusive: consumer.exclusive,
-                    queue: queue.name.clone(),
-                    connection: consumer.connection,
-                    channel: consumer.channel,
-                    tag: consumer.tag.clone(),
-                    prefetch: consumer.prefetch,
-                    unacked: consumer.unacked,
-                })
-                .collect(),
-            Some(Cell::Stream(stream)) => stream
-                .readers()
-                .iter()
-                .map(|reader| ConsumerView {
-                    vhost: stream.vhost.clone(),
-                    no_ack: false,
-                    exclusive: false,
-                    queue: stream.name.clone(),
-                    connection: reader.connection,
-                    channel: reader.channel,
-                    tag: reader.tag.clone(),
-                    prefetch: reader.prefetch,
-                    unacked: reader.unacked,
-                })
-                .collect(),
-            None => Vec::new(),
-        }
-    }
-
-    /// Gives a queue new options after a policy changed.
-    pub fn configure<S: Sink>(&mut self, place: QueueRef, options: QueueOptions, now_ms: u64, sink: &mut S) {
-        self.with(place, now_ms, sink, |cell, work| match cell {
-            Cell::Queue(queue) => queue.configure(options, work),
-            Cell::Stream(stream) => stream.configure(options),
-        });
-        self.refresh(place.slot);
-    }
-
-    /// When the next queue wants to be looked at, in milliseconds since 1970.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<u64> {
-        self.timers.first().map(|(at, _)| *at)
-    }
-
-    /// Does what is due by now.
-    pub fn tick<S: Sink>(&mut self, now_ms: u64, sink: &mut S) {
-        // Each queue once: one that has more to do than fits is due again at the next call, after other work.
-        let is_due = |timer: &&(u64, u32)| timer.0 <= now_ms;
-        let due: Vec<_> = self.timers.iter().take_while(is_due).take(limits::DISPATCH_BATCH_MAX).copied().collect();
-        for (at, slot) in due {
-            self.timers.remove(&(at, slot));
-            let Some(cell) = self.cells.get_mut(slot as usize).and_then(Option::as_deref_mut) else { continue };
-            *cell.timer() = None;
-            let place = cell.place();
-            let spent_before = self.effects.spent.len();
-            self.with(place, now_ms, sink, |cell, work| match cell {
-                Cell::Queue(queue) => queue.tick(work),
-                Cell::Stream(stream) => stream.tick(work),
-            });
-            // A queue that is to be deleted is not looked at again.
-            if self.effects.spent.len() > spent_before
-                && let Some(timer) = find(&mut self.cells, place).and_then(|cell| cell.timer().take())
-            {
-                self.timers.remove(&(timer, slot));
-            }
-        }
-    }
-
-    /// Settles everything that the log holds at or before `position`.
-    ///
-    /// # Errors
-    /// Some of it is still only in memory and in the log.
-    pub fn settle_until(&mut self, position: Position) -> Result<(), BacklogError> {
-        let mut result = Ok(());
-        let mut resident_bytes = 0;
-        for cell in self.cells.iter_mut().flatten() {
-            // After a failure the rest is not tried, but still counted.
-            result = result.and_then(|()| cell.settle_until(position, &mut self.log));
-            resident_bytes += cell.resident_bytes();
-        }
-        self.resident_bytes = resident_bytes;
-        result
-    }
-
-    /// The log and every durable queue's backlog and next sequence number, for a snapshot.
-    pub fn durable_backlogs(&mut self) -> (&mut L, impl Iterator<Item = (&mut L::Backlog, u64)>) {
-        let backlogs = self.cells.iter_mut().flatten().filter(|cell| cell.place().id.is_durable()).map(|cell| {
-            let next = cell.next_sequence();
-            (cell.backlog_mut(), next)
-        });
-        (&mut self.log, backlogs)
     }
 
     /// Takes the dead messages that are to be routed.

@@ -13,8 +13,8 @@ use crate::log::{Backlog, BacklogError, Log, Position, Stored};
 use crate::queue::{QueueStatistics, Work};
 use crate::shard::QueueSpecification;
 use crate::{
-    Annotation, ConnectionId, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, Message, Name, OutboxGauge, QueueRef, Refusal,
-    RefusalKind, Sink, StreamOffset, limits,
+    Annotation, ConnectionId, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, Message,
+    Name, OutboxGauge, QueueRef, Refusal, RefusalKind, Sink, StreamOffset, limits,
 };
 
 /// One consumer of a stream.
@@ -60,7 +60,14 @@ pub(crate) struct Stream<B> {
 
 impl<B: Backlog> Stream<B> {
     pub(crate) fn new(specification: QueueSpecification, backlog: B, now_ms: u64) -> Self {
-        let QueueSpecification { name, vhost, place, kind: _, auto_delete: _, options } = specification;
+        let QueueSpecification {
+            name,
+            vhost,
+            place,
+            kind: _,
+            auto_delete: _,
+            options,
+        } = specification;
         Self {
             name,
             vhost,
@@ -95,7 +102,11 @@ impl<B: Backlog> Stream<B> {
     pub(crate) fn statistics(&self) -> QueueStatistics {
         QueueStatistics {
             ready: self.backlog.live() + self.tail.len() as u64,
-            unacked: self.readers.iter().map(|reader| u64::from(reader.unacked)).sum(),
+            unacked: self
+                .readers
+                .iter()
+                .map(|reader| u64::from(reader.unacked))
+                .sum(),
             consumers: u32::try_from(self.readers.len()).unwrap_or(u32::MAX),
             ready_bytes: self.live_bytes,
             resident_bytes: self.tail_bytes as u64,
@@ -112,18 +123,32 @@ impl<B: Backlog> Stream<B> {
     }
 
     /// Appends a message and returns its sequence number, which the log must know.
-    pub(crate) fn append(&mut self, message: &Arc<Message>, position: Position, now_ms: u64) -> u64 {
+    pub(crate) fn append(
+        &mut self,
+        message: &Arc<Message>,
+        position: Position,
+        now_ms: u64,
+    ) -> u64 {
         let sequence = self.next;
         self.next += 1;
         self.tail_bytes += message.footprint();
         self.live_bytes += weight(message);
-        let stored =
-            Stored { sequence, message: message.clone(), expires_at_ms: u64::MAX, received_ms: now_ms, delivery_count: 0 };
+        let stored = Stored {
+            sequence,
+            message: message.clone(),
+            expires_at_ms: u64::MAX,
+            received_ms: now_ms,
+            delivery_count: 0,
+        };
         self.tail.push_back((stored, position));
         sequence
     }
 
-    pub(crate) fn after_publish<L: Log<Backlog = B>, S: Sink>(&mut self, resident_max: usize, work: &mut Work<'_, L, S>) {
+    pub(crate) fn after_publish<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        resident_max: usize,
+        work: &mut Work<'_, L, S>,
+    ) {
         self.dispatch(work);
         if self.tail_bytes > resident_max {
             // A full disk leaves the tail in memory; the engine blocks publishers.
@@ -147,10 +172,15 @@ impl<B: Backlog> Stream<B> {
             return Err(Refusal::new(RefusalKind::NotImplemented, detail));
         }
         if self.readers.len() >= limits::CONSUMERS_PER_QUEUE_MAX {
-            return Err(Refusal::new(RefusalKind::LimitExceeded, format!("{what} has its limit of consumers")));
+            return Err(Refusal::new(
+                RefusalKind::LimitExceeded,
+                format!("{what} has its limit of consumers"),
+            ));
         }
         if wish.prefetch == 0 {
-            return Err(Refusal::precondition(format!("consumer prefetch count is not set for {what}; call basic.qos first")));
+            return Err(Refusal::precondition(format!(
+                "consumer prefetch count is not set for {what}; call basic.qos first"
+            )));
         }
         let first = self.first();
         let (cursor, not_before_ms) = match wish.offset {
@@ -178,9 +208,16 @@ impl<B: Backlog> Stream<B> {
         Ok(())
     }
 
-    pub(crate) fn cancel(&mut self, connection: ConnectionId, number: ConsumerNumber, now_ms: u64) -> bool {
+    pub(crate) fn cancel(
+        &mut self,
+        connection: ConnectionId,
+        number: ConsumerNumber,
+        now_ms: u64,
+    ) -> bool {
         let is_it = |reader: &Reader| reader.connection == connection && reader.number == number;
-        let Some(index) = self.readers.iter().position(is_it) else { return false };
+        let Some(index) = self.readers.iter().position(is_it) else {
+            return false;
+        };
         self.readers.remove(index).give_back_all();
         self.last_used_ms = now_ms;
         true
@@ -188,7 +225,10 @@ impl<B: Backlog> Stream<B> {
 
     /// Gives a reader credit for one more message; its outcome changes nothing in the stream.
     pub(crate) fn settle(&mut self, connection: ConnectionId, number: ConsumerNumber) {
-        let reader = self.readers.iter_mut().find(|reader| reader.connection == connection && reader.number == number);
+        let reader = self
+            .readers
+            .iter_mut()
+            .find(|reader| reader.connection == connection && reader.number == number);
         if let Some(reader) = reader {
             reader.unacked = reader.unacked.saturating_sub(1);
             reader.credit.give_back();
@@ -203,13 +243,17 @@ impl<B: Backlog> Stream<B> {
             while reader.cursor < self.next && reader.can_take() {
                 if reader.window.is_empty() && reader.cursor < tail_start {
                     let mut ahead = Vec::new();
-                    self.backlog.read(reader.cursor, limits::BACKLOG_READ_BYTES, &mut ahead);
+                    self.backlog
+                        .read(reader.cursor, limits::BACKLOG_READ_BYTES, &mut ahead);
                     reader.window.extend(ahead);
                     if reader.window.is_empty() {
                         reader.cursor = tail_start;
                     }
                 }
-                let stored = reader.window.pop_front().or_else(|| find(&self.tail, reader.cursor).cloned());
+                let stored = reader
+                    .window
+                    .pop_front()
+                    .or_else(|| find(&self.tail, reader.cursor).cloned());
                 let Some(stored) = stored else { break };
                 reader.cursor = stored.sequence + 1;
                 if stored.received_ms < reader.not_before_ms {
@@ -221,7 +265,12 @@ impl<B: Backlog> Stream<B> {
     }
 
     pub(crate) fn check_delete(&self, if_unused: bool, if_empty: bool) -> Result<(), Refusal> {
-        let refuse = |state: &str| Err(Refusal::precondition(format!("queue '{}' in vhost '{}' {state}", self.name, self.vhost)));
+        let refuse = |state: &str| {
+            Err(Refusal::precondition(format!(
+                "queue '{}' in vhost '{}' {state}",
+                self.name, self.vhost
+            )))
+        };
         if if_unused && !self.readers.is_empty() {
             return refuse("in use");
         }
@@ -231,9 +280,19 @@ impl<B: Backlog> Stream<B> {
         Ok(())
     }
 
-    pub(crate) fn delete<L: Log<Backlog = B>, S: Sink>(&mut self, log: &mut L, sink: &mut S) -> u64 {
+    pub(crate) fn delete<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        log: &mut L,
+        sink: &mut S,
+    ) -> u64 {
         for reader in &self.readers {
-            sink.event(reader.connection, Event::ConsumerCancelled { channel: reader.channel, consumer: reader.number });
+            sink.event(
+                reader.connection,
+                Event::ConsumerCancelled {
+                    channel: reader.channel,
+                    consumer: reader.number,
+                },
+            );
         }
         self.readers.iter().for_each(Reader::give_back_all);
         let held = self.statistics().ready;
@@ -245,18 +304,43 @@ impl<B: Backlog> Stream<B> {
         self.options = options;
     }
 
-    pub(crate) fn settle_until<L: Log<Backlog = B>>(&mut self, position: Position, log: &mut L) -> Result<(), BacklogError> {
-        let newest = self.tail.iter().rev().find(|(_, held)| *held <= position).map(|(stored, _)| stored.sequence);
+    pub(crate) fn settle_until<L: Log<Backlog = B>>(
+        &mut self,
+        position: Position,
+        log: &mut L,
+    ) -> Result<(), BacklogError> {
+        let newest = self
+            .tail
+            .iter()
+            .rev()
+            .find(|(_, held)| *held <= position)
+            .map(|(stored, _)| stored.sequence);
         newest.map_or(Ok(()), |newest| self.settle_below(newest + 1, log))
     }
 
-    fn settle_below<L: Log<Backlog = B>>(&mut self, limit: u64, log: &mut L) -> Result<(), BacklogError> {
+    fn settle_below<L: Log<Backlog = B>>(
+        &mut self,
+        limit: u64,
+        log: &mut L,
+    ) -> Result<(), BacklogError> {
         let below = |entry: &&(Stored, Position)| entry.0.sequence < limit;
-        let mut stored = self.tail.iter().take_while(below).map(|(stored, _)| (stored.clone(), true));
+        let mut stored = self
+            .tail
+            .iter()
+            .take_while(below)
+            .map(|(stored, _)| (stored.clone(), true));
         let result = log.settle(&mut self.backlog, &mut stored);
         // What was settled before a failure is settled.
-        let limit = if result.is_ok() { limit } else { limit.min(self.backlog.settled_end()) };
-        while self.tail.front().is_some_and(|(stored, _)| stored.sequence < limit) {
+        let limit = if result.is_ok() {
+            limit
+        } else {
+            limit.min(self.backlog.settled_end())
+        };
+        while self
+            .tail
+            .front()
+            .is_some_and(|(stored, _)| stored.sequence < limit)
+        {
             self.pop_tail();
         }
         result
@@ -269,15 +353,22 @@ impl<B: Backlog> Stream<B> {
     }
 
     fn tail_start(&self) -> u64 {
-        self.tail.front().map_or(self.next, |(stored, _)| stored.sequence)
+        self.tail
+            .front()
+            .map_or(self.next, |(stored, _)| stored.sequence)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<u64> {
         let unused = match self.options.expires_ms {
-            Some(expires) if self.readers.is_empty() => Some(self.last_used_ms.saturating_add(expires)),
+            Some(expires) if self.readers.is_empty() => {
+                Some(self.last_used_ms.saturating_add(expires))
+            }
             _ => None,
         };
-        let aged = self.options.age_max_ms.map(|_| self.trimmed_ms.saturating_add(limits::RETENTION_INTERVAL_MS));
+        let aged = self.options.age_max_ms.map(|_| {
+            self.trimmed_ms
+                .saturating_add(limits::RETENTION_INTERVAL_MS)
+        });
         match (unused, aged) {
             (Some(unused), Some(aged)) => Some(unused.min(aged)),
             (unused, aged) => unused.or(aged),
@@ -287,7 +378,10 @@ impl<B: Backlog> Stream<B> {
     pub(crate) fn tick<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
         self.trim(work);
         let is_unused = self.readers.is_empty()
-            && self.options.expires_ms.is_some_and(|expires| work.now_ms >= self.last_used_ms.saturating_add(expires));
+            && self
+                .options
+                .expires_ms
+                .is_some_and(|expires| work.now_ms >= self.last_used_ms.saturating_add(expires));
         if is_unused {
             work.effects.spent.push(self.place);
         }
@@ -315,7 +409,10 @@ impl<B: Backlog> Stream<B> {
 
     fn received_at(&mut self, sequence: u64) -> Option<u64> {
         if sequence < self.tail_start() {
-            return self.backlog.fetch(sequence).map(|stored| stored.received_ms);
+            return self
+                .backlog
+                .fetch(sequence)
+                .map(|stored| stored.received_ms);
         }
         find(&self.tail, sequence).map(|stored| stored.received_ms)
     }
@@ -347,7 +444,9 @@ fn weight(message: &Message) -> u64 {
 
 impl Reader {
     fn can_take(&mut self) -> bool {
-        self.unacked < self.prefetch && self.gauge.has_room() && self.credit.admits(self.number, &mut self.has_yielded)
+        self.unacked < self.prefetch
+            && self.gauge.has_room()
+            && self.credit.admits(self.number, &mut self.has_yielded)
     }
 
     /// Gives back the credit of everything that it has not settled: nobody will.
@@ -367,7 +466,14 @@ impl Reader {
             annotation: Annotation::StreamOffset(stored.sequence - 1),
         };
         self.gauge.add(delivery.outbox_bytes());
-        sink.event(self.connection, Event::Deliver { channel: self.channel, consumer: self.number, delivery });
+        sink.event(
+            self.connection,
+            Event::Deliver {
+                channel: self.channel,
+                consumer: self.number,
+                delivery,
+            },
+        );
     }
 }
 

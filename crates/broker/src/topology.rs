@@ -205,9 +205,15 @@ impl Topology {
 
     /// Removes a virtual host and returns its queues, which their shards are to delete.
     pub fn remove_vhost(&mut self, name: &str) -> Vec<QueueRef> {
-        let Some(vhost) = self.vhosts.remove(name) else { return Vec::new() };
+        let Some(vhost) = self.vhosts.remove(name) else {
+            return Vec::new();
+        };
         self.version += 1;
-        let places: Vec<_> = vhost.queues().into_iter().map(|queue| queue.place).collect();
+        let places: Vec<_> = vhost
+            .queues()
+            .into_iter()
+            .map(|queue| queue.place)
+            .collect();
         places.iter().for_each(|place| self.free_slot(*place));
         places
     }
@@ -228,23 +234,40 @@ impl Topology {
     }
 
     /// Replaces a virtual host's policies and returns the queues with the options that hold for them now.
-    pub fn set_policies(&mut self, vhost: &str, policies: Vec<Policy>) -> Vec<(QueueRef, QueueOptions)> {
+    pub fn set_policies(
+        &mut self,
+        vhost: &str,
+        policies: Vec<Policy>,
+    ) -> Vec<(QueueRef, QueueOptions)> {
         self.version += 1;
-        let Some(vhost) = self.vhosts.get_mut(vhost) else { return Vec::new() };
+        let Some(vhost) = self.vhosts.get_mut(vhost) else {
+            return Vec::new();
+        };
         vhost.policies = policies;
         #[expect(clippy::disallowed_methods, reason = "each is changed for itself")]
         for exchange in vhost.exchanges.values_mut() {
-            exchange.alternate_by_policy = Policy::alternate_exchange(&vhost.policies, &exchange.name).cloned();
+            exchange.alternate_by_policy =
+                Policy::alternate_exchange(&vhost.policies, &exchange.name).cloned();
         }
-        vhost.queues().into_iter().map(|queue| (queue.place, vhost.options_of(queue))).collect()
+        vhost
+            .queues()
+            .into_iter()
+            .map(|queue| (queue.place, vhost.options_of(queue)))
+            .collect()
     }
 
     fn vhost_mut(&mut self, name: &str) -> Result<&mut Vhost, Refusal> {
-        self.vhosts.get_mut(name).ok_or_else(|| Refusal::new(RefusalKind::NotAllowed, format!("vhost {name} not found")))
+        self.vhosts
+            .get_mut(name)
+            .ok_or_else(|| Refusal::new(RefusalKind::NotAllowed, format!("vhost {name} not found")))
     }
 
     fn allocate(&mut self, is_durable: bool) -> QueueRef {
-        let id = if is_durable { &mut self.next_durable } else { &mut self.next_transient };
+        let id = if is_durable {
+            &mut self.next_durable
+        } else {
+            &mut self.next_transient
+        };
         let number = *id;
         *id += 1;
         self.place(QueueId(number))
@@ -254,12 +277,20 @@ impl Topology {
     fn place(&mut self, id: QueueId) -> QueueRef {
         let shard = self.next_shard % self.slots.len();
         self.next_shard += 1;
-        let slots = self.slots.get_mut(shard).expect("the index is below the number of shards");
+        let slots = self
+            .slots
+            .get_mut(shard)
+            .expect("the index is below the number of shards");
         let slot = slots.free.pop().unwrap_or_else(|| {
             slots.used += 1;
             slots.used - 1
         });
-        QueueRef { id, slot, shard: u16::try_from(shard).unwrap_or(u16::MAX), epoch: 0 }
+        QueueRef {
+            id,
+            slot,
+            shard: u16::try_from(shard).unwrap_or(u16::MAX),
+            epoch: 0,
+        }
     }
 
     fn free_slot(&mut self, place: QueueRef) {
@@ -271,7 +302,12 @@ impl Topology {
 
 impl Vhost {
     fn new(name: Name) -> Self {
-        let mut vhost = Self { name, exchanges: NameMap::default(), queues: NameMap::default(), policies: Vec::new() };
+        let mut vhost = Self {
+            name,
+            exchanges: NameMap::default(),
+            queues: NameMap::default(),
+            policies: Vec::new(),
+        };
         for (name, kind, internal) in [
             ("", ExchangeKind::Direct, false),
             ("amq.direct", ExchangeKind::Direct, false),
@@ -339,28 +375,43 @@ impl Vhost {
     /// # Errors
     /// `NotFound`, or `ResourceLocked` when it is exclusive to another connection.
     pub fn usable_queue(&self, name: &str, actor: &Actor<'_>) -> Result<&QueueEntry, Refusal> {
-        let entry = self.queues.get(name).ok_or_else(|| Refusal::no_queue(name, &self.name))?;
+        let entry = self
+            .queues
+            .get(name)
+            .ok_or_else(|| Refusal::no_queue(name, &self.name))?;
         match entry.exclusive {
-            Some(owner) if owner != actor.connection && actor.access.is_some() => Err(Refusal::locked(name, &self.name)),
+            Some(owner) if owner != actor.connection && actor.access.is_some() => {
+                Err(Refusal::locked(name, &self.name))
+            }
             _ => Ok(entry),
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "at most one queue lives at a place")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "at most one queue lives at a place"
+    )]
     fn name_of(&self, place: QueueRef) -> Option<Name> {
-        self.queues.values().find(|queue| queue.place == place).map(|queue| queue.name.clone())
+        self.queues
+            .values()
+            .find(|queue| queue.place == place)
+            .map(|queue| queue.name.clone())
     }
 }
 
 /// Takes carriage returns and line feeds out of a name, as clients expect of a broker.
 fn clean_name(name: &str) -> String {
-    name.chars().filter(|letter| !matches!(letter, '\r' | '\n')).collect()
+    name.chars()
+        .filter(|letter| !matches!(letter, '\r' | '\n'))
+        .collect()
 }
 
 /// Refuses names that are the broker's own.
 fn check_reserved(name: &str, what: &str) -> Result<(), Refusal> {
     if name.starts_with("amq.") {
-        return Err(Refusal::access(format!("{what} name '{name}' contains reserved prefix 'amq.*'")));
+        return Err(Refusal::access(format!(
+            "{what} name '{name}' contains reserved prefix 'amq.*'"
+        )));
     }
     Ok(())
 }

@@ -28,17 +28,33 @@ fn wrong_values_are_refused_by_name() {
         ("x-max-age", "7W".into()),
         ("x-single-active-consumer", Value::I32(1)),
     ] {
-        let refusal = QueueOptions::declared(&table(&[(name, value.clone())]), "queue 'q' in vhost '/'").unwrap_err();
+        let refusal =
+            QueueOptions::declared(&table(&[(name, value.clone())]), "queue 'q' in vhost '/'")
+                .unwrap_err();
         assert!(refusal.detail.contains(name), "{name} {value:?}: {refusal}");
     }
 }
 
 #[test]
 fn every_integer_type_is_taken() {
-    for value in [Value::I8(5), Value::U8(5), Value::I16(5), Value::U16(5), Value::I32(5), Value::U32(5), Value::I64(5)] {
-        let options = QueueOptions::parse(&table(&[("x-message-ttl", value.clone())]), "q").unwrap();
+    for value in [
+        Value::I8(5),
+        Value::U8(5),
+        Value::I16(5),
+        Value::U16(5),
+        Value::I32(5),
+        Value::U32(5),
+        Value::I64(5),
+    ] {
+        let options =
+            QueueOptions::parse(&table(&[("x-message-ttl", value.clone())]), "q").unwrap();
         assert_eq!(options.message_ttl_ms, Some(5));
-        check_equivalent(&table(&[("x-message-ttl", Value::I32(5))]), &table(&[("x-message-ttl", value)]), "q").unwrap();
+        check_equivalent(
+            &table(&[("x-message-ttl", Value::I32(5))]),
+            &table(&[("x-message-ttl", value)]),
+            "q",
+        )
+        .unwrap();
     }
 }
 
@@ -55,8 +71,19 @@ fn a_differing_argument_is_named() {
 
 #[test]
 fn a_policy_only_tightens_numbers() {
-    let own = QueueOptions { length_max: Some(10), overflow: Some(Overflow::RejectPublish), ..QueueOptions::default() };
-    let policy = table(&[("max-length", Value::I32(5)), ("message-ttl", Value::I32(7)), ("overflow", "drop-head".into())]);
+    let own = QueueOptions {
+        length_max: Some(10),
+        overflow: Some(Overflow::RejectPublish),
+        ..QueueOptions::default()
+    };
+    let policy = table(&[
+        ("max-length", Value::I32(5)),
+        ("message-ttl", Value::I32(7)),
+        ("overflow", "drop-head".into()),
+    ]);
     let both = own.under_policy(&QueueOptions::from_policy(&policy, "policy 'p'").unwrap());
-    assert_eq!((both.length_max, both.message_ttl_ms, both.overflow), (Some(5), Some(7), Some(Overflow::RejectPublish)));
+    assert_eq!(
+        (both.length_max, both.message_ttl_ms, both.overflow),
+        (Some(5), Some(7), Some(Overflow::RejectPublish))
+    );
 }

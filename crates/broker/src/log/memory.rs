@@ -61,8 +61,19 @@ impl MemoryLog {
     pub(crate) fn crash(&mut self) -> BTreeMap<QueueId, Recovered> {
         self.records.retain(|(at, _)| *at <= self.durable);
         self.submitted = self.durable;
-        let forgotten = |record: &Record| if let Record::Forgotten(position) = record { *position } else { 0 };
-        let forgotten = self.records.iter().map(|(_, record)| forgotten(record)).max().unwrap_or(0);
+        let forgotten = |record: &Record| {
+            if let Record::Forgotten(position) = record {
+                *position
+            } else {
+                0
+            }
+        };
+        let forgotten = self
+            .records
+            .iter()
+            .map(|(_, record)| forgotten(record))
+            .max()
+            .unwrap_or(0);
         let mut queues: BTreeMap<QueueId, Recovered> = BTreeMap::new();
         for (at, record) in &self.records {
             match record {
@@ -75,21 +86,31 @@ impl MemoryLog {
                 }
                 Record::Ack(id, first, last) => {
                     let queue = queues.entry(*id).or_default();
-                    queue.messages.retain(|stored| !(*first..=*last).contains(&stored.sequence));
+                    queue
+                        .messages
+                        .retain(|stored| !(*first..=*last).contains(&stored.sequence));
                     queue.backlog.drop_range(*first, *last);
                 }
                 Record::Count(id, sequence, count) => {
                     let queue = queues.entry(*id).or_default();
-                    let journaled = queue.messages.iter_mut().filter(|stored| stored.sequence == *sequence);
+                    let journaled = queue
+                        .messages
+                        .iter_mut()
+                        .filter(|stored| stored.sequence == *sequence);
                     let settled = queue.backlog.messages.get_mut(sequence);
-                    journaled.chain(settled).for_each(|stored| stored.delivery_count = *count);
+                    journaled
+                        .chain(settled)
+                        .for_each(|stored| stored.delivery_count = *count);
                 }
                 Record::Settled(id, moved) => {
                     let queue = queues.entry(*id).or_default();
                     for (stored, is_durable) in moved {
                         queue.backlog.end = stored.sequence + 1;
                         if *is_durable {
-                            queue.backlog.messages.insert(stored.sequence, stored.clone());
+                            queue
+                                .backlog
+                                .messages
+                                .insert(stored.sequence, stored.clone());
                         }
                     }
                     let end = queue.backlog.end;
@@ -120,7 +141,12 @@ impl Log for MemoryLog {
     }
 
     fn appended(&self) -> Position {
-        Position(self.records.last().map_or(0, |(at, _)| *at).max(self.submitted))
+        Position(
+            self.records
+                .last()
+                .map_or(0, |(at, _)| *at)
+                .max(self.submitted),
+        )
     }
 
     fn append_message(&mut self, append: &Append<'_>) -> Position {
@@ -161,7 +187,10 @@ impl Log for MemoryLog {
             self.settles_left = self.settles_left.map(|left| left - 1);
             assert!(stored.sequence >= backlog.end, "settled out of order");
             backlog.end = stored.sequence + 1;
-            self.push(Record::Settled(backlog.id(), vec![(stored.clone(), is_durable)]));
+            self.push(Record::Settled(
+                backlog.id(),
+                vec![(stored.clone(), is_durable)],
+            ));
             backlog.messages.insert(stored.sequence, stored);
         }
         Ok(())
@@ -176,7 +205,10 @@ impl Log for MemoryLog {
     }
 
     fn backlog(&mut self, queue: QueueId) -> MemoryBacklog {
-        MemoryBacklog { queue: Some(queue), ..MemoryBacklog::default() }
+        MemoryBacklog {
+            queue: Some(queue),
+            ..MemoryBacklog::default()
+        }
     }
 }
 
@@ -199,7 +231,8 @@ impl MemoryBacklog {
     }
 
     fn drop_range(&mut self, first: u64, last: u64) {
-        self.messages.retain(|sequence, _| !(first..=last).contains(sequence));
+        self.messages
+            .retain(|sequence, _| !(first..=last).contains(sequence));
     }
 }
 
@@ -229,7 +262,10 @@ impl Backlog for MemoryBacklog {
     }
 
     fn bytes(&self) -> u64 {
-        self.messages.values().map(|stored| stored.message.body_length() as u64 + RECORD_BYTES).sum()
+        self.messages
+            .values()
+            .map(|stored| stored.message.body_length() as u64 + RECORD_BYTES)
+            .sum()
     }
 
     fn first(&self) -> u64 {

@@ -14,14 +14,23 @@ pub(crate) fn message(routing_key: &str, body: &str) -> Message {
 /// A message with headers.
 pub(crate) fn with_headers(routing_key: &str, body: &str, headers: Option<Table>) -> Message {
     let mut raw = Vec::new();
-    Properties { headers, ..Properties::default() }.encode(&mut raw);
+    Properties {
+        headers,
+        ..Properties::default()
+    }
+    .encode(&mut raw);
     Message::new("".into(), routing_key, &raw, Body::Copy(body.as_bytes()))
 }
 
 /// An equal message that shares nothing with its original, as one that was written and read back.
 pub(crate) fn copy_of(message: &Message) -> Arc<Message> {
     let body = Body::Copy(message.body());
-    let mut copy = Message::new(message.exchange().clone(), message.routing_key(), message.properties(), body);
+    let mut copy = Message::new(
+        message.exchange().clone(),
+        message.routing_key(),
+        message.properties(),
+        body,
+    );
     copy.persistent = message.persistent;
     copy.priority = message.priority;
     copy.expiration_ms = message.expiration_ms;
@@ -31,11 +40,21 @@ pub(crate) fn copy_of(message: &Message) -> Arc<Message> {
 #[test]
 fn a_message_gives_back_its_parts() {
     let mut raw = Vec::new();
-    Properties { content_type: Some("text/plain".into()), ..Properties::default() }.encode(&mut raw);
+    Properties {
+        content_type: Some("text/plain".into()),
+        ..Properties::default()
+    }
+    .encode(&mut raw);
     let shared = Bytes::from_static(b"body");
     for body in [Body::Copy(b"body"), Body::Share(shared)] {
         let message = Message::new("x".into(), "key", &raw, body);
-        let parts = (&**message.exchange(), message.routing_key(), message.properties(), message.body(), message.body_length());
+        let parts = (
+            &**message.exchange(),
+            message.routing_key(),
+            message.properties(),
+            message.body(),
+            message.body_length(),
+        );
         assert_eq!(parts, ("x", "key", &*raw, &b"body"[..], 4));
     }
 }
@@ -46,7 +65,13 @@ fn a_readdressed_message_shares_a_large_body_and_loses_its_expiration() {
     let mut message = Message::new("x".into(), "key", &[0, 0], Body::Share(shared.clone()));
     (message.persistent, message.priority, message.expiration_ms) = (true, 3, Some(5));
     let other = message.readdressed("dlx".into(), "other", &[0, 0]);
-    assert_eq!(other.shared_body().map(|body| body.as_ptr()), Some(shared.as_ptr()));
-    assert_eq!((other.persistent, other.priority, other.expiration_ms), (true, 3, None));
+    assert_eq!(
+        other.shared_body().map(|body| body.as_ptr()),
+        Some(shared.as_ptr())
+    );
+    assert_eq!(
+        (other.persistent, other.priority, other.expiration_ms),
+        (true, 3, None)
+    );
     assert_eq!((&**other.exchange(), other.routing_key()), ("dlx", "other"));
 }

@@ -74,7 +74,10 @@ pub(crate) struct Consumers {
 
 impl Consumers {
     pub(crate) fn new(single_active: bool) -> Self {
-        Self { single_active, ..Self::default() }
+        Self {
+            single_active,
+            ..Self::default()
+        }
     }
 
     pub(crate) const fn count(&self) -> u32 {
@@ -95,9 +98,12 @@ impl Consumers {
     ) -> Result<(), Refusal> {
         // An exclusive consumer is alone.
         if self.single_active && wish.exclusive {
-            return Err(Refusal::access(format!("{what} has a single active consumer; an exclusive one cannot join")));
+            return Err(Refusal::access(format!(
+                "{what} has a single active consumer; an exclusive one cannot join"
+            )));
         }
-        let is_taken = (self.count == 1 && self.iter().any(|other| other.exclusive)) || (wish.exclusive && self.count > 0);
+        let is_taken = (self.count == 1 && self.iter().any(|other| other.exclusive))
+            || (wish.exclusive && self.count > 0);
         if is_taken {
             return Err(Refusal::access(format!("{what} in exclusive use")));
         }
@@ -136,7 +142,9 @@ impl Consumers {
 
     /// Removes a consumer; false when it was not here.
     pub(crate) fn remove(&mut self, connection: ConnectionId, number: ConsumerNumber) -> bool {
-        let Some(slot) = self.find(connection, number) else { return false };
+        let Some(slot) = self.find(connection, number) else {
+            return false;
+        };
         if let Some(gone) = self.slots.get_mut(slot as usize).and_then(Option::take)
             && let Some(level) = self.ring.get_mut(&Reverse(gone.priority))
         {
@@ -149,9 +157,15 @@ impl Consumers {
         self.count -= 1;
         if self.active == Some(slot) {
             self.active = None;
-            let next = self.slots.iter().enumerate().filter_map(|(slot, consumer)| {
-                consumer.as_ref().map(|consumer| (Reverse(consumer.priority), consumer.arrival, slot))
-            });
+            let next = self
+                .slots
+                .iter()
+                .enumerate()
+                .filter_map(|(slot, consumer)| {
+                    consumer
+                        .as_ref()
+                        .map(|consumer| (Reverse(consumer.priority), consumer.arrival, slot))
+                });
             if let Some((_, _, slot)) = next.min() {
                 self.admit(u32::try_from(slot).unwrap_or(u32::MAX));
             }
@@ -165,7 +179,10 @@ impl Consumers {
         while let Some(mut entry) = self.ring.first_entry() {
             let level = entry.get_mut();
             while let Some(slot) = level.pop_front() {
-                let Some(consumer) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { continue };
+                let Some(consumer) = self.slots.get_mut(slot as usize).and_then(Option::as_mut)
+                else {
+                    continue;
+                };
                 if consumer.can_take() {
                     level.push_back(slot);
                     return Some(slot);
@@ -184,8 +201,15 @@ impl Consumers {
     }
 
     /// Gives back the credit of one settled message; the consumer may be gone.
-    pub(crate) fn give_back(&mut self, slot: u32, connection: ConnectionId, number: ConsumerNumber) {
-        let Some(consumer) = self.get_mut(slot) else { return };
+    pub(crate) fn give_back(
+        &mut self,
+        slot: u32,
+        connection: ConnectionId,
+        number: ConsumerNumber,
+    ) {
+        let Some(consumer) = self.get_mut(slot) else {
+            return;
+        };
         if consumer.connection == connection && consumer.number == number {
             consumer.unacked = consumer.unacked.saturating_sub(1);
             // Where others wait for the same credit, its session resumes all of them in turn.
@@ -199,7 +223,12 @@ impl Consumers {
     pub(crate) fn resume(&mut self, connection: ConnectionId) {
         let is_out = |consumer: &Consumer| consumer.connection == connection && !consumer.in_ring;
         let slots = (0..).zip(&self.slots);
-        let out = slots.filter_map(|(slot, consumer)| consumer.as_ref().filter(|one| is_out(one)).map(|one| (one.left, slot)));
+        let out = slots.filter_map(|(slot, consumer)| {
+            consumer
+                .as_ref()
+                .filter(|one| is_out(one))
+                .map(|one| (one.left, slot))
+        });
         let mut out: smallvec::SmallVec<[(u64, u32); 4]> = out.collect();
         out.sort_unstable();
         for (_, slot) in out {
@@ -211,16 +240,25 @@ impl Consumers {
         if self.single_active && *self.active.get_or_insert(slot) != slot {
             return;
         }
-        let Some(consumer) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(consumer) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
         if !consumer.in_ring {
             consumer.in_ring = true;
-            self.ring.entry(Reverse(consumer.priority)).or_default().push_back(slot);
+            self.ring
+                .entry(Reverse(consumer.priority))
+                .or_default()
+                .push_back(slot);
         }
     }
 
     fn find(&self, connection: ConnectionId, number: ConsumerNumber) -> Option<u32> {
-        let is_it = |consumer: &Consumer| consumer.connection == connection && consumer.number == number;
-        let place = self.slots.iter().position(|slot| slot.as_ref().is_some_and(is_it))?;
+        let is_it =
+            |consumer: &Consumer| consumer.connection == connection && consumer.number == number;
+        let place = self
+            .slots
+            .iter()
+            .position(|slot| slot.as_ref().is_some_and(is_it))?;
         u32::try_from(place).ok()
     }
 }

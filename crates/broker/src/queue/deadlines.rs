@@ -7,7 +7,11 @@ use crate::log::{Backlog, Log};
 
 impl<B: Backlog> Queue<B> {
     /// Takes new options after a policy changed.
-    pub(crate) fn configure<L: Log<Backlog = B>, S: Sink>(&mut self, options: QueueOptions, work: &mut Work<'_, L, S>) {
+    pub(crate) fn configure<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        options: QueueOptions,
+        work: &mut Work<'_, L, S>,
+    ) {
         self.has_expiring |= options.message_ttl_ms.is_some();
         self.options = options;
         self.last_used_ms = work.now_ms;
@@ -18,11 +22,15 @@ impl<B: Backlog> Queue<B> {
     /// When the queue wants to be looked at next, in milliseconds since 1970.
     pub(crate) fn next_deadline(&mut self) -> Option<u64> {
         let unused = match self.options.expires_ms {
-            Some(expires) if self.consumers.count() == 0 => Some(self.last_used_ms.saturating_add(expires)),
+            Some(expires) if self.consumers.count() == 0 => {
+                Some(self.last_used_ms.saturating_add(expires))
+            }
             _ => None,
         };
         let head = if self.has_expiring && self.ready_count > 0 {
-            self.ready.next_expiry(&mut self.backlog, self.place.id.is_durable()).filter(|at| *at != u64::MAX)
+            self.ready
+                .next_expiry(&mut self.backlog, self.place.id.is_durable())
+                .filter(|at| *at != u64::MAX)
         } else {
             None
         };
@@ -42,7 +50,10 @@ impl<B: Backlog> Queue<B> {
             self.expire(work);
         }
         let is_unused = self.consumers.count() == 0
-            && self.options.expires_ms.is_some_and(|expires| work.now_ms >= self.last_used_ms.saturating_add(expires));
+            && self
+                .options
+                .expires_ms
+                .is_some_and(|expires| work.now_ms >= self.last_used_ms.saturating_add(expires));
         if is_unused {
             work.effects.spent.push(self.place);
         }

@@ -6,17 +6,37 @@ use super::ready::Entry;
 use super::{Queue, Unacked, Work};
 use crate::arguments::QueueKind;
 use crate::log::{Backlog, Log};
-use crate::{Annotation, ConnectionId, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, QueueRef, Reason, Refusal, RefusalKind, Sink, limits};
+use crate::{
+    Annotation, ConnectionId, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, QueueRef,
+    Reason, Refusal, RefusalKind, Sink, limits,
+};
 
 impl<B: Backlog> Queue<B> {
     /// Gives a message to a consumer; false when that was the end of it.
     #[inline]
-    pub(super) fn hand_out<L: Log<Backlog = B>, S: Sink>(&mut self, entry: Entry, slot: u32, work: &mut Work<'_, L, S>) -> bool {
-        let consumer = self.consumers.get_mut(slot).expect("the slot was chosen just now");
-        let Some(delivery) = entry.delivery(self.place, self.kind) else { return false };
+    pub(super) fn hand_out<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        entry: Entry,
+        slot: u32,
+        work: &mut Work<'_, L, S>,
+    ) -> bool {
+        let consumer = self
+            .consumers
+            .get_mut(slot)
+            .expect("the slot was chosen just now");
+        let Some(delivery) = entry.delivery(self.place, self.kind) else {
+            return false;
+        };
         consumer.took(delivery.outbox_bytes());
         let (connection, no_ack, number) = (consumer.connection, consumer.no_ack, consumer.number);
-        work.sink.event(connection, Event::Deliver { channel: consumer.channel, consumer: number, delivery });
+        work.sink.event(
+            connection,
+            Event::Deliver {
+                channel: consumer.channel,
+                consumer: number,
+                delivery,
+            },
+        );
         if no_ack {
             return false;
         }
@@ -39,14 +59,26 @@ impl<B: Backlog> Queue<B> {
         } else {
             self.held_bytes += entry.footprint();
         }
-        self.unacked.insert(entry.sequence, Unacked { entry, connection, consumer, credit });
+        self.unacked.insert(
+            entry.sequence,
+            Unacked {
+                entry,
+                connection,
+                consumer,
+                credit,
+            },
+        );
     }
 
     /// Hands out ready messages while consumers can take them.
     pub(crate) fn dispatch<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
         while self.ready_count > 0 {
-            let Some(slot) = self.consumers.next() else { return };
-            let Some(entry) = self.take_live(work) else { return };
+            let Some(slot) = self.consumers.next() else {
+                return;
+            };
+            let Some(entry) = self.take_live(work) else {
+                return;
+            };
             let (sequence, logged) = (entry.sequence, entry.logged);
             if !self.hand_out(entry, slot, work) {
                 self.forget(sequence, logged, work.log);
@@ -55,7 +87,10 @@ impl<B: Backlog> Queue<B> {
     }
 
     /// Takes the next ready message that has not expired, with its content.
-    fn take_live<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) -> Option<Entry> {
+    fn take_live<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        work: &mut Work<'_, L, S>,
+    ) -> Option<Entry> {
         loop {
             let mut entry = self.pop_ready()?;
             if entry.expires_at_ms <= work.now_ms {
@@ -63,7 +98,10 @@ impl<B: Backlog> Queue<B> {
                 continue;
             }
             if entry.message.is_none() {
-                entry.message = self.backlog.fetch(entry.sequence).map(|stored| stored.message);
+                entry.message = self
+                    .backlog
+                    .fetch(entry.sequence)
+                    .map(|stored| stored.message);
             }
             if entry.message.is_some() {
                 return Some(entry);
@@ -74,7 +112,9 @@ impl<B: Backlog> Queue<B> {
     }
 
     pub(super) fn pop_ready(&mut self) -> Option<Entry> {
-        let entry = self.ready.pop(&mut self.backlog, self.place.id.is_durable());
+        let entry = self
+            .ready
+            .pop(&mut self.backlog, self.place.id.is_durable());
         self.note_popped(entry)
     }
 
@@ -82,7 +122,9 @@ impl<B: Backlog> Queue<B> {
         if let Some(entry) = &entry {
             self.ready_count = self.ready_count.saturating_sub(1);
             self.ready_bytes = self.ready_bytes.saturating_sub(u64::from(entry.body_bytes));
-            self.resident_bytes = self.resident_bytes.saturating_sub(self.unsettled_bytes(entry));
+            self.resident_bytes = self
+                .resident_bytes
+                .saturating_sub(self.unsettled_bytes(entry));
         } else {
             self.ready_count = 0;
         }
@@ -102,7 +144,10 @@ impl<B: Backlog> Queue<B> {
     ) -> Result<(), Refusal> {
         let what = format!("queue '{}' in vhost '{}'", self.name, self.vhost);
         if self.consumers.count() as usize >= limits::CONSUMERS_PER_QUEUE_MAX {
-            return Err(Refusal::new(RefusalKind::LimitExceeded, format!("{what} has its limit of consumers")));
+            return Err(Refusal::new(
+                RefusalKind::LimitExceeded,
+                format!("{what} has its limit of consumers"),
+            ));
         }
         self.consumers.add(connection, channel, wish, &what)?;
         self.last_used_ms = work.now_ms;
@@ -127,7 +172,11 @@ impl<B: Backlog> Queue<B> {
         true
     }
 
-    pub(crate) fn resume<L: Log<Backlog = B>, S: Sink>(&mut self, connection: ConnectionId, work: &mut Work<'_, L, S>) {
+    pub(crate) fn resume<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        connection: ConnectionId,
+        work: &mut Work<'_, L, S>,
+    ) {
         self.consumers.resume(connection);
         self.dispatch(work);
     }
@@ -160,6 +209,12 @@ impl Entry {
             Annotation::None
         };
         let message = self.message.clone()?;
-        Some(Delivery { queue, sequence: self.sequence, message, redelivered: self.redelivered, annotation })
+        Some(Delivery {
+            queue,
+            sequence: self.sequence,
+            message,
+            redelivered: self.redelivered,
+            annotation,
+        })
     }
 }

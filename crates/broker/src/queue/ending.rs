@@ -12,8 +12,15 @@ use crate::{Event, Message, Name, Outcome, Reason, Refusal, Sink, limits};
 impl<B: Backlog> Queue<B> {
     /// Settles a delivered message; a number that is not out is ignored.
     #[inline]
-    pub(crate) fn settle<L: Log<Backlog = B>, S: Sink>(&mut self, sequence: u64, outcome: Outcome, work: &mut Work<'_, L, S>) {
-        let Some(unacked) = self.unacked.remove(&sequence) else { return };
+    pub(crate) fn settle<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        sequence: u64,
+        outcome: Outcome,
+        work: &mut Work<'_, L, S>,
+    ) {
+        let Some(unacked) = self.unacked.remove(&sequence) else {
+            return;
+        };
         let mut entry = unacked.entry;
         self.held_bytes = self.held_bytes.saturating_sub(self.unsettled_bytes(&entry));
         if let Some(credit) = &unacked.credit {
@@ -36,12 +43,17 @@ impl<B: Backlog> Queue<B> {
     }
 
     fn requeue<L: Log<Backlog = B>, S: Sink>(&mut self, entry: Entry, work: &mut Work<'_, L, S>) {
-        if self.options.delivery_limit.is_some_and(|limit| entry.delivery_count > limit) {
+        if self
+            .options
+            .delivery_limit
+            .is_some_and(|limit| entry.delivery_count > limit)
+        {
             self.die(entry, Reason::DeliveryLimit, work);
             return;
         }
         if entry.logged && self.kind == QueueKind::Quorum && entry.delivery_count > 0 {
-            work.log.note_delivery_count(&mut self.backlog, entry.sequence, entry.delivery_count);
+            work.log
+                .note_delivery_count(&mut self.backlog, entry.sequence, entry.delivery_count);
         }
         if entry.expires_at_ms <= work.now_ms {
             self.die(entry, Reason::Expired, work);
@@ -62,20 +74,36 @@ impl<B: Backlog> Queue<B> {
     }
 
     /// Drops from the head what is beyond the limits.
-    pub(super) fn enforce_length<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
+    pub(super) fn enforce_length<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        work: &mut Work<'_, L, S>,
+    ) {
         if self.options.length_max.is_none() && self.options.length_bytes_max.is_none() {
             return;
         }
-        if matches!(self.options.overflow, Some(Overflow::RejectPublish | Overflow::RejectPublishDlx)) {
+        if matches!(
+            self.options.overflow,
+            Some(Overflow::RejectPublish | Overflow::RejectPublishDlx)
+        ) {
             return;
         }
         let is_over = |queue: &Self| {
-            queue.options.length_max.is_some_and(|max| queue.ready_count > max)
-                || queue.options.length_bytes_max.is_some_and(|max| queue.ready_bytes > max)
+            queue
+                .options
+                .length_max
+                .is_some_and(|max| queue.ready_count > max)
+                || queue
+                    .options
+                    .length_bytes_max
+                    .is_some_and(|max| queue.ready_bytes > max)
         };
         while is_over(self) && self.ready_count > 0 {
-            let entry = self.ready.pop_oldest(&mut self.backlog, self.place.id.is_durable());
-            let Some(entry) = self.note_popped(entry) else { return };
+            let entry = self
+                .ready
+                .pop_oldest(&mut self.backlog, self.place.id.is_durable());
+            let Some(entry) = self.note_popped(entry) else {
+                return;
+            };
             self.die(entry, Reason::MaxLength, work);
         }
     }
@@ -83,7 +111,9 @@ impl<B: Backlog> Queue<B> {
     /// Ends the messages at the head whose time has passed, a bounded number at once.
     pub(super) fn expire<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
         for _ in 0..limits::DISPATCH_BATCH_MAX {
-            let entry = self.ready.pop_due(work.now_ms, &mut self.backlog, self.place.id.is_durable());
+            let entry =
+                self.ready
+                    .pop_due(work.now_ms, &mut self.backlog, self.place.id.is_durable());
             let Some(entry) = entry else { return };
             if let Some(entry) = self.note_popped(Some(entry)) {
                 self.die(entry, Reason::Expired, work);
@@ -92,15 +122,29 @@ impl<B: Backlog> Queue<B> {
     }
 
     /// Sends a message to the dead-letter exchange, or ends it where there is none.
-    pub(super) fn die<L: Log<Backlog = B>, S: Sink>(&mut self, mut entry: Entry, reason: Reason, work: &mut Work<'_, L, S>) {
+    pub(super) fn die<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        mut entry: Entry,
+        reason: Reason,
+        work: &mut Work<'_, L, S>,
+    ) {
         let Some(exchange) = self.options.dead_letter_exchange.clone() else {
             return self.forget(entry.sequence, entry.logged, work.log);
         };
-        let message = entry.message.take().or_else(|| self.backlog.fetch(entry.sequence).map(|stored| stored.message));
+        let message = entry.message.take().or_else(|| {
+            self.backlog
+                .fetch(entry.sequence)
+                .map(|stored| stored.message)
+        });
         let Some(message) = message else {
             return self.forget(entry.sequence, entry.logged, work.log);
         };
-        work.effects.dead.push(self.dead_letter(Some(entry.sequence), message.clone(), reason, exchange));
+        work.effects.dead.push(self.dead_letter(
+            Some(entry.sequence),
+            message.clone(),
+            reason,
+            exchange,
+        ));
         if entry.sequence >= self.backlog.settled_end() {
             entry.message = Some(message);
             self.held_bytes += entry.footprint();
@@ -108,7 +152,13 @@ impl<B: Backlog> Queue<B> {
         self.transferring.insert(entry.sequence, entry);
     }
 
-    pub(super) fn dead_letter(&self, sequence: Option<u64>, message: Arc<Message>, reason: Reason, exchange: Name) -> DeadLetter {
+    pub(super) fn dead_letter(
+        &self,
+        sequence: Option<u64>,
+        message: Arc<Message>,
+        reason: Reason,
+        exchange: Name,
+    ) -> DeadLetter {
         DeadLetter {
             vhost: self.vhost.clone(),
             queue: self.name.clone(),
@@ -153,7 +203,11 @@ impl<B: Backlog> Queue<B> {
                 fifo.read_from = self.next;
             }
             Ready::Priority(levels) => {
-                gone.extend(levels.iter().flat_map(|level| level.keys().map(|sequence| (*sequence, *sequence))));
+                gone.extend(
+                    levels
+                        .iter()
+                        .flat_map(|level| level.keys().map(|sequence| (*sequence, *sequence))),
+                );
                 levels.iter_mut().for_each(BTreeMap::clear);
             }
         }
@@ -171,7 +225,12 @@ impl<B: Backlog> Queue<B> {
 
     /// Says whether the queue may be deleted.
     pub(crate) fn check_delete(&self, if_unused: bool, if_empty: bool) -> Result<(), Refusal> {
-        let refuse = |state: &str| Err(Refusal::precondition(format!("queue '{}' in vhost '{}' {state}", self.name, self.vhost)));
+        let refuse = |state: &str| {
+            Err(Refusal::precondition(format!(
+                "queue '{}' in vhost '{}' {state}",
+                self.name, self.vhost
+            )))
+        };
         if if_unused && self.consumers.count() > 0 {
             return refuse("in use");
         }
@@ -182,12 +241,22 @@ impl<B: Backlog> Queue<B> {
     }
 
     /// Ends the queue: tells its consumers and drops all it holds; returns how many messages were ready.
-    pub(crate) fn delete<L: Log<Backlog = B>, S: Sink>(&mut self, log: &mut L, sink: &mut S) -> u64 {
+    pub(crate) fn delete<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        log: &mut L,
+        sink: &mut S,
+    ) -> u64 {
         for consumer in self.consumers.iter() {
-            let event = Event::ConsumerCancelled { channel: consumer.channel, consumer: consumer.number };
+            let event = Event::ConsumerCancelled {
+                channel: consumer.channel,
+                consumer: consumer.number,
+            };
             sink.event(consumer.connection, event);
         }
-        #[expect(clippy::disallowed_methods, reason = "the credits come to the same in any order")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the credits come to the same in any order"
+        )]
         for unacked in self.unacked.values() {
             if let Some(credit) = &unacked.credit {
                 credit.give_back();

@@ -11,7 +11,11 @@ use crate::{Message, Reason, Sink};
 impl<B: Backlog> Queue<B> {
     /// Offers a message: hands it to a consumer that waits, or keeps it.
     #[inline]
-    pub(crate) fn offer<L: Log<Backlog = B>, S: Sink>(&mut self, message: &Arc<Message>, work: &mut Work<'_, L, S>) -> Offered {
+    pub(crate) fn offer<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        message: &Arc<Message>,
+        work: &mut Work<'_, L, S>,
+    ) -> Offered {
         let body_bytes = message.body_length();
         if self.options.overflow.is_some() && self.refuses(message, body_bytes, work) {
             return Offered::Rejected;
@@ -36,11 +40,19 @@ impl<B: Backlog> Queue<B> {
         {
             self.ready.pass_by(sequence);
             let is_kept = self.hand_out(entry, slot, work);
-            return if is_kept && logged { Offered::Logged(sequence) } else { Offered::Taken };
+            return if is_kept && logged {
+                Offered::Logged(sequence)
+            } else {
+                Offered::Taken
+            };
         }
         self.resident_bytes += entry.footprint();
         self.make_ready(entry);
-        if logged { Offered::Logged(sequence) } else { Offered::Taken }
+        if logged {
+            Offered::Logged(sequence)
+        } else {
+            Offered::Taken
+        }
     }
 
     #[inline]
@@ -55,18 +67,34 @@ impl<B: Backlog> Queue<B> {
     }
 
     /// Applies `reject-publish`; counts ready messages only.
-    fn refuses<L: Log<Backlog = B>, S: Sink>(&mut self, message: &Arc<Message>, bytes: usize, work: &mut Work<'_, L, S>) -> bool {
+    fn refuses<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        message: &Arc<Message>,
+        bytes: usize,
+        work: &mut Work<'_, L, S>,
+    ) -> bool {
         let overflow = match self.options.overflow {
             None | Some(Overflow::DropHead) => return false,
             Some(overflow) => overflow,
         };
-        let is_full = self.options.length_max.is_some_and(|max| self.ready_count >= max)
-            || self.options.length_bytes_max.is_some_and(|max| self.ready_bytes + bytes as u64 > max);
+        let is_full = self
+            .options
+            .length_max
+            .is_some_and(|max| self.ready_count >= max)
+            || self
+                .options
+                .length_bytes_max
+                .is_some_and(|max| self.ready_bytes + bytes as u64 > max);
         if is_full
             && overflow == Overflow::RejectPublishDlx
             && let Some(exchange) = self.options.dead_letter_exchange.clone()
         {
-            work.effects.dead.push(self.dead_letter(None, message.clone(), Reason::MaxLength, exchange));
+            work.effects.dead.push(self.dead_letter(
+                None,
+                message.clone(),
+                Reason::MaxLength,
+                exchange,
+            ));
         }
         is_full
     }
@@ -81,7 +109,11 @@ impl<B: Backlog> Queue<B> {
 
     /// Does what a publish leaves to do: limits, deliveries, expiry, memory.
     #[inline]
-    pub(crate) fn after_publish<L: Log<Backlog = B>, S: Sink>(&mut self, resident_max: usize, work: &mut Work<'_, L, S>) {
+    pub(crate) fn after_publish<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        resident_max: usize,
+        work: &mut Work<'_, L, S>,
+    ) {
         if self.ready_count > 0 {
             self.dispatch(work);
             self.enforce_length(work);

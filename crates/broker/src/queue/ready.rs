@@ -51,7 +51,9 @@ impl Entry {
     }
 
     pub(crate) fn footprint(&self) -> usize {
-        self.message.as_ref().map_or(0, |message| message.footprint())
+        self.message
+            .as_ref()
+            .map_or(0, |message| message.footprint())
     }
 }
 
@@ -82,7 +84,12 @@ impl Ready {
     /// `settled_end` is where the queue's backlog ends.
     pub(crate) fn new(priority_max: Option<u8>, settled_end: u64) -> Self {
         priority_max.map_or_else(
-            || Self::Fifo(Fifo { read_from: settled_end, ..Fifo::default() }),
+            || {
+                Self::Fifo(Fifo {
+                    read_from: settled_end,
+                    ..Fifo::default()
+                })
+            },
             |highest| Self::Priority((0..=highest).map(|_| BTreeMap::new()).collect()),
         )
     }
@@ -114,23 +121,47 @@ impl Ready {
     }
 
     /// When the first of the messages that may be looked at expires: the head's time, with priorities that of each level's head.
-    pub(crate) fn next_expiry(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<u64> {
+    pub(crate) fn next_expiry(
+        &mut self,
+        backlog: &mut impl Backlog,
+        is_durable: bool,
+    ) -> Option<u64> {
         match self {
-            Self::Fifo(fifo) => fifo.peek(backlog, is_durable).map(|entry| entry.expires_at_ms),
+            Self::Fifo(fifo) => fifo
+                .peek(backlog, is_durable)
+                .map(|entry| entry.expires_at_ms),
             Self::Priority(levels) => levels.iter().filter_map(head_expiry).min(),
         }
     }
 
     /// Takes a message at the head whose time has come.
-    pub(crate) fn pop_due(&mut self, now_ms: u64, backlog: &mut impl Backlog, is_durable: bool) -> Option<Entry> {
+    pub(crate) fn pop_due(
+        &mut self,
+        now_ms: u64,
+        backlog: &mut impl Backlog,
+        is_durable: bool,
+    ) -> Option<Entry> {
         match self {
             Self::Fifo(fifo) => {
-                let is_due = fifo.peek(backlog, is_durable).is_some_and(|entry| entry.expires_at_ms <= now_ms);
-                if is_due { fifo.pop(backlog, is_durable) } else { None }
+                let is_due = fifo
+                    .peek(backlog, is_durable)
+                    .is_some_and(|entry| entry.expires_at_ms <= now_ms);
+                if is_due {
+                    fifo.pop(backlog, is_durable)
+                } else {
+                    None
+                }
             }
             Self::Priority(levels) => {
-                let is_due = |level: &&mut BTreeMap<u64, Entry>| head_expiry(level).is_some_and(|at| at <= now_ms);
-                levels.iter_mut().rev().find(is_due)?.pop_first().map(|(_, entry)| entry)
+                let is_due = |level: &&mut BTreeMap<u64, Entry>| {
+                    head_expiry(level).is_some_and(|at| at <= now_ms)
+                };
+                levels
+                    .iter_mut()
+                    .rev()
+                    .find(is_due)?
+                    .pop_first()
+                    .map(|(_, entry)| entry)
             }
         }
     }
@@ -140,17 +171,24 @@ impl Ready {
     pub(crate) fn pop(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<Entry> {
         match self {
             Self::Fifo(fifo) => fifo.pop(backlog, is_durable),
-            Self::Priority(levels) => {
-                levels.iter_mut().rev().find_map(|level| level.pop_first().map(|(_, entry)| entry))
-            }
+            Self::Priority(levels) => levels
+                .iter_mut()
+                .rev()
+                .find_map(|level| level.pop_first().map(|(_, entry)| entry)),
         }
     }
 
     /// Takes the message that goes first when the queue is too long: the oldest of the lowest priority.
-    pub(crate) fn pop_oldest(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<Entry> {
+    pub(crate) fn pop_oldest(
+        &mut self,
+        backlog: &mut impl Backlog,
+        is_durable: bool,
+    ) -> Option<Entry> {
         match self {
             Self::Fifo(fifo) => fifo.pop(backlog, is_durable),
-            Self::Priority(levels) => levels.iter_mut().find_map(|level| level.pop_first().map(|(_, entry)| entry)),
+            Self::Priority(levels) => levels
+                .iter_mut()
+                .find_map(|level| level.pop_first().map(|(_, entry)| entry)),
         }
     }
 }
@@ -160,13 +198,17 @@ impl Fifo {
     pub(crate) fn first_fresh(&self, settled_end: u64) -> Option<u64> {
         let in_window = self.window.front().map(|entry| entry.sequence);
         let unread = (self.read_from < settled_end).then_some(self.read_from);
-        in_window.or(unread).or_else(|| self.tail.front().map(|entry| entry.sequence))
+        in_window
+            .or(unread)
+            .or_else(|| self.tail.front().map(|entry| entry.sequence))
     }
 
     fn peek(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<&Entry> {
         self.fill(backlog, is_durable);
         let returned = self.returned.values().next();
-        returned.or_else(|| self.window.front()).or_else(|| self.tail.front())
+        returned
+            .or_else(|| self.window.front())
+            .or_else(|| self.tail.front())
     }
 
     #[inline]
@@ -181,7 +223,10 @@ impl Fifo {
     /// Reads on from the backlog once what was read before is used up.
     #[inline]
     fn fill(&mut self, backlog: &mut impl Backlog, is_durable: bool) {
-        if self.window.is_empty() && self.returned.is_empty() && self.read_from < backlog.settled_end() {
+        if self.window.is_empty()
+            && self.returned.is_empty()
+            && self.read_from < backlog.settled_end()
+        {
             self.read_on(backlog, is_durable);
         }
     }
@@ -189,8 +234,14 @@ impl Fifo {
     fn read_on(&mut self, backlog: &mut impl Backlog, is_durable: bool) {
         let mut stored = Vec::new();
         backlog.read(self.read_from, limits::BACKLOG_READ_BYTES, &mut stored);
-        self.read_from = stored.last().map_or_else(|| backlog.settled_end(), |last| last.sequence + 1);
-        self.window.extend(stored.into_iter().map(|stored| Entry::from_stored(stored, is_durable)));
+        self.read_from = stored
+            .last()
+            .map_or_else(|| backlog.settled_end(), |last| last.sequence + 1);
+        self.window.extend(
+            stored
+                .into_iter()
+                .map(|stored| Entry::from_stored(stored, is_durable)),
+        );
     }
 }
 

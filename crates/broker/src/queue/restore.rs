@@ -1,7 +1,7 @@
 //! A queue after a restart: what its log kept of it.
 
-use super::ready::{Entry, Ready};
 use super::Queue;
+use super::ready::{Entry, Ready};
 use crate::limits;
 use crate::log::{Backlog, Stored};
 
@@ -23,7 +23,9 @@ impl<B: Backlog> Queue<B> {
         }
         for mut stored in messages {
             if let Some(ttl) = self.options.message_ttl_ms {
-                stored.expires_at_ms = stored.expires_at_ms.min(stored.received_ms.saturating_add(ttl));
+                stored.expires_at_ms = stored
+                    .expires_at_ms
+                    .min(stored.received_ms.saturating_add(ttl));
             }
             let entry = Entry::from_stored(stored, self.place.id.is_durable());
             self.has_expiring |= entry.expires_at_ms != u64::MAX;
@@ -50,14 +52,19 @@ impl<B: Backlog> Queue<B> {
         if !self.is_estimated || self.options.length_bytes_max.is_none() {
             return;
         }
-        let Ready::Fifo(fifo) = &self.ready else { return };
+        let Ready::Fifo(fifo) = &self.ready else {
+            return;
+        };
         let in_memory = fifo.returned.values().chain(&fifo.window).chain(&fifo.tail);
         let mut bytes: u64 = in_memory.map(|entry| u64::from(entry.body_bytes)).sum();
         let mut from = fifo.read_from;
         let mut chunk = Vec::new();
         while let Some(next) = self.read_settled(from, &mut chunk) {
             from = next;
-            bytes += chunk.drain(..).map(|stored| stored.message.body_length() as u64).sum::<u64>();
+            bytes += chunk
+                .drain(..)
+                .map(|stored| stored.message.body_length() as u64)
+                .sum::<u64>();
         }
         self.ready_bytes = bytes;
         self.is_estimated = false;

@@ -15,10 +15,20 @@ impl<B: Backlog> Queue<B> {
     ///
     /// # Errors
     /// The messages stay in memory and in the log.
-    pub(crate) fn settle_until<L: Log<Backlog = B>>(&mut self, position: Position, log: &mut L) -> Result<(), BacklogError> {
+    pub(crate) fn settle_until<L: Log<Backlog = B>>(
+        &mut self,
+        position: Position,
+        log: &mut L,
+    ) -> Result<(), BacklogError> {
         let end = self.backlog.settled_end();
-        let is_old = |entry: &&Entry| entry.sequence >= end && entry.logged && entry.position <= position;
-        let newest = self.ready_entries().chain(self.held_entries()).filter(is_old).map(|entry| entry.sequence).max();
+        let is_old =
+            |entry: &&Entry| entry.sequence >= end && entry.logged && entry.position <= position;
+        let newest = self
+            .ready_entries()
+            .chain(self.held_entries())
+            .filter(is_old)
+            .map(|entry| entry.sequence)
+            .max();
         newest.map_or(Ok(()), |newest| self.settle_below(newest + 1, log))
     }
 
@@ -28,22 +38,42 @@ impl<B: Backlog> Queue<B> {
             Ready::Fifo(fifo) => (Some(fifo), None),
             Ready::Priority(levels) => (None, Some(levels)),
         };
-        let in_order = fifo.into_iter().flat_map(|fifo| fifo.returned.values().chain(&fifo.tail));
-        in_order.chain(levels.into_iter().flatten().flat_map(|level| level.values()))
+        let in_order = fifo
+            .into_iter()
+            .flat_map(|fifo| fifo.returned.values().chain(&fifo.tail));
+        in_order.chain(
+            levels
+                .into_iter()
+                .flatten()
+                .flat_map(|level| level.values()),
+        )
     }
 
-    #[expect(clippy::disallowed_methods, reason = "who asks sorts, or the order makes no difference")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "who asks sorts, or the order makes no difference"
+    )]
     fn held_entries(&self) -> impl Iterator<Item = &Entry> {
-        self.unacked.values().map(|unacked| &unacked.entry).chain(self.transferring.values())
+        self.unacked
+            .values()
+            .map(|unacked| &unacked.entry)
+            .chain(self.transferring.values())
     }
 
     #[expect(clippy::disallowed_methods, reason = "the order makes no difference")]
     fn held_entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.unacked.values_mut().map(|unacked| &mut unacked.entry).chain(self.transferring.values_mut())
+        self.unacked
+            .values_mut()
+            .map(|unacked| &mut unacked.entry)
+            .chain(self.transferring.values_mut())
     }
 
     /// Settles every message below `limit`, in order, and forgets their content.
-    fn settle_below<L: Log<Backlog = B>>(&mut self, limit: u64, log: &mut L) -> Result<(), BacklogError> {
+    fn settle_below<L: Log<Backlog = B>>(
+        &mut self,
+        limit: u64,
+        log: &mut L,
+    ) -> Result<(), BacklogError> {
         let end = self.backlog.settled_end();
         if limit <= end {
             return Ok(());
@@ -58,7 +88,11 @@ impl<B: Backlog> Queue<B> {
         stored.sort_unstable_by_key(|(stored, _)| stored.sequence);
         let result = log.settle(&mut self.backlog, &mut stored.into_iter());
         // What was settled before a failure is settled.
-        let limit = if result.is_ok() { limit } else { limit.min(self.backlog.settled_end()) };
+        let limit = if result.is_ok() {
+            limit
+        } else {
+            limit.min(self.backlog.settled_end())
+        };
         if limit > end {
             self.release(end, limit);
         }
@@ -77,13 +111,23 @@ impl<B: Backlog> Queue<B> {
                 fifo.returned.values_mut().for_each(release);
                 // When the backlog was read to its end, reading goes on at the first fresh message: what lies before it is out.
                 if fifo.read_from >= end {
-                    fifo.read_from = fifo.tail.front().map_or(limit, |entry| entry.sequence.min(limit));
+                    fifo.read_from = fifo
+                        .tail
+                        .front()
+                        .map_or(limit, |entry| entry.sequence.min(limit));
                 }
-                while fifo.tail.front().is_some_and(|entry| entry.sequence < limit) {
+                while fifo
+                    .tail
+                    .front()
+                    .is_some_and(|entry| entry.sequence < limit)
+                {
                     fifo.tail.pop_front();
                 }
             }
-            Ready::Priority(levels) => levels.iter_mut().flat_map(|level| level.values_mut()).for_each(release),
+            Ready::Priority(levels) => levels
+                .iter_mut()
+                .flat_map(|level| level.values_mut())
+                .for_each(release),
         }
         self.held_entries_mut().for_each(release);
         let unsettled = |entry: &Entry| self.unsettled_bytes(entry);

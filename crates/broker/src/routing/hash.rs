@@ -56,11 +56,17 @@ impl HashRing {
         let source = match (header, property) {
             (None, None) => Source::RoutingKey,
             (Some(_), Some(_)) => {
-                return Err(Refusal::precondition("hash-header and hash-property may not both be given"));
+                return Err(Refusal::precondition(
+                    "hash-header and hash-property may not both be given",
+                ));
             }
             (Some(header), None) => match header.as_str() {
                 Some(name) => Source::Header(name.to_owned()),
-                None => return Err(Refusal::precondition("hash-header must be a text, the name of a header")),
+                None => {
+                    return Err(Refusal::precondition(
+                        "hash-header must be a text, the name of a header",
+                    ));
+                }
             },
             (None, Some(property)) => match property.as_str() {
                 Some("correlation_id") => Source::Property(Property::CorrelationId),
@@ -73,18 +79,31 @@ impl HashRing {
                 }
             },
         };
-        Ok(Self { source, members: Vec::new() })
+        Ok(Self {
+            source,
+            members: Vec::new(),
+        })
     }
 
     pub(crate) fn add(&mut self, routing_key: &str, destination: Destination) {
         let weight = parse_weight(routing_key).unwrap_or(1);
-        let seed = mix(fnv(destination.name().as_bytes()), u64::from(destination.is_exchange()));
-        self.members.push(Member { weight, seed, destination });
+        let seed = mix(
+            fnv(destination.name().as_bytes()),
+            u64::from(destination.is_exchange()),
+        );
+        self.members.push(Member {
+            weight,
+            seed,
+            destination,
+        });
     }
 
     pub(crate) fn remove(&mut self, routing_key: &str, destination: &Destination) {
         let weight = parse_weight(routing_key).unwrap_or(1);
-        let place = self.members.iter().position(|member| member.weight == weight && member.destination == *destination);
+        let place = self
+            .members
+            .iter()
+            .position(|member| member.weight == weight && member.destination == *destination);
         if let Some(index) = place {
             self.members.swap_remove(index);
         }
@@ -97,7 +116,11 @@ impl HashRing {
             let uniform = ((mix(key, member.seed) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
             -(member.weight as f64) / uniform.ln()
         };
-        let best = self.members.iter().map(|member| (score(member), member)).max_by(|a, b| a.0.total_cmp(&b.0));
+        let best = self
+            .members
+            .iter()
+            .map(|member| (score(member), member))
+            .max_by(|a, b| a.0.total_cmp(&b.0));
         best.map(|(_, member)| &member.destination)
     }
 
@@ -105,21 +128,33 @@ impl HashRing {
         let properties = subject.properties;
         match &self.source {
             Source::RoutingKey => fnv(subject.routing_key.as_bytes()),
-            Source::Header(name) => match properties.headers.and_then(|headers| headers.get(name)) {
-                Some(ValueRef::LongString(text)) => fnv(text),
-                Some(other) => other.as_i64().map_or(0, |number| fnv(&number.to_be_bytes())),
-                None => 0,
-            },
-            Source::Property(Property::CorrelationId) => fnv(properties.correlation_id.unwrap_or_default().as_bytes()),
-            Source::Property(Property::MessageId) => fnv(properties.message_id.unwrap_or_default().as_bytes()),
-            Source::Property(Property::Timestamp) => fnv(&properties.timestamp.unwrap_or_default().to_be_bytes()),
+            Source::Header(name) => {
+                match properties.headers.and_then(|headers| headers.get(name)) {
+                    Some(ValueRef::LongString(text)) => fnv(text),
+                    Some(other) => other
+                        .as_i64()
+                        .map_or(0, |number| fnv(&number.to_be_bytes())),
+                    None => 0,
+                }
+            }
+            Source::Property(Property::CorrelationId) => {
+                fnv(properties.correlation_id.unwrap_or_default().as_bytes())
+            }
+            Source::Property(Property::MessageId) => {
+                fnv(properties.message_id.unwrap_or_default().as_bytes())
+            }
+            Source::Property(Property::Timestamp) => {
+                fnv(&properties.timestamp.unwrap_or_default().to_be_bytes())
+            }
         }
     }
 }
 
 /// FNV-1a: the same on every machine and in every version, which a key's place depends on.
 fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
 }
 
 /// The finaliser of SplitMix64 over both halves.

@@ -43,30 +43,46 @@ fn parse(arguments: &Table) -> Result<(Combine, bool), Refusal> {
             Some(other) => Err(Refusal::precondition(format!(
                 "Invalid x-match field value \"{other}\"; expected all, any, all-with-x or any-with-x"
             ))),
-            None => Err(Refusal::precondition("Invalid x-match field type; expected longstr")),
+            None => Err(Refusal::precondition(
+                "Invalid x-match field type; expected longstr",
+            )),
         },
     }
 }
 
 impl HeaderBindings {
     pub(crate) fn add(&mut self, identity: Box<[u8]>, arguments: &Table, destination: Destination) {
-        let Ok((combine, with_x)) = parse(arguments) else { return };
+        let Ok((combine, with_x)) = parse(arguments) else {
+            return;
+        };
         let wanted = arguments
             .iter()
             .filter(|(key, _)| *key != "x-match" && (with_x || !key.starts_with("x-")))
             .map(|(key, value)| (key.to_owned(), value.clone()))
             .collect();
-        self.bindings.push(HeaderBinding { combine, wanted, identity, destination });
+        self.bindings.push(HeaderBinding {
+            combine,
+            wanted,
+            identity,
+            destination,
+        });
     }
 
     pub(crate) fn remove(&mut self, identity: &[u8], destination: &Destination) {
-        let place = self.bindings.iter().position(|known| *known.identity == *identity && known.destination == *destination);
+        let place = self
+            .bindings
+            .iter()
+            .position(|known| *known.identity == *identity && known.destination == *destination);
         if let Some(index) = place {
             self.bindings.swap_remove(index);
         }
     }
 
-    pub(crate) fn route<'a>(&'a self, properties: &PropertiesRef<'_>, found: &mut dyn FnMut(&'a Destination)) {
+    pub(crate) fn route<'a>(
+        &'a self,
+        properties: &PropertiesRef<'_>,
+        found: &mut dyn FnMut(&'a Destination),
+    ) {
         for binding in &self.bindings {
             let mut present = binding.wanted.iter().map(|(key, wanted)| {
                 let header = properties.headers.and_then(|headers| headers.get(key));

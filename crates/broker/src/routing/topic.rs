@@ -30,13 +30,19 @@ struct Node {
 
 impl Node {
     fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.star.is_none() && self.hash.is_none() && self.destinations.is_empty()
+        self.words.is_empty()
+            && self.star.is_none()
+            && self.hash.is_none()
+            && self.destinations.is_empty()
     }
 }
 
 impl Default for TopicTree {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], free: Vec::new() }
+        Self {
+            nodes: vec![Node::default()],
+            free: Vec::new(),
+        }
     }
 }
 
@@ -57,14 +63,21 @@ impl TopicTree {
     pub(crate) fn remove(&mut self, pattern: &str, destination: &Destination) {
         let mut path = vec![(ROOT, "")];
         for word in normalise(pattern) {
-            let Some(next) = path.last().and_then(|&(at, _)| self.child(at, word)) else { return };
+            let Some(next) = path.last().and_then(|&(at, _)| self.child(at, word)) else {
+                return;
+            };
             path.push((next, word));
         }
-        if let Some(node) = path.last().and_then(|&(at, _)| self.nodes.get_mut(at as usize)) {
+        if let Some(node) = path
+            .last()
+            .and_then(|&(at, _)| self.nodes.get_mut(at as usize))
+        {
             remove_one(&mut node.destinations, destination);
         }
         while let Some((at, word)) = path.pop() {
-            let Some(&(parent, _)) = path.last() else { return };
+            let Some(&(parent, _)) = path.last() else {
+                return;
+            };
             if !self.nodes.get(at as usize).is_some_and(Node::is_empty) {
                 return;
             }
@@ -87,7 +100,9 @@ impl TopicTree {
         for word in key.split('.').filter(|_| !key.is_empty()) {
             next.clear();
             for &state in &states {
-                let Some(node) = self.nodes.get(state as usize) else { continue };
+                let Some(node) = self.nodes.get(state as usize) else {
+                    continue;
+                };
                 if node.is_hash {
                     self.enter(state, &mut next);
                 }
@@ -107,7 +122,11 @@ impl TopicTree {
             }
         }
         for state in states {
-            self.nodes.get(state as usize).into_iter().flat_map(|node| &node.destinations).for_each(&mut *found);
+            self.nodes
+                .get(state as usize)
+                .into_iter()
+                .flat_map(|node| &node.destinations)
+                .for_each(&mut *found);
         }
     }
 
@@ -130,7 +149,10 @@ impl TopicTree {
     }
 
     fn insert(&mut self, at: u32, word: &str) -> u32 {
-        let fresh = Node { is_hash: word == "#", ..Node::default() };
+        let fresh = Node {
+            is_hash: word == "#",
+            ..Node::default()
+        };
         let index = match self.free.pop() {
             Some(index) => {
                 if let Some(slot) = self.nodes.get_mut(index as usize) {

@@ -1,14 +1,17 @@
 //! What lives in a shard's slot: a queue or a stream.
 
 use super::QueueSpecification;
+use crate::QueueRef;
 use crate::arguments::QueueKind;
 use crate::log::{Backlog, BacklogError, Log, Position, Stored};
 use crate::queue::{Queue, QueueStatistics};
 use crate::stream::Stream;
-use crate::QueueRef;
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a cell is boxed, and nearly all are queues")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a cell is boxed, and nearly all are queues"
+)]
 pub(super) enum Cell<B> {
     Queue(Queue<B>),
     Stream(Stream<B>),
@@ -18,7 +21,9 @@ impl<B: Backlog> Cell<B> {
     pub(super) fn new(specification: QueueSpecification, backlog: B, now_ms: u64) -> Self {
         match specification.kind {
             QueueKind::Stream => Self::Stream(Stream::new(specification, backlog, now_ms)),
-            QueueKind::Classic | QueueKind::Quorum => Self::Queue(Queue::new(specification, backlog, now_ms)),
+            QueueKind::Classic | QueueKind::Quorum => {
+                Self::Queue(Queue::new(specification, backlog, now_ms))
+            }
         }
     }
 
@@ -29,7 +34,11 @@ impl<B: Backlog> Cell<B> {
         }
     }
 
-    pub(super) fn settle_until<L: Log<Backlog = B>>(&mut self, position: Position, log: &mut L) -> Result<(), BacklogError> {
+    pub(super) fn settle_until<L: Log<Backlog = B>>(
+        &mut self,
+        position: Position,
+        log: &mut L,
+    ) -> Result<(), BacklogError> {
         match self {
             Self::Queue(queue) => queue.settle_until(position, log),
             Self::Stream(stream) => stream.settle_until(position, log),
@@ -102,8 +111,10 @@ impl<B: Backlog> Cell<B> {
 
 /// Finds a queue; one that is gone, or whose place another took, is not found.
 #[inline]
-pub(super) fn find<B: Backlog>(cells: &mut [Option<Box<Cell<B>>>], place: QueueRef) -> Option<&mut Cell<B>> {
+pub(super) fn find<B: Backlog>(
+    cells: &mut [Option<Box<Cell<B>>>],
+    place: QueueRef,
+) -> Option<&mut Cell<B>> {
     let cell = cells.get_mut(place.slot as usize)?.as_deref_mut()?;
     (cell.place().id == place.id).then_some(cell)
 }
-

@@ -8,14 +8,40 @@ use crate::{ConnectionId, Event, QueueRef, Reply, Sink};
 /// Something that waits for the log.
 #[derive(Debug)]
 pub(super) enum Pending {
-    Confirm { position: Position, connection: ConnectionId, channel: u16, first: u64, last: u64 },
-    Sync { position: Position, connection: ConnectionId, channel: u16 },
-    Transferred { position: Position, place: QueueRef, sequence: u64 },
+    Confirm {
+        position: Position,
+        connection: ConnectionId,
+        channel: u16,
+        first: u64,
+        last: u64,
+    },
+    Sync {
+        position: Position,
+        connection: ConnectionId,
+        channel: u16,
+    },
+    Transferred {
+        position: Position,
+        place: QueueRef,
+        sequence: u64,
+    },
 }
 
 impl<L: Log> Shard<L> {
-    pub(super) fn confirm_at(&mut self, position: Position, connection: ConnectionId, channel: u16, number: u64) {
-        if let Some(Pending::Confirm { position: at, connection: to, channel: on, last, .. }) = self.pending.back_mut()
+    pub(super) fn confirm_at(
+        &mut self,
+        position: Position,
+        connection: ConnectionId,
+        channel: u16,
+        number: u64,
+    ) {
+        if let Some(Pending::Confirm {
+            position: at,
+            connection: to,
+            channel: on,
+            last,
+            ..
+        }) = self.pending.back_mut()
             && *at == position
             && *to == connection
             && *on == channel
@@ -24,16 +50,32 @@ impl<L: Log> Shard<L> {
             *last = number;
             return;
         }
-        self.pending.push_back(Pending::Confirm { position, connection, channel, first: number, last: number });
+        self.pending.push_back(Pending::Confirm {
+            position,
+            connection,
+            channel,
+            first: number,
+            last: number,
+        });
     }
 
     /// Answers once everything appended so far is durable (tx.commit).
     pub fn sync<S: Sink>(&mut self, connection: ConnectionId, channel: u16, sink: &mut S) {
         let position = self.log.appended();
         if position <= self.log.durable() {
-            sink.event(connection, Event::Replied { channel, result: Ok(Reply::Done) });
+            sink.event(
+                connection,
+                Event::Replied {
+                    channel,
+                    result: Ok(Reply::Done),
+                },
+            );
         } else {
-            self.pending.push_back(Pending::Sync { position, connection, channel });
+            self.pending.push_back(Pending::Sync {
+                position,
+                connection,
+                channel,
+            });
         }
     }
 
@@ -45,13 +87,39 @@ impl<L: Log> Shard<L> {
                 return;
             }
             match self.pending.pop_front() {
-                Some(Pending::Confirm { connection, channel, first, last, .. }) => {
-                    sink.event(connection, Event::Confirmed { channel, first, last, rejected: false });
+                Some(Pending::Confirm {
+                    connection,
+                    channel,
+                    first,
+                    last,
+                    ..
+                }) => {
+                    sink.event(
+                        connection,
+                        Event::Confirmed {
+                            channel,
+                            first,
+                            last,
+                            rejected: false,
+                        },
+                    );
                 }
-                Some(Pending::Sync { connection, channel, .. }) => {
-                    sink.event(connection, Event::Replied { channel, result: Ok(Reply::Done) });
+                Some(Pending::Sync {
+                    connection,
+                    channel,
+                    ..
+                }) => {
+                    sink.event(
+                        connection,
+                        Event::Replied {
+                            channel,
+                            result: Ok(Reply::Done),
+                        },
+                    );
                 }
-                Some(Pending::Transferred { place, sequence, .. }) => self.effects.transferred.push((place, sequence)),
+                Some(Pending::Transferred {
+                    place, sequence, ..
+                }) => self.effects.transferred.push((place, sequence)),
                 None => return,
             }
         }
@@ -68,7 +136,8 @@ impl<L: Log> Shard<L> {
         if let Some(Cell::Queue(queue)) = find(&mut self.cells, place) {
             let before = queue.resident_bytes();
             queue.transferred(sequence, &mut self.log);
-            self.resident_bytes = (self.resident_bytes + queue.resident_bytes()).saturating_sub(before);
+            self.resident_bytes =
+                (self.resident_bytes + queue.resident_bytes()).saturating_sub(before);
         }
     }
 
@@ -81,14 +150,20 @@ impl<L: Log> Shard<L> {
     /// Notes a dead message of another shard whose letter this shard took, until everything appended so far is durable.
     pub fn transferred_when_durable(&mut self, place: QueueRef, sequence: u64) {
         let position = self.log.appended();
-        self.pending.push_back(Pending::Transferred { position, place, sequence });
+        self.pending.push_back(Pending::Transferred {
+            position,
+            place,
+            sequence,
+        });
     }
 }
 
 impl Pending {
     const fn position(&self) -> Position {
         match self {
-            Self::Confirm { position, .. } | Self::Sync { position, .. } | Self::Transferred { position, .. } => *position,
+            Self::Confirm { position, .. }
+            | Self::Sync { position, .. }
+            | Self::Transferred { position, .. } => *position,
         }
     }
 }

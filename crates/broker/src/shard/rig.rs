@@ -7,8 +7,8 @@ use super::{QueueSpecification, Shard, dead_letter_cycles, dead_message};
 use crate::arguments::{QueueKind, QueueOptions};
 use crate::log::memory::{MemoryLog, Recovered};
 use crate::{
-    ConnectionId, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, Message, OutboxGauge, Outcome, PublishTicket, QueueId,
-    QueueRef, QueueStatistics, Refusal, Reply, StreamOffset,
+    ConnectionId, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, Message, OutboxGauge,
+    Outcome, PublishTicket, QueueId, QueueRef, QueueStatistics, Refusal, Reply, StreamOffset,
 };
 
 /// The connection that consumes unless another is named.
@@ -73,20 +73,56 @@ impl Rig {
         rig
     }
 
-    pub(crate) fn declare(&mut self, name: &str, kind: QueueKind, is_durable: bool, options: QueueOptions) {
+    pub(crate) fn declare(
+        &mut self,
+        name: &str,
+        kind: QueueKind,
+        is_durable: bool,
+        options: QueueOptions,
+    ) {
+        self.declare_with(name, kind, is_durable, options, false);
+    }
+
+    pub(crate) fn declare_with(
+        &mut self,
+        name: &str,
+        kind: QueueKind,
+        is_durable: bool,
+        options: QueueOptions,
+        auto_delete: bool,
+    ) {
         let id = QueueId(self.next_id | if is_durable { 0 } else { QueueId::TRANSIENT });
         self.next_id += 1;
-        let taken: Vec<u32> = self.specifications.values().map(|one| one.place.slot).collect();
+        let taken: Vec<u32> = self
+            .specifications
+            .values()
+            .map(|one| one.place.slot)
+            .collect();
         let slot = (0..).find(|slot| !taken.contains(slot)).unwrap_or_default();
-        let place = QueueRef { id, slot, shard: 0, epoch: 0 };
-        let specification =
-            QueueSpecification { name: name.into(), vhost: "/".into(), place, kind, auto_delete: false, options };
-        self.specifications.insert(name.to_owned(), specification.clone());
+        let place = QueueRef {
+            id,
+            slot,
+            shard: 0,
+            epoch: 0,
+        };
+        let specification = QueueSpecification {
+            name: name.into(),
+            vhost: "/".into(),
+            place,
+            kind,
+            auto_delete,
+            options,
+        };
+        self.specifications
+            .insert(name.to_owned(), specification.clone());
         self.shard.create(specification, self.now_ms);
     }
 
     pub(crate) fn place(&self, name: &str) -> QueueRef {
-        self.specifications.get(name).map(|one| one.place).unwrap_or_else(|| panic!("no queue {name}"))
+        self.specifications
+            .get(name)
+            .map(|one| one.place)
+            .unwrap_or_else(|| panic!("no queue {name}"))
     }
 
     pub(crate) fn publish(&mut self, queue: &str, body: &str) {
@@ -95,10 +131,25 @@ impl Rig {
         self.publish_message(&[queue], message, None);
     }
 
-    pub(crate) fn publish_message(&mut self, queues: &[&str], message: Message, number: Option<u64>) {
+    pub(crate) fn publish_message(
+        &mut self,
+        queues: &[&str],
+        message: Message,
+        number: Option<u64>,
+    ) {
         let targets: Vec<QueueRef> = queues.iter().map(|name| self.place(name)).collect();
-        let ticket = number.map(|number| PublishTicket { connection: PUBLISHER, channel: 1, number });
-        self.shard.publish(&targets, &Arc::new(message), ticket, self.now_ms, &mut self.events);
+        let ticket = number.map(|number| PublishTicket {
+            connection: PUBLISHER,
+            channel: 1,
+            number,
+        });
+        self.shard.publish(
+            &targets,
+            &Arc::new(message),
+            ticket,
+            self.now_ms,
+            &mut self.events,
+        );
         self.finish();
     }
 
@@ -118,35 +169,51 @@ impl Rig {
 
     pub(crate) fn consume(&mut self, queue: &str, number: u32, prefetch: u32) {
         let wish = self.wish(number, prefetch);
-        self.consume_as(queue, &wish).expect("the consumer is taken");
+        self.consume_as(queue, &wish)
+            .expect("the consumer is taken");
     }
 
     pub(crate) fn consume_as(&mut self, queue: &str, wish: &ConsumeRequest) -> Result<(), Refusal> {
         let place = self.place(queue);
-        self.shard.consume(place, CONSUMER, 1, wish, self.now_ms, &mut self.events);
-        let index = self.events.iter().position(|(_, event)| matches!(event, Event::Replied { .. }));
+        self.shard
+            .consume(place, CONSUMER, 1, wish, self.now_ms, &mut self.events);
+        let index = self
+            .events
+            .iter()
+            .position(|(_, event)| matches!(event, Event::Replied { .. }));
         let (_, event) = self.events.remove(index.expect("a request is answered"));
         assert!(index == Some(0), "consume-ok precedes deliveries");
         self.finish();
-        let Event::Replied { result, .. } = event else { unreachable!("it was matched just now") };
+        let Event::Replied { result, .. } = event else {
+            unreachable!("it was matched just now")
+        };
         result.map(|reply| assert!(matches!(reply, Reply::Done)))
     }
 
     pub(crate) fn cancel(&mut self, queue: &str, number: u32) {
         let place = self.place(queue);
-        self.shard.cancel(place, CONSUMER, ConsumerNumber(number), self.now_ms, &mut self.events);
+        self.shard.cancel(
+            place,
+            CONSUMER,
+            ConsumerNumber(number),
+            self.now_ms,
+            &mut self.events,
+        );
         self.finish();
     }
 
     pub(crate) fn resume(&mut self, queue: &str) {
         let place = self.place(queue);
-        self.shard.resume(place, CONSUMER, self.now_ms, &mut self.events);
+        self.shard
+            .resume(place, CONSUMER, self.now_ms, &mut self.events);
         self.finish();
     }
 
     pub(crate) fn get(&mut self, queue: &str, no_ack: bool) -> Option<(Delivery, u64)> {
         let place = self.place(queue);
-        let got = self.shard.get(place, CONSUMER, no_ack, self.now_ms, &mut self.events);
+        let got = self
+            .shard
+            .get(place, CONSUMER, no_ack, self.now_ms, &mut self.events);
         self.finish();
         got.expect("the queue exists")
     }
@@ -155,21 +222,40 @@ impl Rig {
         self.settle_delivery(&got.delivery, Some(got.consumer), outcome);
     }
 
-    pub(crate) fn settle_delivery(&mut self, delivery: &Delivery, consumer: Option<u32>, outcome: Outcome) {
+    pub(crate) fn settle_delivery(
+        &mut self,
+        delivery: &Delivery,
+        consumer: Option<u32>,
+        outcome: Outcome,
+    ) {
         let (place, consumer) = (delivery.queue, consumer.map(ConsumerNumber));
-        self.shard.settle(place, CONSUMER, consumer, delivery.sequence, outcome, self.now_ms, &mut self.events);
-        self.shard.after_settle(place, self.now_ms, &mut self.events);
+        self.shard.settle(
+            place,
+            CONSUMER,
+            consumer,
+            delivery.sequence,
+            outcome,
+            self.now_ms,
+            &mut self.events,
+        );
+        self.shard
+            .after_settle(place, self.now_ms, &mut self.events);
         self.finish();
     }
 
     /// Gets and acknowledges everything, in order.
     pub(crate) fn drain(&mut self, queue: &str) -> Vec<String> {
-        std::iter::from_fn(|| self.get(queue, true)).map(|(delivery, _)| body(&delivery.message)).collect()
+        std::iter::from_fn(|| self.get(queue, true))
+            .map(|(delivery, _)| body(&delivery.message))
+            .collect()
     }
 
     /// The bodies delivered since the last call.
     pub(crate) fn bodies(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.deliveries).iter().map(Got::body).collect()
+        std::mem::take(&mut self.deliveries)
+            .iter()
+            .map(Got::body)
+            .collect()
     }
 
     /// What was delivered since the last call.
@@ -179,7 +265,9 @@ impl Rig {
 
     pub(crate) fn purge(&mut self, queue: &str) -> u64 {
         let place = self.place(queue);
-        self.shard.purge(place, self.now_ms, &mut self.events).expect("it is no stream")
+        self.shard
+            .purge(place, self.now_ms, &mut self.events)
+            .expect("it is no stream")
     }
 
     pub(crate) fn delete(&mut self, queue: &str) -> u64 {
@@ -187,7 +275,10 @@ impl Rig {
         let deleted = self.shard.delete(place, false, false, &mut self.events);
         self.specifications.remove(queue);
         self.finish();
-        deleted.expect("nothing stands against it").expect("it exists").2
+        deleted
+            .expect("nothing stands against it")
+            .expect("it exists")
+            .2
     }
 
     pub(crate) fn advance(&mut self, milliseconds: u64) {
@@ -198,7 +289,9 @@ impl Rig {
 
     pub(crate) fn statistics(&mut self, queue: &str) -> QueueStatistics {
         let place = self.place(queue);
-        self.shard.statistics(place, false, self.now_ms).expect("the queue exists")
+        self.shard
+            .statistics(place, false, self.now_ms)
+            .expect("the queue exists")
     }
 
     pub(crate) fn ready(&mut self, queue: &str) -> u64 {
@@ -228,16 +321,26 @@ impl Rig {
         self.deliveries.clear();
         self.events.clear();
         self.gauge = Arc::default();
-        self.specifications.retain(|_, one| one.place.id.is_durable());
+        self.specifications
+            .retain(|_, one| one.place.id.is_durable());
         for specification in self.specifications.values() {
             let id = specification.place.id;
             let found = recovered.remove(&id);
             let backlog = |log: &mut MemoryLog| crate::log::Log::backlog(log, id);
-            let Recovered { backlog, next, messages } = match found {
+            let Recovered {
+                backlog,
+                next,
+                messages,
+            } = match found {
                 Some(found) => found,
-                None => Recovered { backlog: backlog(self.shard.log()), next: 0, messages: Vec::new() },
+                None => Recovered {
+                    backlog: backlog(self.shard.log()),
+                    next: 0,
+                    messages: Vec::new(),
+                },
             };
-            self.shard.restore(specification.clone(), backlog, next, messages, self.now_ms);
+            self.shard
+                .restore(specification.clone(), backlog, next, messages, self.now_ms);
         }
     }
 
@@ -258,9 +361,18 @@ impl Rig {
                 let message = dead_message(&letter, self.now_ms);
                 let cycles = dead_letter_cycles(&message, letter.reason);
                 let target = message.routing_key().to_owned();
-                let known = self.specifications.get(&target).filter(|_| !cycles.contains(&target));
+                let known = self
+                    .specifications
+                    .get(&target)
+                    .filter(|_| !cycles.contains(&target));
                 let targets: Vec<QueueRef> = known.map(|one| one.place).into_iter().collect();
-                self.shard.publish(&targets, &Arc::new(message), None, self.now_ms, &mut self.events);
+                self.shard.publish(
+                    &targets,
+                    &Arc::new(message),
+                    None,
+                    self.now_ms,
+                    &mut self.events,
+                );
                 if let Some(sequence) = letter.sequence {
                     self.shard.transferred(letter.place, sequence);
                 }
@@ -271,9 +383,15 @@ impl Rig {
 
     fn collect(&mut self) {
         for (connection, event) in std::mem::take(&mut self.events) {
-            if let Event::Deliver { consumer, delivery, .. } = event {
+            if let Event::Deliver {
+                consumer, delivery, ..
+            } = event
+            {
                 let _ = self.gauge.written(delivery.outbox_bytes());
-                self.deliveries.push(Got { consumer: consumer.0, delivery });
+                self.deliveries.push(Got {
+                    consumer: consumer.0,
+                    delivery,
+                });
             } else {
                 self.events.push((connection, event));
             }

@@ -36,10 +36,15 @@ impl Topology {
     /// AMQP 0-9-1 queue.bind; RabbitMQ's exchange.bind.
     pub fn bind(&mut self, wish: BindingView, actor: &Actor<'_>) -> Result<(), Refusal> {
         let wish = check_ends(wish, actor)?;
-        let host = self.vhosts.get_mut(&wish.vhost).ok_or_else(|| Refusal::no_exchange(&wish.source, &wish.vhost))?;
+        let host = self
+            .vhosts
+            .get_mut(&wish.vhost)
+            .ok_or_else(|| Refusal::no_exchange(&wish.source, &wish.vhost))?;
         let (destination, is_destination_durable) = host.destination(&wish, actor)?;
-        let exchange =
-            host.exchanges.get_mut(&wish.source).ok_or_else(|| Refusal::no_exchange(&wish.source, &wish.vhost))?;
+        let exchange = host
+            .exchanges
+            .get_mut(&wish.source)
+            .ok_or_else(|| Refusal::no_exchange(&wish.source, &wish.vhost))?;
         if let (Some(access), ExchangeKind::Topic) = (actor.access, exchange.kind) {
             access.check_topic(Right::Read, &wish.source, &wish.routing_key)?;
         }
@@ -59,7 +64,11 @@ impl Topology {
         exchange.matcher.add(&binding, &wish.arguments);
         exchange.bindings.insert(binding);
         let is_durable = exchange.durable && is_destination_durable;
-        if let Some(queue) = host.queues.get_mut(&wish.destination).filter(|_| !wish.to_exchange) {
+        if let Some(queue) = host
+            .queues
+            .get_mut(&wish.destination)
+            .filter(|_| !wish.to_exchange)
+        {
             queue.sources.insert(wish.source.clone());
         }
         self.version += 1;
@@ -78,13 +87,17 @@ impl Topology {
     /// AMQP 0-9-1 queue.unbind; RabbitMQ's exchange.unbind.
     pub fn unbind(&mut self, wish: BindingView, actor: &Actor<'_>) -> Result<(), Refusal> {
         let wish = check_ends(wish, actor)?;
-        let Some(host) = self.vhosts.get_mut(&wish.vhost) else { return Ok(()) };
+        let Some(host) = self.vhosts.get_mut(&wish.vhost) else {
+            return Ok(());
+        };
         let (destination, is_destination_durable) = match host.destination(&wish, actor) {
             Ok(found) => found,
             Err(refusal) if refusal.kind == RefusalKind::NotFound => return Ok(()),
             Err(refusal) => return Err(refusal),
         };
-        let Some(exchange) = host.exchanges.get_mut(&wish.source) else { return Ok(()) };
+        let Some(exchange) = host.exchanges.get_mut(&wish.source) else {
+            return Ok(());
+        };
         let binding = Binding {
             destination,
             routing_key: wish.routing_key.clone(),
@@ -94,12 +107,19 @@ impl Topology {
             return Ok(());
         }
         exchange.matcher.remove(&binding);
-        let still_bound = exchange.bindings.iter().any(|other| other.destination == binding.destination);
+        let still_bound = exchange
+            .bindings
+            .iter()
+            .any(|other| other.destination == binding.destination);
         let is_spent = exchange.auto_delete && exchange.bindings.is_empty();
         if exchange.durable && is_destination_durable {
             self.changes.push(Change::Unbound(wish.clone()));
         }
-        if let Some(queue) = host.queues.get_mut(&wish.destination).filter(|_| !wish.to_exchange && !still_bound) {
+        if let Some(queue) = host
+            .queues
+            .get_mut(&wish.destination)
+            .filter(|_| !wish.to_exchange && !still_bound)
+        {
             queue.sources.remove(&wish.source);
         }
         self.version += 1;
@@ -111,14 +131,25 @@ impl Topology {
 }
 
 impl Vhost {
-    fn destination(&self, wish: &BindingView, actor: &Actor<'_>) -> Result<(Destination, bool), Refusal> {
+    fn destination(
+        &self,
+        wish: &BindingView,
+        actor: &Actor<'_>,
+    ) -> Result<(Destination, bool), Refusal> {
         if wish.to_exchange {
-            let exchange =
-                self.exchange(&wish.destination).ok_or_else(|| Refusal::no_exchange(&wish.destination, &self.name))?;
-            return Ok((Destination::Exchange(exchange.name.clone()), exchange.durable));
+            let exchange = self
+                .exchange(&wish.destination)
+                .ok_or_else(|| Refusal::no_exchange(&wish.destination, &self.name))?;
+            return Ok((
+                Destination::Exchange(exchange.name.clone()),
+                exchange.durable,
+            ));
         }
         let queue = self.usable_queue(&wish.destination, actor)?;
-        Ok((Destination::Queue(queue.name.clone(), queue.place), queue.place.id.is_durable()))
+        Ok((
+            Destination::Queue(queue.name.clone(), queue.place),
+            queue.place.id.is_durable(),
+        ))
     }
 
     /// All bindings, also the default exchange's to every queue, by source and destination.
@@ -132,7 +163,9 @@ impl Vhost {
                 destination: binding.destination.name().clone(),
                 to_exchange: binding.destination.is_exchange(),
                 routing_key: binding.routing_key.clone(),
-                arguments: codec::amqp::field::TableRef::new(&binding.arguments).to_owned().unwrap_or_default(),
+                arguments: codec::amqp::field::TableRef::new(&binding.arguments)
+                    .to_owned()
+                    .unwrap_or_default(),
             })
         });
         let implied = self.queues.values().map(|queue| BindingView {
@@ -149,12 +182,24 @@ impl Vhost {
     }
 
     /// Drops every binding of a queue that is gone; returns the auto-delete exchanges that have none left.
-    pub(super) fn drop_bindings_to_queue(&mut self, name: &Name, place: QueueRef, sources: impl Iterator<Item = Name>) -> Vec<Name> {
+    pub(super) fn drop_bindings_to_queue(
+        &mut self,
+        name: &Name,
+        place: QueueRef,
+        sources: impl Iterator<Item = Name>,
+    ) -> Vec<Name> {
         let gone = Destination::Queue(name.clone(), place);
         let mut doomed = Vec::new();
         for source in sources {
-            let Some(exchange) = self.exchanges.get_mut(&source) else { continue };
-            let dropped: Vec<_> = exchange.bindings.iter().filter(|binding| binding.destination == gone).cloned().collect();
+            let Some(exchange) = self.exchanges.get_mut(&source) else {
+                continue;
+            };
+            let dropped: Vec<_> = exchange
+                .bindings
+                .iter()
+                .filter(|binding| binding.destination == gone)
+                .cloned()
+                .collect();
             for binding in &dropped {
                 exchange.bindings.remove(binding);
                 exchange.matcher.remove(binding);
@@ -168,7 +213,12 @@ impl Vhost {
 }
 
 fn order_of(binding: &BindingView) -> (&Name, &Name, bool, &Name) {
-    (&binding.source, &binding.destination, binding.to_exchange, &binding.routing_key)
+    (
+        &binding.source,
+        &binding.destination,
+        binding.to_exchange,
+        &binding.routing_key,
+    )
 }
 
 fn check_ends(mut wish: BindingView, actor: &Actor<'_>) -> Result<BindingView, Refusal> {
@@ -178,7 +228,11 @@ fn check_ends(mut wish: BindingView, actor: &Actor<'_>) -> Result<BindingView, R
         return Err(default_exchange_is_fixed());
     }
     if let Some(access) = actor.access {
-        let resource = if wish.to_exchange { Resource::Exchange } else { Resource::Queue };
+        let resource = if wish.to_exchange {
+            Resource::Exchange
+        } else {
+            Resource::Queue
+        };
         access.check(Right::Write, resource, &wish.destination)?;
         access.check(Right::Read, Resource::Exchange, &wish.source)?;
     }

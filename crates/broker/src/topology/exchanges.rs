@@ -26,12 +26,18 @@ pub struct ExchangeDeclaration {
 }
 
 impl Exchange {
-    pub(super) fn new(declaration: ExchangeDeclaration, policies: &[Policy]) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        declaration: ExchangeDeclaration,
+        policies: &[Policy],
+    ) -> Result<Self, Refusal> {
         let matcher = Matcher::new(declaration.kind, &declaration.arguments)?;
         let alternate = match declaration.arguments.get("alternate-exchange") {
             None => None,
             Some(value) => Some(value.as_str().map(Name::from).ok_or_else(|| {
-                Refusal::precondition(format!("invalid arg 'alternate-exchange' for exchange '{}': it must be a text", declaration.name))
+                Refusal::precondition(format!(
+                    "invalid arg 'alternate-exchange' for exchange '{}': it must be a text",
+                    declaration.name
+                ))
             })?),
         };
         let alternate_by_policy = Policy::alternate_exchange(policies, &declaration.name).cloned();
@@ -52,7 +58,9 @@ impl Exchange {
     /// Where a message goes that no binding takes.
     #[must_use]
     pub fn alternate(&self) -> Option<&Name> {
-        self.alternate.as_ref().or(self.alternate_by_policy.as_ref())
+        self.alternate
+            .as_ref()
+            .or(self.alternate_by_policy.as_ref())
     }
 
     fn check_equivalent(&self, wish: &ExchangeDeclaration, vhost: &str) -> Result<(), Refusal> {
@@ -62,7 +70,12 @@ impl Exchange {
         check_flag("auto_delete", self.auto_delete, wish.auto_delete, &what)?;
         check_flag("internal", self.internal, wish.internal, &what)?;
         for name in ["alternate-exchange", "hash-header", "hash-property"] {
-            check_same(name, self.arguments.get(name), wish.arguments.get(name), &what)?;
+            check_same(
+                name,
+                self.arguments.get(name),
+                wish.arguments.get(name),
+                &what,
+            )?;
         }
         Ok(())
     }
@@ -75,7 +88,9 @@ impl Topology {
     /// `NotFound`.
     pub fn find_exchange(&self, vhost: &str, name: &str) -> Result<&Exchange, Refusal> {
         let name = clean_name(name);
-        self.vhost(vhost).and_then(|host| host.exchange(&name)).ok_or_else(|| Refusal::no_exchange(&name, vhost))
+        self.vhost(vhost)
+            .and_then(|host| host.exchange(&name))
+            .ok_or_else(|| Refusal::no_exchange(&name, vhost))
     }
 
     /// Declares an exchange; one that exists must be equivalent.
@@ -86,14 +101,23 @@ impl Topology {
     ///
     /// # Spec
     /// AMQP 0-9-1 exchange.declare.
-    pub fn declare_exchange(&mut self, vhost: &str, mut wish: ExchangeDeclaration, actor: &Actor<'_>) -> Result<(), Refusal> {
+    pub fn declare_exchange(
+        &mut self,
+        vhost: &str,
+        mut wish: ExchangeDeclaration,
+        actor: &Actor<'_>,
+    ) -> Result<(), Refusal> {
         wish.name = clean_name(&wish.name);
         if wish.name.is_empty() {
             return Err(default_exchange_is_fixed());
         }
         if let Some(access) = actor.access {
             access.check(Right::Configure, Resource::Exchange, &wish.name)?;
-            if let Some(alternate) = wish.arguments.get("alternate-exchange").and_then(|value| value.as_str()) {
+            if let Some(alternate) = wish
+                .arguments
+                .get("alternate-exchange")
+                .and_then(|value| value.as_str())
+            {
                 access.check(Right::Read, Resource::Exchange, &wish.name)?;
                 access.check(Right::Write, Resource::Exchange, alternate)?;
             }
@@ -104,7 +128,10 @@ impl Topology {
         }
         check_reserved(&wish.name, "exchange")?;
         if host.exchanges.len() >= limits::EXCHANGES_MAX {
-            return Err(Refusal::new(RefusalKind::LimitExceeded, format!("vhost '{vhost}' has its limit of exchanges")));
+            return Err(Refusal::new(
+                RefusalKind::LimitExceeded,
+                format!("vhost '{vhost}' has its limit of exchanges"),
+            ));
         }
         let exchange = Exchange::new(wish, &host.policies)?;
         let change = exchange.durable.then(|| Change::ExchangeDeclared {
@@ -129,7 +156,13 @@ impl Topology {
     ///
     /// # Spec
     /// AMQP 0-9-1 exchange.delete.
-    pub fn delete_exchange(&mut self, vhost: &str, name: &str, if_unused: bool, actor: &Actor<'_>) -> Result<(), Refusal> {
+    pub fn delete_exchange(
+        &mut self,
+        vhost: &str,
+        name: &str,
+        if_unused: bool,
+        actor: &Actor<'_>,
+    ) -> Result<(), Refusal> {
         let name = clean_name(name);
         if name.is_empty() {
             return Err(default_exchange_is_fixed());
@@ -139,9 +172,13 @@ impl Topology {
         }
         check_reserved(&name, "exchange")?;
         let host = self.vhost_mut(vhost)?;
-        let Some(exchange) = host.exchanges.get(&*name) else { return Ok(()) };
+        let Some(exchange) = host.exchanges.get(&*name) else {
+            return Ok(());
+        };
         if if_unused && !exchange.bindings.is_empty() {
-            return Err(Refusal::precondition(format!("exchange '{name}' in vhost '{vhost}' in use")));
+            return Err(Refusal::precondition(format!(
+                "exchange '{name}' in vhost '{vhost}' in use"
+            )));
         }
         self.remove_exchange(vhost, &name);
         Ok(())
@@ -151,13 +188,24 @@ impl Topology {
     pub(super) fn remove_exchange(&mut self, vhost: &str, name: &str) {
         let mut doomed = vec![Name::from(name)];
         while let Some(name) = doomed.pop() {
-            let Some(host) = self.vhosts.get_mut(vhost) else { return };
-            let Some(exchange) = host.exchanges.remove(&name) else { continue };
+            let Some(host) = self.vhosts.get_mut(vhost) else {
+                return;
+            };
+            let Some(exchange) = host.exchanges.remove(&name) else {
+                continue;
+            };
             if exchange.durable {
-                self.changes.push(Change::ExchangeDeleted { vhost: host.name.clone(), name: name.clone() });
+                self.changes.push(Change::ExchangeDeleted {
+                    vhost: host.name.clone(),
+                    name: name.clone(),
+                });
             }
             for binding in &exchange.bindings {
-                if let Some(queue) = host.queues.get_mut(binding.destination.name()).filter(|_| !binding.destination.is_exchange()) {
+                if let Some(queue) = host
+                    .queues
+                    .get_mut(binding.destination.name())
+                    .filter(|_| !binding.destination.is_exchange())
+                {
                     queue.sources.remove(&name);
                 }
             }
@@ -176,7 +224,12 @@ impl Vhost {
             let leads_there = |binding: &&crate::routing::Binding| {
                 binding.destination.is_exchange() && binding.destination.name() == gone
             };
-            let dropped: Vec<_> = exchange.bindings.iter().filter(leads_there).cloned().collect();
+            let dropped: Vec<_> = exchange
+                .bindings
+                .iter()
+                .filter(leads_there)
+                .cloned()
+                .collect();
             for binding in &dropped {
                 exchange.bindings.remove(binding);
                 exchange.matcher.remove(binding);

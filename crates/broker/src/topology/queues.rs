@@ -42,9 +42,18 @@ impl Topology {
     ///
     /// # Spec
     /// AMQP 0-9-1 queue.declare.
-    pub fn declare_queue(&mut self, vhost: &str, wish: QueueDeclaration, actor: &Actor<'_>) -> Result<QueueDeclared, Refusal> {
+    pub fn declare_queue(
+        &mut self,
+        vhost: &str,
+        wish: QueueDeclaration,
+        actor: &Actor<'_>,
+    ) -> Result<QueueDeclared, Refusal> {
         let is_generated = wish.name.is_empty();
-        let name = if is_generated { wish.generated.clone() } else { clean_name(&wish.name) };
+        let name = if is_generated {
+            wish.generated.clone()
+        } else {
+            clean_name(&wish.name)
+        };
         check_rights(&name, &wish, actor)?;
         let what = format!("queue '{name}' in vhost '{vhost}'");
         let queues_max = self.queues_max;
@@ -56,12 +65,22 @@ impl Topology {
             check_reserved(&name, "queue")?;
         }
         if name.len() > limits::NAME_BYTES_MAX {
-            return Err(Refusal::precondition(format!("{what}: a name has at most {} bytes", limits::NAME_BYTES_MAX)));
+            return Err(Refusal::precondition(format!(
+                "{what}: a name has at most {} bytes",
+                limits::NAME_BYTES_MAX
+            )));
         }
         let kind = queue_kind(&wish.arguments, &what)?;
-        let own_options = check_kind(kind, &wish, QueueOptions::declared(&wish.arguments, &what)?, &what)?;
+        let own_options = check_kind(
+            kind,
+            &wish,
+            QueueOptions::declared(&wish.arguments, &what)?,
+            &what,
+        )?;
         if host.queues.len() >= queues_max {
-            let detail = format!("vhost '{vhost}' has its limit of {queues_max} queues; delete some or raise the limit");
+            let detail = format!(
+                "vhost '{vhost}' has its limit of {queues_max} queues; delete some or raise the limit"
+            );
             return Err(Refusal::new(RefusalKind::LimitExceeded, detail));
         }
         let is_stored = wish.durable && !wish.exclusive;
@@ -94,7 +113,12 @@ impl Topology {
     ) -> Result<QueueDeclared, Refusal> {
         let what = format!("queue '{}' in vhost '{vhost}'", wish.name);
         let kind = queue_kind(&wish.arguments, &what)?;
-        let own_options = check_kind(kind, &wish, QueueOptions::declared(&wish.arguments, &what)?, &what)?;
+        let own_options = check_kind(
+            kind,
+            &wish,
+            QueueOptions::declared(&wish.arguments, &what)?,
+            &what,
+        )?;
         self.vhost_mut(vhost)?;
         self.next_durable = self.next_durable.max(id.0 + 1);
         let entry = QueueEntry {
@@ -136,11 +160,19 @@ impl Topology {
 
     /// Removes a queue, its bindings and the auto-delete exchanges that lose their last one; false when it was gone already.
     pub fn remove_queue(&mut self, vhost: &str, name: &str, place: QueueRef) -> bool {
-        let Some(host) = self.vhosts.get_mut(vhost) else { return false };
-        if host.queues.get(name).is_none_or(|queue| queue.place != place) {
+        let Some(host) = self.vhosts.get_mut(vhost) else {
+            return false;
+        };
+        if host
+            .queues
+            .get(name)
+            .is_none_or(|queue| queue.place != place)
+        {
             return false;
         }
-        let Some(entry) = host.queues.remove(name) else { return false };
+        let Some(entry) = host.queues.remove(name) else {
+            return false;
+        };
         let doomed = host.drop_bindings_to_queue(&entry.name, place, entry.sources.into_iter());
         if place.id.is_durable() {
             self.changes.push(Change::QueueDeleted { id: place.id });
@@ -170,7 +202,10 @@ impl QueueEntry {
     ) -> Result<QueueDeclared, Refusal> {
         // The first difference is named in the order in which RabbitMQ looks.
         let wished_owner = wish.exclusive.then_some(actor.connection);
-        if self.exclusive.is_some_and(|owner| owner != actor.connection) {
+        if self
+            .exclusive
+            .is_some_and(|owner| owner != actor.connection)
+        {
             return Err(Refusal::locked(&self.name, vhost));
         }
         check_flag("durable", self.durable, wish.durable, what)?;
@@ -184,9 +219,15 @@ impl QueueEntry {
 }
 
 fn check_rights(name: &str, wish: &QueueDeclaration, actor: &Actor<'_>) -> Result<(), Refusal> {
-    let Some(access) = actor.access else { return Ok(()) };
+    let Some(access) = actor.access else {
+        return Ok(());
+    };
     access.check(Right::Configure, Resource::Queue, name)?;
-    if let Some(exchange) = wish.arguments.get("x-dead-letter-exchange").and_then(|value| value.as_str()) {
+    if let Some(exchange) = wish
+        .arguments
+        .get("x-dead-letter-exchange")
+        .and_then(|value| value.as_str())
+    {
         access.check(Right::Read, Resource::Queue, name)?;
         access.check(Right::Write, Resource::Exchange, exchange)?;
     }
@@ -204,7 +245,10 @@ fn check_kind(
         return Ok(options);
     }
     let refuse = |property: &str| {
-        Err(Refusal::precondition(format!("invalid property '{property}' for {what}: a {} queue cannot have it", kind.name())))
+        Err(Refusal::precondition(format!(
+            "invalid property '{property}' for {what}: a {} queue cannot have it",
+            kind.name()
+        )))
     };
     if !wish.durable {
         return refuse("non-durable");

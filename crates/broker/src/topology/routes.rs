@@ -83,7 +83,9 @@ impl RouteCache {
 
     #[inline]
     fn recall(&self, publish: &Addressed<'_>) -> Option<usize> {
-        let is_it = |known: &Known| *known.exchange == *publish.exchange && *known.routing_key == *publish.routing_key;
+        let is_it = |known: &Known| {
+            *known.exchange == *publish.exchange && *known.routing_key == *publish.routing_key
+        };
         if publish.properties.headers.is_some_and(has_carbon_copies) {
             None
         } else if self.known.get(self.last).is_some_and(is_it) {
@@ -100,7 +102,11 @@ impl RouteCache {
         publish: &Addressed<'_>,
         actor: &Actor<'_>,
     ) -> Result<Option<&Known>, Refusal> {
-        let Addressed { exchange, routing_key, properties } = *publish;
+        let Addressed {
+            exchange,
+            routing_key,
+            properties,
+        } = *publish;
         let not_found = || Refusal::no_exchange(exchange, vhost);
         let host = topology.vhost(vhost).ok_or_else(not_found)?;
         let found = host.exchange(exchange).ok_or_else(not_found)?;
@@ -111,12 +117,17 @@ impl RouteCache {
             }
         }
         if found.internal && actor.access.is_some() {
-            let detail = format!("cannot publish to internal exchange '{exchange}' in vhost '{vhost}'");
+            let detail =
+                format!("cannot publish to internal exchange '{exchange}' in vhost '{vhost}'");
             return Err(Refusal::access(detail));
         }
         let mut routes = Routes::new();
         let by_key_alone = host.route(&found.name, routing_key, properties, &mut routes)?;
-        let known = Known { exchange: found.name.clone(), routing_key: routing_key.into(), routes };
+        let known = Known {
+            exchange: found.name.clone(),
+            routing_key: routing_key.into(),
+            routes,
+        };
         if !by_key_alone {
             self.once = Some(known);
             return Ok(self.once.as_ref());
@@ -141,7 +152,13 @@ impl Vhost {
     /// As [`Self::route`].
     pub fn route_message(&self, message: &Message, routes: &mut Routes) -> Result<(), Refusal> {
         let properties = PropertiesRef::parse(message.properties()).unwrap_or_default();
-        self.route(message.exchange(), message.routing_key(), &properties, routes).map(|_| ())
+        self.route(
+            message.exchange(),
+            message.routing_key(),
+            &properties,
+            routes,
+        )
+        .map(|_| ())
     }
 
     /// Adds the queues of a message published to `exchange`; true when they follow from the exchange and the key alone.
@@ -170,7 +187,9 @@ impl Vhost {
             if next > limits::EXCHANGES_PER_ROUTE_MAX {
                 break;
             }
-            let Some(exchange) = self.exchange(name) else { continue };
+            let Some(exchange) = self.exchange(name) else {
+                continue;
+            };
             by_key_alone &= exchange.kind.routes_by_key_alone();
             let mut is_taken = false;
             for key in &keys {
@@ -181,17 +200,23 @@ impl Vhost {
                     }
                     continue;
                 }
-                exchange.matcher.route(&Subject { routing_key: key, properties }, &mut |destination| {
-                    is_taken = true;
-                    match destination {
-                        Destination::Queue(_, place) => routes.push(*place),
-                        Destination::Exchange(name) => {
-                            if !visited.contains(&&**name) {
-                                visited.push(name);
+                exchange.matcher.route(
+                    &Subject {
+                        routing_key: key,
+                        properties,
+                    },
+                    &mut |destination| {
+                        is_taken = true;
+                        match destination {
+                            Destination::Queue(_, place) => routes.push(*place),
+                            Destination::Exchange(name) => {
+                                if !visited.contains(&&**name) {
+                                    visited.push(name);
+                                }
                             }
                         }
-                    }
-                });
+                    },
+                );
             }
             if let Some(alternate) = exchange.alternate()
                 && !is_taken
@@ -208,7 +233,11 @@ impl Vhost {
     }
 }
 
-fn carbon_copies<'a>(headers: TableRef<'a>, name: &str, keys: &mut SmallVec<[&'a str; 4]>) -> Result<(), Refusal> {
+fn carbon_copies<'a>(
+    headers: TableRef<'a>,
+    name: &str,
+    keys: &mut SmallVec<[&'a str; 4]>,
+) -> Result<(), Refusal> {
     let wrong = || Refusal::precondition(format!("invalid header '{name}': it must be an array"));
     let copies = match headers.get(name) {
         None => return Ok(()),
@@ -217,10 +246,15 @@ fn carbon_copies<'a>(headers: TableRef<'a>, name: &str, keys: &mut SmallVec<[&'a
     };
     for copy in copies.iter() {
         // What is no text leads nowhere, like a key that nothing is bound with.
-        let Some(key) = copy.map_err(|_| wrong())?.as_str() else { continue };
+        let Some(key) = copy.map_err(|_| wrong())?.as_str() else {
+            continue;
+        };
         keys.push(key);
         if keys.len() > limits::CARBON_COPIES_MAX {
-            return Err(Refusal::precondition(format!("header '{name}' has more than {} keys", limits::CARBON_COPIES_MAX)));
+            return Err(Refusal::precondition(format!(
+                "header '{name}' has more than {} keys",
+                limits::CARBON_COPIES_MAX
+            )));
         }
     }
     Ok(())

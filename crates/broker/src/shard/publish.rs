@@ -1,0 +1,121 @@
+//! Publishing to the queues of a shard.
+
+use std::sync::Arc;
+
+use super::Shard;
+use super::cell::{Cell, find};
+use crate::log::{Append, Log, Position};
+use crate::queue::{Offered, Work};
+use crate::{Event, Message, PublishTicket, QueueId, QueueRef, Sink, limits};
+
+impl<L: Log> Shard<L> {
+    /// Publishes a message to queues of this shard; the ticket's publisher hears once it is safe.
+    ///
+    /// # Durability
+    /// The confirm of a persistent message that a durable queue keeps waits until the log holds it.
+    #[inline]
+    pub fn publish<S: Sink>(
+        &mut self,
+        targets: &[QueueRef],
+        message: &Arc<Message>,
+        ticket: Option<PublishTicket>,
+        now_ms: u64,
+        sink: &mut S,
+    ) {
+        let (position, is_rejected) = self.offer(targets, message, now_ms, sink);
+        if let Some(ticket) = ticket {
+            let PublishTicket {
+                connection,
+                channel,
+                number,
+            } = ticket;
+            match position {
+                Some(position) if !is_rejected => {
+                    self.confirm_at(position, connection, channel, number)
+                }
+                _ => sink.event(
+                    connection,
+                    Event::Confirmed {
+                        channel,
+                        first: number,
+                        last: number,
+                        rejected: is_rejected,
+                    },
+                ),
+            }
+        }
+        self.after_offer(targets, now_ms, sink);
+    }
+
+    #[inline]
+    fn offer<S: Sink>(
+        &mut self,
+        targets: &[QueueRef],
+        message: &Arc<Message>,
+        now_ms: u64,
+        sink: &mut S,
+    ) -> (Option<Position>, bool) {
+        let mut logged: smallvec::SmallVec<[(QueueId, u64); 4]> = smallvec::SmallVec::new();
+        let mut is_rejected = false;
+        for target in targets {
+            let Some(cell) = find(&mut self.cells, *target) else {
+                continue;
+            };
+            match cell {
+                Cell::Queue(queue) => {
+                    let before = queue.resident_bytes();
+                    let mut work = Work {
+                        log: &mut self.log,
+                        sink,
+                        effects: &mut self.effects,
+                        now_ms,
+                    };
+                    match queue.offer(message, &mut work) {
+                        Offered::Logged(sequence) => logged.push((target.id, sequence)),
+                        Offered::Taken => {}
+                        Offered::Rejected => is_rejected = true,
+                    }
+                    self.resident_bytes =
+                        (self.resident_bytes + queue.resident_bytes()).saturating_sub(before);
+                }
+                Cell::Stream(stream) => {
+                    let before = stream.resident_bytes();
+                    logged.push((
+                        target.id,
+                        stream.append(message, self.log.position(), now_ms),
+                    ));
+                    self.resident_bytes =
+                        (self.resident_bytes + stream.resident_bytes()).saturating_sub(before);
+                }
+            }
+        }
+        if logged.is_empty() {
+            return (None, is_rejected);
+        }
+        let expires_at_ms = message
+            .expiration_ms
+            .map_or(u64::MAX, |ttl| now_ms.saturating_add(ttl));
+        let append = Append {
+            targets: &logged,
+            message,
+            expires_at_ms,
+            received_ms: now_ms,
+        };
+        (Some(self.log.append_message(&append)), is_rejected)
+    }
+
+    #[inline]
+    fn after_offer<S: Sink>(&mut self, targets: &[QueueRef], now_ms: u64, sink: &mut S) {
+        let resident_max = if self.resident_bytes > limits::SHARD_RESIDENT_BYTES_MAX {
+            limits::QUEUE_RESIDENT_BYTES_MIN
+        } else {
+            limits::QUEUE_RESIDENT_BYTES_MAX
+        };
+        for target in targets {
+            self.with(*target, now_ms, sink, |cell, work| match cell {
+                Cell::Queue(queue) => queue.after_publish(resident_max, work),
+                Cell::Stream(stream) => stream.after_publish(resident_max, work),
+            });
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What a shard tells about its queues.
+
+use std::sync::Arc;
+
+use super::Shard;
+use super::cell::{Cell, find};
+use crate::log::Log;
+use crate::{ConnectionId, Name, QueueRef, QueueStatistics};
+
+/// One consumer, as listings show it.
+#[derive(Debug, Clone)]
+pub struct ConsumerView {
+    /// Its virtual host.
+    pub vhost: Name,
+    /// Its queue.
+    pub queue: Name,
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// Its channel.
+    pub channel: u16,
+    /// Its tag.
+    pub tag: Arc<str>,
+    /// Its prefetch limit; 0 is none.
+    pub prefetch: u32,
+    /// Messages that it has not settled.
+    pub unacked: u32,
+    /// Its messages need no acknowledgement.
+    pub no_ack: bool,
+    /// It has the queue to itself.
+    pub exclusive: bool,
+}
+
+impl<L: Log> Shard<L> {
+    /// How a queue is doing; `None` when it is gone. Renews its lease when `is_use` is set, as a declaration does.
+    pub fn statistics(
+        &mut self,
+        place: QueueRef,
+        is_use: bool,
+        now_ms: u64,
+    ) -> Option<QueueStatistics> {
+        let cell = find(&mut self.cells, place)?;
+        if is_use {
+            cell.touch(now_ms);
+        }
+        let statistics = cell.statistics();
+        if is_use && cell.has_deadlines() {
+            self.refresh(place.slot);
+        }
+        Some(statistics)
+    }
+
+    /// Every consumer of a queue.
+    #[must_use]
+    pub fn consumers(&mut self, place: QueueRef) -> Vec<ConsumerView> {
+        match find(&mut self.cells, place) {
+            Some(Cell::Queue(queue)) => queue
+                .consumers()
+                .map(|consumer| ConsumerView {
+                    vhost: queue.vhost.clone(),
+                    no_ack: consumer.no_ack,
+                    exclusive: consumer.exclusive,
+                    queue: queue.name.clone(),
+                    connection: consumer.connection,
+                    channel: consumer.channel,
+                    tag: consumer.tag.clone(),
+                    prefetch: consumer.prefetch,
+                    unacked: consumer.unacked,
+                })
+                .collect(),
+            Some(Cell::Stream(stream)) => stream
+                .readers()
+                .iter()
+                .map(|reader| ConsumerView {
+                    vhost: stream.vhost.clone(),
+                    no_ack: false,
+                    exclusive: false,
+                    queue: stream.name.clone(),
+                    connection: reader.connection,
+                    channel: reader.channel,
+                    tag: reader.tag.clone(),
+                    prefetch: reader.prefetch,
+                    unacked: reader.unacked,
+                })
+                .collect(),
+            None => Vec::new(),
+        }
+    }
+}
