@@ -209,13 +209,11 @@ impl Topology {
             return Vec::new();
         };
         self.version += 1;
-        let places: Vec<_> = vhost
+        vhost
             .queues()
             .into_iter()
             .map(|queue| queue.place)
-            .collect();
-        places.iter().for_each(|place| self.free_slot(*place));
-        places
+            .collect()
     }
 
     /// Finds a virtual host.
@@ -291,6 +289,11 @@ impl Topology {
             shard: u16::try_from(shard).unwrap_or(u16::MAX),
             epoch: 0,
         }
+    }
+
+    /// Gives a queue's slot to others, once its shard has deleted a queue that went with its virtual host.
+    pub fn release(&mut self, place: QueueRef) {
+        self.free_slot(place);
     }
 
     fn free_slot(&mut self, place: QueueRef) {

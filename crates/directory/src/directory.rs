@@ -97,6 +97,12 @@ impl Directory {
         &self.path
     }
 
+    /// Tells whether a write failed so that what is on disk is unknown: nothing is committed any more.
+    #[must_use]
+    pub const fn is_poisoned(&self) -> bool {
+        self.poison.is_some()
+    }
+
     fn commit_group(&mut self, batches: &[&[Change]]) -> Result<Vec<Result<(), Refused>>, Failure> {
         if let Some(failure) = &self.poison {
             return Err(failure.clone());

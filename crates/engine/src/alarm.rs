@@ -109,6 +109,10 @@ impl Alarms {
 impl Shared {
     /// Raises or ends an alarm and tells every connection.
     pub(crate) fn set_alarm(&self, alarm: Alarm, is_raised: bool) {
+        let _order = self
+            .alarm_order
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if !self.alarms.set(alarm, is_raised) {
             return;
         }

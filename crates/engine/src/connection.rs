@@ -5,11 +5,14 @@ mod batch;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use broker::access::Access;
 use broker::topology::{Actor, RouteCache, Routes};
-use broker::{ConnectionId, ConsumerNumber, Event, Name, OutboxGauge, QueueRef, Refusal, Request};
+use broker::{
+    ConnectionId, ConsumerNumber, Event, Name, OutboxGauge, QueueRef, Refusal, Request, Sink,
+};
 
 pub use batch::Batch;
 
@@ -89,7 +92,20 @@ impl Shard {
             ))
         };
         let access = access.ok_or_else(refused)?;
-        let id = self.state.borrow_mut().outboxes.open();
+        if self.shared.is_draining.load(Ordering::Relaxed) {
+            return Err(Refusal::new(
+                broker::RefusalKind::Unavailable,
+                "the server is shutting down",
+            ));
+        }
+        let id = {
+            let outboxes = &mut self.state.borrow_mut().outboxes;
+            let id = outboxes.open();
+            if let Some(reason) = self.shared.alarms.reason() {
+                outboxes.event(id, Event::Blocked(reason));
+            }
+            id
+        };
         self.shared.connections.insert(id, info);
         let shards = self.shared.mailboxes.len();
         Ok(Connection {
@@ -142,9 +158,13 @@ impl Connection {
             ..
         } = self;
         let now_ms = shard.shared.clock.now_ms();
+        let topology = shard.shared.topology();
+        let mut state = shard.state.borrow_mut();
+        // Whatever the topology shows must be there.
+        shard.admit(&mut state, now_ms);
         Batch {
-            topology: shard.shared.topology(),
-            state: shard.state.borrow_mut(),
+            topology,
+            state,
             shard,
             id: *id,
             access,
@@ -274,8 +294,9 @@ impl Connection {
             };
             self.shard.post(place.shard, letter, now_ms);
         }
-        self.shard.shared.connections.remove(self.id);
         self.shard.finish(now_ms);
+        // Only now: whoever waits for the last connection stops the shards.
+        self.shard.shared.connections.remove(self.id);
     }
 
     pub(crate) fn end_consumer(
@@ -320,9 +341,5 @@ impl Connection {
 
     pub(crate) fn add_exclusive(&mut self, place: QueueRef) {
         self.exclusive.push(place);
-    }
-
-    pub(crate) fn forget_exclusive(&mut self, place: QueueRef) {
-        self.exclusive.retain(|known| *known != place);
     }
 }

@@ -90,7 +90,7 @@ impl Log for EmbeddedLog {
 
     fn appended(&self) -> Position {
         let submitted = self.shard.submitted().0;
-        Position(if self.shard.pending_bytes() > 0 {
+        Position(if self.shard.has_pending() {
             submitted + 1
         } else {
             submitted
@@ -226,3 +226,6 @@ impl Backlog for EmbeddedBacklog {
             .map_or_else(|| self.settled_end(), |first| first.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

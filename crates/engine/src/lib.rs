@@ -56,6 +56,10 @@ pub(crate) struct Shared {
     /// The policies as they are stored; locked only while some are changed.
     pub(crate) policies: std::sync::Mutex<Vec<directory::Policy>>,
     pub(crate) directory_path: std::path::PathBuf,
+    /// Nobody new is let in.
+    pub(crate) is_draining: std::sync::atomic::AtomicBool,
+    /// Keeps the letters of two alarms in the order in which these changed.
+    pub(crate) alarm_order: std::sync::Mutex<()>,
 }
 
 impl Shared {

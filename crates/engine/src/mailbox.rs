@@ -1,5 +1,6 @@
 //! Letters between shards.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use broker::arguments::QueueOptions;
@@ -14,8 +15,6 @@ use tokio::sync::{Notify, oneshot};
 pub(crate) enum Letter {
     /// An event for one of its connections.
     Event(ConnectionId, Event),
-    /// A queue to be made.
-    Create(Box<QueueSpecification>),
     /// A message for queues of this shard.
     Publish {
         targets: broker::topology::Routes,
@@ -110,6 +109,33 @@ pub(crate) enum Letter {
     },
 }
 
+impl Letter {
+    /// What the letter counts towards a mailbox's limit.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Publish { message, .. } | Self::PublishDead { message, .. } => {
+                LETTER_BYTES + message.footprint()
+            }
+            Self::Settle { settlements, .. } => LETTER_BYTES + size_of_val(settlements.as_slice()),
+            Self::Event(..)
+            | Self::Transferred { .. }
+            | Self::Consume { .. }
+            | Self::Cancel { .. }
+            | Self::Resume { .. }
+            | Self::Get { .. }
+            | Self::Purge { .. }
+            | Self::Delete { .. }
+            | Self::Declared { .. }
+            | Self::Sync { .. }
+            | Self::Configure { .. }
+            | Self::Statistics { .. }
+            | Self::Consumers { .. }
+            | Self::Alarm(_)
+            | Self::Close { .. } => LETTER_BYTES,
+        }
+    }
+}
+
 /// One settlement.
 #[derive(Debug)]
 pub(crate) struct Settlement {
@@ -119,14 +145,25 @@ pub(crate) struct Settlement {
     pub(crate) outcome: Outcome,
 }
 
+/// Bytes of messages that may wait in one mailbox before publishers everywhere wait too.
+const BYTES_MAX: usize = 32 << 20;
+/// What a letter without a message counts.
+const LETTER_BYTES: usize = 128;
+
 /// What others have posted to one shard.
 ///
 /// # Concurrency
-/// A short lock around a vector, and a wake-up of the shard's thread. Its length is bounded by what the senders have outstanding:
-/// publishers wait for their sockets, and a shard drains it whole each time it runs.
+/// A short lock around a vector, and a wake-up of the shard's thread, which drains it whole each time it runs. While more than
+/// [`BYTES_MAX`] wait in it, no shard takes publishes.
+///
+/// New queues come by a way of their own: they are posted under the topology's lock, and the shard admits them before it does
+/// anything with a queue. So whoever finds a queue in the topology finds it on its shard.
 #[derive(Default)]
 pub(crate) struct Mailbox {
     letters: Mutex<Vec<Letter>>,
+    bytes: AtomicUsize,
+    creations: Mutex<Vec<QueueSpecification>>,
+    has_creations: AtomicBool,
     pub(crate) notify: Notify,
 }
 
@@ -138,6 +175,7 @@ impl std::fmt::Debug for Mailbox {
 
 impl Mailbox {
     pub(crate) fn post(&self, letter: Letter) {
+        self.bytes.fetch_add(letter.bytes(), Ordering::Relaxed);
         self.letters
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -146,11 +184,48 @@ impl Mailbox {
     }
 
     pub(crate) fn post_all(&self, letters: &mut Vec<Letter>) {
+        let bytes = letters.iter().map(Letter::bytes).sum();
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.letters
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .append(letters);
         self.notify.notify_one();
+    }
+
+    /// Posts a queue to be made; called under the topology's lock.
+    pub(crate) fn post_creation(&self, specification: QueueSpecification) {
+        self.creations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(specification);
+        self.has_creations.store(true, Ordering::Release);
+        self.notify.notify_one();
+    }
+
+    /// Takes the queues to be made.
+    #[inline]
+    pub(crate) fn take_creations(&self) -> Vec<QueueSpecification> {
+        if !self.has_creations.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut creations = self
+            .creations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.has_creations.store(false, Ordering::Release);
+        std::mem::take(&mut *creations)
+    }
+
+    /// Says whether more waits here than publishers may add to.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > BYTES_MAX
+    }
+
+    /// Notes that letters were read; true when that made room.
+    pub(crate) fn note_read(&self, bytes: usize) -> bool {
+        let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        before > BYTES_MAX && before.saturating_sub(bytes) <= BYTES_MAX
     }
 
     /// Takes everything posted so far, leaving `spare` to be filled next.

@@ -50,7 +50,10 @@ impl Metadata {
                     }
                     let results = directory.commit_batches(&batches);
                     for (result, done) in results.into_iter().zip(done) {
-                        if let Err(CommitError::Failure(failure)) = &result {
+                        // A full or busy disk fails these changes and nothing else.
+                        if let Err(CommitError::Failure(failure)) = &result
+                            && directory.is_poisoned()
+                        {
                             failed(&failure.to_string());
                         }
                         done(result);

@@ -4,7 +4,7 @@ use broker::access::{Resource, Right};
 use broker::shard::QueueSpecification;
 use broker::topology::{BindingView, Change, ExchangeDeclaration, QueueDeclaration, QueueDeclared};
 use broker::{
-    ConnectionId, ConsumeRequest, Event, ExchangeKind, Name, QueueRef, Refusal, RefusalKind, Reply,
+    ConnectionId, ConsumeRequest, Event, ExchangeKind, QueueRef, Refusal, RefusalKind, Reply,
     Request, Sink,
 };
 
@@ -13,13 +13,6 @@ use crate::connection::{Connection, Consumer};
 use crate::mailbox::Letter;
 use crate::reply_address::PREFIX;
 use crate::shard::Shard;
-
-/// What is to be answered once changes are durable.
-enum Answer {
-    Now(Reply),
-    /// The owning shard answers with what the queue holds.
-    Declared(Name, QueueRef),
-}
 
 impl Connection {
     /// Carries out one request.
@@ -167,14 +160,13 @@ impl Connection {
             &str,
         ) -> Result<(), Refusal>,
     ) -> Result<Option<Reply>, Refusal> {
-        let (result, changes) = {
-            let mut topology = self.shard().shared.topology_mut();
-            let result = operation(&mut topology, &self.actor(), &self.access().vhost);
-            (result, topology.take_changes())
-        };
-        result?;
+        let mut topology = self.shard().shared.topology_mut();
+        operation(&mut topology, &self.actor(), &self.access().vhost)?;
+        let changes = topology.take_changes();
+        let answer = Some((self.id(), channel));
         self.shard()
-            .commit_then_answer(changes, Some((self.id(), channel)), Reply::Done);
+            .commit_then_answer(changes, answer, Reply::Done, None);
+        drop(topology);
         Ok(None)
     }
 
@@ -239,57 +231,70 @@ impl Connection {
         let is_exclusive = wish.exclusive;
         let auto_delete = wish.auto_delete;
         let vhost = self.access().vhost.clone();
-        let (answer, changes, created) = {
+        let mut exclusive = None;
+        {
             let shard = self.shard();
             let mut topology = shard.shared.topology_mut();
             let declared = topology.declare_queue(&vhost, wish, &self.actor())?;
             let changes = topology.take_changes();
             match declared {
                 QueueDeclared::Existing(name, place) => {
-                    (Answer::Declared(name, place), changes, None)
+                    self.answer_declared(channel, name, place, now_ms)
                 }
                 QueueDeclared::Created(name, place, kind, options) => {
-                    let specification = QueueSpecification {
-                        name: name.clone(),
-                        vhost,
-                        place,
-                        kind,
-                        auto_delete,
-                        options: *options,
-                    };
-                    // Under the topology's lock: whoever finds the queue from now on posts after this.
-                    shard.create(specification, now_ms);
-                    (
-                        Answer::Now(Reply::QueueDeclared {
+                    let options = *options;
+                    let queue = name.clone();
+                    // Under the topology's lock: whoever finds the queue from now on finds it on its shard.
+                    shard.create(
+                        QueueSpecification {
                             name,
-                            messages: 0,
-                            consumers: 0,
-                        }),
+                            vhost,
+                            place,
+                            kind,
+                            auto_delete,
+                            options,
+                        },
+                        now_ms,
+                    );
+                    let reply = Reply::QueueDeclared {
+                        name: queue,
+                        messages: 0,
+                        consumers: 0,
+                    };
+                    shard.commit_then_answer(
                         changes,
+                        Some((self.id(), channel)),
+                        reply,
                         Some(place),
-                    )
+                    );
+                    exclusive = Some(place).filter(|_| is_exclusive);
                 }
             }
-        };
-        if let Some(place) = created.filter(|_| is_exclusive) {
+        }
+        if let Some(place) = exclusive {
             self.add_exclusive(place);
         }
-        match answer {
-            Answer::Now(reply) => {
-                self.shard()
-                    .commit_then_answer(changes, Some((self.id(), channel)), reply)
-            }
-            Answer::Declared(name, place) => {
-                let letter = Letter::Declared {
-                    name,
-                    place,
-                    connection: self.id(),
-                    channel,
-                };
-                self.shard().post(place.shard, letter, now_ms);
-            }
-        }
         Ok(None)
+    }
+
+    /// Answers the declaration of a queue that exists: a durable one once its own declaration is on disk, which may just be under way.
+    fn answer_declared(&self, channel: u16, name: broker::Name, place: QueueRef, now_ms: u64) {
+        let letter = Letter::Declared {
+            name,
+            place,
+            connection: self.id(),
+            channel,
+        };
+        if !place.id.is_durable() {
+            self.shard().post(place.shard, letter, now_ms);
+            return;
+        }
+        let shared = std::sync::Arc::downgrade(&self.shard().shared);
+        self.shard().shared.metadata.commit(Vec::new(), move |_| {
+            if let Some(shared) = shared.upgrade() {
+                shared.post(place.shard, letter);
+            }
+        });
     }
 
     fn delete_queue(
@@ -307,7 +312,6 @@ impl Connection {
             }
             Err(refusal) => return Err(refusal),
         };
-        self.forget_exclusive(place);
         let answer = Some((self.id(), channel));
         self.shard().post(
             place.shard,
@@ -382,20 +386,23 @@ impl Shard {
     fn create(&self, specification: QueueSpecification, now_ms: u64) {
         if specification.place.shard == self.index {
             self.state.borrow_mut().core.create(specification, now_ms);
-        } else {
-            self.shared.post(
-                specification.place.shard,
-                Letter::Create(Box::new(specification)),
-            );
+        } else if let Some(mailbox) = self
+            .shared
+            .mailboxes
+            .get(usize::from(specification.place.shard))
+        {
+            mailbox.post_creation(specification);
         }
     }
 
-    /// Answers a channel once changes are durable: at once when there are none.
+    /// Answers a channel once changes are durable: at once when there are none. Called under the topology's lock, so that the directory
+    /// sees changes in the order in which they were made; a queue in `made` is deleted again if the directory refuses it.
     pub(crate) fn commit_then_answer(
         &self,
         changes: Vec<Change>,
         answer: Option<(ConnectionId, u16)>,
         reply: Reply,
+        made: Option<QueueRef>,
     ) {
         if changes.is_empty() {
             if let Some((connection, channel)) = answer {
@@ -420,7 +427,19 @@ impl Shard {
                     ))
                 }
             };
-            if let (Some(shared), Some((connection, channel))) = (shared.upgrade(), answer) {
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            if let (Err(_), Some(place)) = (&result, made) {
+                let undo = Letter::Delete {
+                    place,
+                    if_unused: false,
+                    if_empty: false,
+                    answer: None,
+                };
+                shared.post(place.shard, undo);
+            }
+            if let Some((connection, channel)) = answer {
                 shared.post(
                     connection.shard(),
                     Letter::Event(connection, Event::Replied { channel, result }),

@@ -3,6 +3,7 @@
 mod letters;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -14,7 +15,7 @@ use broker::{ConnectionId, Event, Message, QueueRef, Reply, Sink};
 
 use crate::SharedRef;
 use crate::embedded::EmbeddedLog;
-use crate::mailbox::Letter;
+use crate::mailbox::{Letter, Mailbox};
 use crate::outbox::Outboxes;
 
 /// How often a settling that failed, as on a full disk, is tried again.
@@ -31,6 +32,32 @@ pub(crate) struct State {
     settle_retry_ms: Option<u64>,
     /// The deadline that the shard's task sleeps until.
     armed_ms: Option<u64>,
+    pub(crate) transfers: Transfers,
+}
+
+/// Dead messages whose letters went to several shards: how many of these have yet to say that theirs is safe.
+#[derive(Debug, Default)]
+pub(crate) struct Transfers(HashMap<(QueueRef, u64), u32>);
+
+impl Transfers {
+    fn expect(&mut self, place: QueueRef, sequence: u64, shards: u32) {
+        if shards > 1 {
+            self.0.insert((place, sequence), shards);
+        }
+    }
+
+    /// Notes one answer; true when it was the last.
+    fn arrived(&mut self, place: QueueRef, sequence: u64) -> bool {
+        let Some(left) = self.0.get_mut(&(place, sequence)) else {
+            return true;
+        };
+        *left -= 1;
+        let is_last = *left == 0;
+        if is_last {
+            self.0.remove(&(place, sequence));
+        }
+        is_last
+    }
 }
 
 /// One shard, on its own thread.
@@ -65,6 +92,7 @@ impl Shard {
             throttled: Vec::new(),
             settle_retry_ms: None,
             armed_ms: None,
+            transfers: Transfers::default(),
         };
         Rc::new(Self {
             index,
@@ -82,12 +110,17 @@ impl Shard {
     /// Says whether publishers are to wait: for memory, for the disk, or for the log to catch up.
     #[must_use]
     pub fn must_publishers_wait(&self) -> bool {
-        self.shared.alarms.is_raised() || self.state.borrow_mut().core.log().shard().backpressure()
+        self.shared.alarms.is_raised()
+            || self.shared.mailboxes.iter().any(Mailbox::is_full)
+            || self.state.borrow_mut().core.log().shard().backpressure()
     }
 
     /// Asks to be woken when publishers may go on.
     pub fn wake_when_unblocked(&self, waker: &Waker) {
-        self.state.borrow_mut().throttled.push(waker.clone());
+        let throttled = &mut self.state.borrow_mut().throttled;
+        if !throttled.iter().any(|known| known.will_wake(waker)) {
+            throttled.push(waker.clone());
+        }
     }
 
     /// Runs the shard until it is dropped: letters, timers, what became durable.
@@ -97,6 +130,8 @@ impl Shard {
         };
         loop {
             self.turn();
+            // Letters may come without end: connections have their turn after each of the shard's.
+            tokio::task::yield_now().await;
             let deadline = self.next_deadline();
             self.state.borrow_mut().armed_ms = deadline;
             let letters = mailbox.notify.notified();
@@ -121,15 +156,24 @@ impl Shard {
         }
     }
 
-    /// Does everything that is due.
-    pub(crate) fn turn(&self) {
+    /// Does everything that is due; the last thing to be done with a shard whose connections are closed.
+    pub fn turn(&self) {
         let now_ms = self.shared.clock.now_ms();
         let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) else {
             return;
         };
-        let mut letters = mailbox.take(Vec::new());
-        for letter in letters.drain(..) {
+        self.admit(&mut self.state.borrow_mut(), now_ms);
+        let letters = mailbox.take(Vec::new());
+        let bytes = letters.iter().map(Letter::bytes).sum();
+        for letter in letters {
             self.read(letter, now_ms);
+        }
+        if mailbox.note_read(bytes) {
+            // Publishers of every shard may have waited for this room.
+            self.shared
+                .mailboxes
+                .iter()
+                .for_each(|mailbox| mailbox.notify.notify_one());
         }
         {
             let mut state = self.state.borrow_mut();
@@ -140,6 +184,17 @@ impl Shard {
         self.settle_for_log(now_ms);
         self.finish(now_ms);
         self.wake_throttled();
+    }
+
+    /// Makes the queues that were declared elsewhere for this shard.
+    #[inline]
+    pub(crate) fn admit(&self, state: &mut State, now_ms: u64) {
+        let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) else {
+            return;
+        };
+        for specification in mailbox.take_creations() {
+            state.core.create(specification, now_ms);
+        }
     }
 
     fn wake_throttled(&self) {
@@ -174,7 +229,14 @@ impl Shard {
 
     /// Ends a turn or a batch: dead letters, queues whose time has come, letters to other shards, the log's batch.
     pub(crate) fn finish(&self, now_ms: u64) {
-        for _ in 0..DEAD_LETTER_ROUNDS_MAX {
+        for round in 0..=DEAD_LETTER_ROUNDS_MAX {
+            if round == DEAD_LETTER_ROUNDS_MAX {
+                // The rest has its turn after others had theirs.
+                if let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) {
+                    mailbox.notify.notify_one();
+                }
+                break;
+            }
             let (dead, spent, transferred) = {
                 let mut state = self.state.borrow_mut();
                 (
@@ -193,7 +255,8 @@ impl Shard {
                 self.route_dead_letter(&letter, now_ms);
             }
             for place in spent {
-                self.delete(place, false, false, None);
+                // A consumer may have come since.
+                self.delete(place, true, false, None);
             }
         }
         let mut state = self.state.borrow_mut();
@@ -234,13 +297,20 @@ impl Shard {
         let message = Arc::new(dead_message(letter, now_ms));
         let targets = self.dead_letter_targets(letter, &message);
         let mut state = self.state.borrow_mut();
-        let State { core, outboxes, .. } = &mut *state;
+        self.admit(&mut state, now_ms);
+        let State {
+            core,
+            outboxes,
+            transfers,
+            ..
+        } = &mut *state;
         let (local, remote): (Routes, Routes) = targets
             .iter()
             .copied()
             .partition(|target| target.shard == self.index);
         core.publish(&local, &message, None, now_ms, outboxes);
-        let mut origin = letter.sequence.map(|sequence| (letter.place, sequence));
+        let origin = letter.sequence.map(|sequence| (letter.place, sequence));
+        let mut shards = 0;
         for (shard, letters) in outboxes.letters.iter_mut().enumerate() {
             let there: Routes = remote
                 .iter()
@@ -248,16 +318,19 @@ impl Shard {
                 .filter(|target| usize::from(target.shard) == shard)
                 .collect();
             if !there.is_empty() {
+                shards += 1;
                 letters.push(Letter::PublishDead {
                     targets: there,
                     message: message.clone(),
-                    from: origin.take(),
+                    from: origin,
                 });
             }
         }
-        // On one shard both ends are in one batch of the log: the letter is not lost and not doubled.
-        if let Some((place, sequence)) = origin {
-            core.transferred(place, sequence);
+        match origin {
+            // On one shard both ends are in one batch of the log: the letter is not lost and not doubled.
+            Some((place, sequence)) if shards == 0 => core.transferred(place, sequence),
+            Some((place, sequence)) => transfers.expect(place, sequence, shards),
+            None => {}
         }
     }
 
@@ -288,6 +361,7 @@ impl Shard {
     ) {
         let deleted = {
             let mut state = self.state.borrow_mut();
+            self.admit(&mut state, self.shared.clock.now_ms());
             let State { core, outboxes, .. } = &mut *state;
             core.delete(place, if_unused, if_empty, outboxes)
         };
@@ -295,12 +369,14 @@ impl Shard {
             Err(refusal) => self.answer(answer, Err(refusal)),
             Ok(None) => self.answer(answer, Ok(Reply::Deleted(0))),
             Ok(Some((vhost, name, messages))) => {
-                let changes = {
-                    let mut topology = self.shared.topology_mut();
-                    topology.remove_queue(&vhost, &name, place);
-                    topology.take_changes()
-                };
-                self.commit_then_answer(changes, answer, Reply::Deleted(messages));
+                let mut topology = self.shared.topology_mut();
+                if !topology.remove_queue(&vhost, &name, place) {
+                    // It went with its virtual host; from now on another may live in its place.
+                    topology.release(place);
+                }
+                let changes = topology.take_changes();
+                self.commit_then_answer(changes, answer, Reply::Deleted(messages), None);
+                drop(topology);
             }
         }
     }

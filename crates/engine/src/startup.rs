@@ -25,6 +25,8 @@ use crate::{Shared, SharedRef, record};
 
 /// The directory's parameter that holds the highest queue number ever used.
 pub(crate) const QUEUE_HIGH_WATER: &str = "queue_number_high_water";
+/// How long the end of the last look at the disk is waited for.
+const STORE_RELEASE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 /// The virtual host that every server has.
 const DEFAULT_VHOST: &str = "/";
 
@@ -69,6 +71,21 @@ pub enum EngineError {
     /// The first accounts cannot be made.
     #[error("the first accounts cannot be made")]
     FirstStart(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A stored queue is not one that this version can serve.
+    #[error(
+        "queue '{queue}' in vhost '{vhost}' cannot be served: {refusal}. Start the version that declared it, delete the queue there, then come back"
+    )]
+    Queue {
+        /// The queue.
+        queue: String,
+        /// Its virtual host.
+        vhost: String,
+        /// What is wrong with it.
+        refusal: broker::Refusal,
+    },
+    /// The message log holds queues that the directory does not know.
+    #[error("{} holds messages but no directory.sqlite; put that file back, or move the whole directory away", .0.display())]
+    DirectoryMissing(PathBuf),
     /// A thread cannot be started.
     #[error("a thread cannot be started")]
     Thread(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -130,10 +147,14 @@ impl Engine {
             hooks,
         )?;
         let mut directory = Directory::open(&options.data.join("directory.sqlite"))?;
+        let is_new = directory.load()?.accounts.is_empty();
+        if is_new && !recovery.queues.is_empty() {
+            return Err(EngineError::DirectoryMissing(options.data.clone()));
+        }
         let first_password = first_start(&mut directory, options)?;
         let snapshot = directory.load()?;
         let (topology, specifications) =
-            restore::build_topology(&snapshot, shards, options.queues_max);
+            restore::build_topology(&snapshot, shards, options.queues_max)?;
         let accounts = Accounts::start(&snapshot, options.guest).map_err(EngineError::Thread)?;
         let metadata = Metadata::start(directory, stop_at_once)
             .map_err(|error| EngineError::Thread(error.into()))?;
@@ -154,6 +175,8 @@ impl Engine {
             connections: crate::administration::ConnectionTable::default(),
             policies: std::sync::Mutex::new(snapshot.policies),
             directory_path: options.data.join("directory.sqlite"),
+            is_draining: std::sync::atomic::AtomicBool::new(false),
+            alarm_order: std::sync::Mutex::new(()),
         });
         let mut logs: Vec<ShardLog> = (0..shards).map(|index| store.shard(index)).collect();
         for (index, log) in logs.iter_mut().enumerate() {
@@ -193,6 +216,9 @@ impl Engine {
 
     /// Tells every connection to close, for a reason that clients are shown.
     pub fn close_connections(&self, reason: &str) {
+        self.shared
+            .is_draining
+            .store(true, std::sync::atomic::Ordering::Relaxed);
         for mailbox in &self.shared.mailboxes {
             mailbox.post(crate::mailbox::Letter::Close {
                 connection: None,
@@ -213,13 +239,17 @@ impl Engine {
     /// The log could not be flushed.
     pub fn close(self) -> Result<(), EngineError> {
         self.shared.metadata.stop();
-        match Arc::try_unwrap(self.store) {
-            Ok(store) => Ok(store.close()?),
-            // A look at the free space may hold it for a moment: dropping the store flushes it as well.
-            Err(store) => {
-                drop(store);
-                Ok(())
+        let mut store = self.store;
+        let deadline = std::time::Instant::now() + STORE_RELEASE_PATIENCE;
+        loop {
+            match Arc::try_unwrap(store) {
+                Ok(store) => return Ok(store.close()?),
+                // A look at the free space holds the store for a moment.
+                Err(shared) if std::time::Instant::now() < deadline => store = shared,
+                // Dropping it flushes it as well.
+                Err(_) => return Ok(()),
             }
+            std::thread::yield_now();
         }
     }
 }
@@ -276,7 +306,8 @@ fn first_start(
     directory: &mut Directory,
     options: &Options,
 ) -> Result<Option<(String, String)>, EngineError> {
-    if !directory.load()?.vhosts.is_empty() {
+    let known = directory.load()?;
+    if !known.vhosts.is_empty() || !known.accounts.is_empty() {
         return Ok(None);
     }
     let failed = |error: password::PasswordError| EngineError::FirstStart(error.into());
@@ -341,7 +372,8 @@ fn sow(
     }
     let mut logs = logs;
     if let Some(first) = logs.first_mut() {
-        for (_, orphan) in recovered {
+        for (number, orphan) in recovered {
+            tracing::warn!(number, "messages of a queue that was deleted are dropped");
             orphan.log.remove(first);
         }
         first.submit();
@@ -356,7 +388,8 @@ fn sow(
     logs.into_iter().zip(queues).enumerate().map(seed).collect()
 }
 
-fn stored_messages(recovered: &RecoveredQueue) -> Vec<Stored> {
+/// The messages of a queue that only the journal holds.
+pub(crate) fn stored_messages(recovered: &RecoveredQueue) -> Vec<Stored> {
     let mut exchange = Name::from("");
     let read = recovered.messages.iter().filter_map(|message| {
         let decoded = record::decode(&message.payload, &mut exchange);

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use broker::{OutboxGauge, Refusal};
 use bytes::{Bytes, BytesMut};
@@ -23,6 +24,8 @@ use crate::transport::Transport;
 const READ_BYTES_MIN: usize = 4 << 10;
 /// The most that is read at once, in bytes.
 const READ_BYTES_MAX: usize = 256 << 10;
+/// How long the last words of a connection may take to be read, in milliseconds.
+const LINGER_MS: u64 = 2_000;
 /// Rounds of one turn; then other connections have theirs.
 const ROUNDS_MAX: usize = 8;
 
@@ -53,6 +56,8 @@ struct Driver {
     unwritten: usize,
     alarm: Pin<Box<Sleep>>,
     alarm_at_ms: u64,
+    /// When a connection that is over is given up, although its peer has not read everything.
+    linger_until_ms: Option<u64>,
     is_end: bool,
 }
 
@@ -79,6 +84,7 @@ pub(crate) async fn drive(
         unwritten: 0,
         alarm: Box::pin(tokio::time::sleep_until(Instant::now())),
         alarm_at_ms: 0,
+        linger_until_ms: None,
         is_end: false,
     };
     let outcome = std::future::poll_fn(|context| driver.poll(context)).await;
@@ -88,7 +94,8 @@ pub(crate) async fn drive(
     driver.close();
     // What the session said last is to be read before the socket closes.
     if outcome.is_ok() {
-        let _ = std::future::poll_fn(|context| driver.transport.poll_shutdown(context)).await;
+        let farewell = std::future::poll_fn(|context| driver.transport.poll_shutdown(context));
+        let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS), farewell).await;
     }
 }
 
@@ -98,6 +105,9 @@ impl Driver {
         for _ in 0..ROUNDS_MAX {
             let now_ms = self.shard.now_ms();
             let mut moved = self.check_time(context, now_ms);
+            if self.is_end {
+                return Poll::Ready(Ok(()));
+            }
             moved |= self.poll_verdict(context, now_ms);
             moved |= self.handle_events(context, now_ms);
             moved |= self.poll_write(context)?;
@@ -123,7 +133,10 @@ impl Driver {
 
     /// Does what is due, and sets the alarm for what is next.
     fn check_time(&mut self, context: &mut Context<'_>, now_ms: u64) -> bool {
-        let Some(deadline) = self.session.next_deadline() else {
+        let is_over = self.session.is_closed();
+        let lingers = is_over.then(|| *self.linger_until_ms.get_or_insert(now_ms + LINGER_MS));
+        self.is_end |= lingers.is_some_and(|until| until <= now_ms);
+        let Some(deadline) = lingers.or_else(|| self.session.next_deadline()) else {
             return false;
         };
         let mut is_due = false;
@@ -139,10 +152,12 @@ impl Driver {
             }
         }
         // The alarm moves only when it has rung or is late: traffic puts the deadline off at every turn.
-        let deadline = self.session.next_deadline().unwrap_or(deadline);
+        let deadline = lingers
+            .or_else(|| self.session.next_deadline())
+            .unwrap_or(deadline);
         if self.alarm_at_ms <= now_ms || deadline < self.alarm_at_ms {
             self.alarm_at_ms = deadline;
-            let ahead = std::time::Duration::from_millis(deadline.saturating_sub(now_ms).max(1));
+            let ahead = Duration::from_millis(deadline.saturating_sub(now_ms).max(1));
             self.alarm.as_mut().reset(Instant::now() + ahead);
             is_due |= self.alarm.as_mut().poll(context).is_ready();
         }
@@ -233,7 +248,8 @@ impl Driver {
             return Ok(false);
         }
         let must_wait = self.shard.must_publishers_wait();
-        self.session.hold_publishes(must_wait);
+        let is_open = self.session.is_open();
+        self.session.hold_publishes(must_wait && is_open);
         if self.session.is_holding() {
             self.shard.wake_when_unblocked(context.waker());
             self.session.touch(now_ms);

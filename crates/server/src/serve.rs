@@ -1,18 +1,19 @@
 //! Starting, running and stopping the server.
 
 use std::fs;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use engine::{Engine, EngineError, Options, ShardSeed};
 use session::Settings;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -22,6 +23,8 @@ use crate::listen::{ConnectionCount, Door, Reception, accept};
 use crate::tls::{TlsAcceptor, TlsError};
 use crate::{admin, announce};
 
+/// Turns that every shard takes after its connections are closed: a letter may cause one more.
+const LAST_TURNS: usize = 4;
 /// How often the end of the last connection is looked for while stopping.
 const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -87,7 +90,12 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         path: config.data.clone(),
         source,
     };
-    fs::create_dir_all(&config.data).map_err(data)?;
+    // For its owner's eyes only; a directory that is there keeps the rights that its owner gave it.
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.data)
+        .map_err(data)?;
     let shards = config.shard_count();
     let (engine, seeds) = Engine::open(&engine_options(&config, shards))?;
     for damage in &engine.damage {
@@ -114,6 +122,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         .collect();
     let mut admin_socket = Some(admin_socket);
     let mut threads = Vec::new();
+    let last_turns = Arc::new(Barrier::new(usize::from(shards)));
     for seed in seeds {
         let work = ShardWork {
             seed,
@@ -128,6 +137,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
                 .take()
                 .map(|socket| (socket, addresses.clone())),
             stopping: stopping.clone(),
+            last_turns: last_turns.clone(),
         };
         let name = format!("shard-{}", threads.len());
         threads.push(
@@ -136,6 +146,11 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
                 .spawn(move || run_shard(work))?,
         );
     }
+    // Whoever reads that the server is ready may stop it the next moment.
+    let signals = {
+        let _context = runtime.enter();
+        Signals::listen()?
+    };
     if options.ready_json {
         announce::ready_json(&doors)?;
     } else {
@@ -147,11 +162,12 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         )?;
     }
     runtime.block_on(wait_for_end(
+        signals,
         &engine,
         tls.as_ref(),
         &stop,
         Duration::from_millis(config.limits.shutdown_timeout_ms),
-    ))?;
+    ));
     // Nobody listens only when every shard has ended already.
     let _ = stop.send(Phase::Stopped);
     for thread in threads {
@@ -182,6 +198,7 @@ struct ShardWork {
     tls: Option<TlsAcceptor>,
     admin: Option<(std::os::unix::net::UnixListener, Vec<(String, String)>)>,
     stopping: watch::Receiver<Phase>,
+    last_turns: Arc<Barrier>,
 }
 
 fn run_shard(work: ShardWork) {
@@ -224,26 +241,47 @@ fn run_shard(work: ShardWork) {
         doors.iter().for_each(tokio::task::JoinHandle::abort);
         let _ = stopping.wait_for(|phase| *phase == Phase::Stopped).await;
         turns.abort();
+        // What connections sent each other's shards last: read by all, acted on by all, handed to the log by all.
+        for _ in 0..LAST_TURNS {
+            work.last_turns.wait();
+            shard.turn();
+        }
     });
     // Tasks that still run are dropped with the set, and with them every handle on the shard.
     drop(local);
 }
 
+/// The signals that the server acts on.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// Starts to catch them; inside a runtime.
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Waits for a signal to stop, then until clients have gone or the time is up.
 async fn wait_for_end(
+    mut signals: Signals,
     engine: &Engine,
     tls: Option<&TlsAcceptor>,
     stop: &watch::Sender<Phase>,
     patience: Duration,
-) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+) {
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => match tls.map(TlsAcceptor::reload) {
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            _ = signals.hang_up.recv() => match tls.map(TlsAcceptor::reload) {
                 Some(Err(error)) => tracing::error!(%error, "the certificates in use stay"),
                 Some(Ok(())) => tracing::info!("certificates loaded again"),
                 None => {}
@@ -258,7 +296,6 @@ async fn wait_for_end(
     while engine.connection_count() > 0 && Instant::now() < deadline {
         tokio::time::sleep(DRAIN_LOOK_INTERVAL).await;
     }
-    Ok(())
 }
 
 fn open_doors(config: &Config, shards: u16) -> Result<Vec<Door>, ServeError> {
@@ -320,8 +357,11 @@ fn session_settings(config: &Config) -> Settings {
 fn start_log(config: &Config) {
     let filter =
         tracing_subscriber::EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| "info".into());
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_coloured = io::stderr().is_terminal() && !no_color;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(is_coloured)
         .with_writer(io::stderr);
     let result = match config.log.format {
         LogFormat::Text => builder.try_init(),

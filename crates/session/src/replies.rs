@@ -47,6 +47,7 @@ impl Session {
             Err(refusal) => {
                 if let Ask::Consume(consumer) = ask {
                     self.consumers.remove(consumer);
+                    port.drop_consumer(consumer);
                     if let Some(channel) = self.channels.find_open(number) {
                         channel.forget_consumer(consumer);
                     }

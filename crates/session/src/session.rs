@@ -257,6 +257,7 @@ impl Session {
                 self.resume_due(port);
             }
             Event::ConsumerCancelled { channel, consumer } => {
+                port.drop_consumer(consumer);
                 self.consumer_cancelled(channel, consumer)
             }
             Event::Blocked(reason) => {

@@ -4,6 +4,9 @@
 //! the same protocol as after a rotation, and new frames go to a new file. So a crash at any time during or after recovery finds
 //! what this one found. It deletes only what no whole journal refers to: segments that were begun and never recorded, segments
 //! whose every message is durably acked, and journal files without a whole frame.
+//!
+//! A process that was killed may have left its last frame in the page cache alone. So the journal is synced before it is read:
+//! what is found, and built upon, is then on the disk.
 
 pub(crate) mod replay;
 pub(crate) mod scan;
@@ -68,6 +71,7 @@ pub struct RecoveredMessage {
 /// Recovers a data directory that is locked.
 pub(crate) fn recover(shared: &Arc<Shared>) -> Result<(Recovery, Start), Failure> {
     let (disk, places) = (shared.disk.as_ref(), &shared.places);
+    scan::sync(disk, places)?;
     let mut scan = scan::scan(disk, places)?;
     let mut replay = replay::replay(&scan);
     let mut damage = std::mem::take(&mut scan.damage);

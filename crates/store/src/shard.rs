@@ -194,10 +194,10 @@ impl ShardLog {
         )
     }
 
-    /// Returns how many bytes were appended and not yet submitted, acks aside.
+    /// Tells whether anything was appended that is not yet submitted, acks included.
     #[must_use]
-    pub const fn pending_bytes(&self) -> usize {
-        self.buffer.len()
+    pub fn has_pending(&self) -> bool {
+        !self.buffer.is_empty() || !self.acks.is_empty()
     }
 
     /// Sets what is called, from the store's threads, after the durable position advanced, a settle request came up, the

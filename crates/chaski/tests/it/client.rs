@@ -2,27 +2,41 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions,
+    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind,
+};
 
 use crate::server::{DEADLINE, Server};
 
 async fn connect(url: &str) -> Connection {
-    Connection::connect(url, ConnectionProperties::default()).await.unwrap()
+    Connection::connect(url, ConnectionProperties::default())
+        .await
+        .unwrap()
 }
 
 async fn declare(channel: &Channel, name: &str, durable: bool) {
-    let options = QueueDeclareOptions { durable, ..QueueDeclareOptions::default() };
-    channel.queue_declare(name.into(), options, FieldTable::default()).await.unwrap();
+    let options = QueueDeclareOptions {
+        durable,
+        ..QueueDeclareOptions::default()
+    };
+    channel
+        .queue_declare(name.into(), options, FieldTable::default())
+        .await
+        .unwrap();
 }
 
 async fn next(consumer: &mut lapin::Consumer) -> lapin::message::Delivery {
-    use futures_util::StreamExt;
-    tokio::time::timeout(DEADLINE, consumer.next()).await.expect("a delivery in time").unwrap().unwrap()
+    tokio::time::timeout(DEADLINE, consumer.next())
+        .await
+        .expect("a delivery in time")
+        .unwrap()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -31,21 +45,37 @@ async fn confirmed_messages_reach_a_consumer_in_order() {
     let connection = connect(&server.url()).await;
     let channel = connection.create_channel().await.unwrap();
     declare(&channel, "work", true).await;
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
     let properties = BasicProperties::default().with_delivery_mode(2);
     for number in 0..100_u32 {
+        let body = number.to_be_bytes();
         let publish = channel.basic_publish(
             "".into(),
             "work".into(),
             BasicPublishOptions::default(),
-            &number.to_be_bytes(),
+            &body,
             properties.clone(),
         );
-        assert!(matches!(publish.await.unwrap().await.unwrap(), Confirmation::Ack(None)), "message {number}");
+        assert!(
+            matches!(
+                publish.await.unwrap().await.unwrap(),
+                Confirmation::Ack(None)
+            ),
+            "message {number}"
+        );
     }
-    channel.basic_qos(10, BasicQosOptions::default()).await.unwrap();
+    channel
+        .basic_qos(10, BasicQosOptions::default())
+        .await
+        .unwrap();
     let options = BasicConsumeOptions::default();
-    let mut consumer = channel.basic_consume("work".into(), "me".into(), options, FieldTable::default()).await.unwrap();
+    let mut consumer = channel
+        .basic_consume("work".into(), "me".into(), options, FieldTable::default())
+        .await
+        .unwrap();
     for number in 0..100_u32 {
         let delivery = next(&mut consumer).await;
         assert_eq!(delivery.data, number.to_be_bytes());
@@ -58,11 +88,26 @@ async fn a_mandatory_message_that_no_queue_takes_comes_back() {
     let server = Server::start(&[]);
     let connection = connect(&server.url()).await;
     let channel = connection.create_channel().await.unwrap();
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let publish = channel.basic_publish("".into(), "nowhere".into(), options, b"lost", BasicProperties::default());
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
+    let publish = channel.basic_publish(
+        "".into(),
+        "nowhere".into(),
+        options,
+        b"lost",
+        BasicProperties::default(),
+    );
     match publish.await.unwrap().await.unwrap() {
-        Confirmation::Ack(Some(returned)) => assert_eq!((returned.reply_code, returned.delivery.data.as_slice()), (312, &b"lost"[..])),
+        Confirmation::Ack(Some(returned)) => assert_eq!(
+            (returned.reply_code, returned.delivery.data.as_slice()),
+            (312, &b"lost"[..])
+        ),
         other => panic!("an ack with the returned message, not {other:?}"),
     }
 }
@@ -74,18 +119,41 @@ async fn topics_reach_queues_by_pattern() {
     let channel = connection.create_channel().await.unwrap();
     let topic = ExchangeKind::Topic;
     let options = ExchangeDeclareOptions::default();
-    channel.exchange_declare("events".into(), topic, options, FieldTable::default()).await.unwrap();
+    channel
+        .exchange_declare("events".into(), topic, options, FieldTable::default())
+        .await
+        .unwrap();
     for (queue, pattern) in [("all", "#"), ("errors", "*.error"), ("none", "nothing")] {
         declare(&channel, queue, false).await;
         let options = QueueBindOptions::default();
-        channel.queue_bind(queue.into(), "events".into(), pattern.into(), options, FieldTable::default()).await.unwrap();
+        channel
+            .queue_bind(
+                queue.into(),
+                "events".into(),
+                pattern.into(),
+                options,
+                FieldTable::default(),
+            )
+            .await
+            .unwrap();
     }
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-    let publish =
-        channel.basic_publish("events".into(), "disk.error".into(), BasicPublishOptions::default(), b"full", BasicProperties::default());
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
+    let publish = channel.basic_publish(
+        "events".into(),
+        "disk.error".into(),
+        BasicPublishOptions::default(),
+        b"full",
+        BasicProperties::default(),
+    );
     publish.await.unwrap().await.unwrap();
     for (queue, expected) in [("all", true), ("errors", true), ("none", false)] {
-        let got = channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap();
+        let got = channel
+            .basic_get(queue.into(), BasicGetOptions { no_ack: true })
+            .await
+            .unwrap();
         assert_eq!(got.is_some(), expected, "{queue}");
     }
 }
@@ -96,12 +164,20 @@ async fn what_was_confirmed_survives_a_kill() {
     let connection = connect(&server.url()).await;
     let channel = connection.create_channel().await.unwrap();
     declare(&channel, "kept", true).await;
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
     let properties = BasicProperties::default().with_delivery_mode(2);
     for number in 0..50_u32 {
         let body = number.to_be_bytes();
-        let publish =
-            channel.basic_publish("".into(), "kept".into(), BasicPublishOptions::default(), &body, properties.clone());
+        let publish = channel.basic_publish(
+            "".into(),
+            "kept".into(),
+            BasicPublishOptions::default(),
+            &body,
+            properties.clone(),
+        );
         publish.await.unwrap().await.unwrap();
     }
     let data = server.data.clone();
@@ -110,22 +186,45 @@ async fn what_was_confirmed_survives_a_kill() {
     let connection = connect(&server.url()).await;
     let channel = connection.create_channel().await.unwrap();
     for number in 0..50_u32 {
-        let got = channel.basic_get("kept".into(), BasicGetOptions { no_ack: true }).await.unwrap();
-        assert_eq!(got.map(|got| got.delivery.data), Some(number.to_be_bytes().to_vec()));
+        let got = channel
+            .basic_get("kept".into(), BasicGetOptions { no_ack: true })
+            .await
+            .unwrap();
+        assert_eq!(
+            got.map(|got| got.delivery.data),
+            Some(number.to_be_bytes().to_vec())
+        );
     }
-    assert!(channel.basic_get("kept".into(), BasicGetOptions { no_ack: true }).await.unwrap().is_none());
+    assert!(
+        channel
+            .basic_get("kept".into(), BasicGetOptions { no_ack: true })
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
 async fn a_terminated_server_tells_its_clients() {
     let mut server = Server::start(&[]);
     let connection = connect(&server.url()).await;
-    let (told, mut hear) = tokio::sync::mpsc::unbounded_channel();
-    connection.on_error(move |error| drop(told.send(error.to_string())));
+    let mut events = Box::pin(connection.events_listener());
     let started = std::time::Instant::now();
-    let ended = tokio::task::spawn_blocking(move || server.terminate()).await.unwrap();
+    let ended = tokio::task::spawn_blocking(move || server.terminate())
+        .await
+        .unwrap();
     assert!(ended.success(), "{ended}");
     assert!(started.elapsed() < Duration::from_secs(5));
-    let reason = tokio::time::timeout(DEADLINE, hear.recv()).await.unwrap().unwrap();
-    assert!(reason.contains("CONNECTION_FORCED") || reason.contains("CONNECTION-FORCED"), "{reason}");
+    let reason = tokio::time::timeout(DEADLINE, async {
+        loop {
+            if let lapin::Event::Error(error) = events.next().await.unwrap() {
+                break error.to_string();
+            }
+        }
+    });
+    let reason = reason.await.unwrap();
+    assert!(
+        reason.contains("CONNECTION_FORCED") || reason.contains("CONNECTION-FORCED"),
+        "{reason}"
+    );
 }

@@ -7,10 +7,18 @@ use crate::server::{Server, command, read_to_end};
 
 /// Starts a server that must not come up, and returns what it said.
 fn refused(data: &std::path::Path, arguments: &[&str]) -> String {
-    let output = command(data).arg("serve").args(["--amqps", "off"]).args(arguments).output().unwrap();
+    let output = command(data)
+        .arg("serve")
+        .args(["--amqps", "off"])
+        .args(arguments)
+        .output()
+        .unwrap();
     assert!(!output.status.success(), "it must not start");
     let said = String::from_utf8(output.stderr).unwrap();
-    let errors: Vec<_> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    let errors: Vec<_> = said
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     assert_eq!(errors.len(), 1, "one clear line, not: {said}");
     said
 }
@@ -78,9 +86,26 @@ fn the_first_start_shows_the_administrator_once() {
 #[test]
 fn an_unknown_protocol_is_answered_with_ours() {
     let server = Server::start(&[]);
-    for header in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"AMQP\x01\x01\x09\x01", b"AMQP\x00\x01\x00\x00"] {
+    for header in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"AMQP\x01\x01\x09\x01",
+        b"AMQP\x00\x01\x00\x00",
+    ] {
         let mut stream = TcpStream::connect(server.address("amqp")).unwrap();
         stream.write_all(header).unwrap();
-        assert_eq!(read_to_end(&mut stream), b"AMQP\x00\x00\x09\x01", "{header:?}");
+        assert_eq!(
+            read_to_end(&mut stream),
+            b"AMQP\x00\x00\x09\x01",
+            "{header:?}"
+        );
+    }
+}
+
+#[test]
+fn a_server_may_be_stopped_as_soon_as_it_is_ready() {
+    for _ in 0..5 {
+        let mut server = Server::start(&[]);
+        let ended = server.terminate();
+        assert_eq!(ended.code(), Some(0), "{ended}");
     }
 }

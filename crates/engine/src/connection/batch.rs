@@ -97,6 +97,10 @@ impl Batch<'_> {
             return 0;
         };
         let message = message_of(publish, &"".into());
+        if !recipient.gauge.has_room() {
+            // The requester does not read its replies.
+            return 0;
+        }
         recipient
             .gauge
             .add(message.body_length() + message.properties().len() + DELIVERY_OVERHEAD);

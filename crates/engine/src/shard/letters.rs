@@ -1,7 +1,7 @@
 //! Reading a shard's mail.
 
 use broker::topology::Routes;
-use broker::{ConnectionId, Event, Reply, Sink};
+use broker::{ConnectionId, Event, Refusal, RefusalKind, Reply, Sink};
 
 use super::{Shard, State};
 use crate::embedded::EmbeddedLog;
@@ -12,10 +12,15 @@ impl Shard {
     /// Does what a letter asks.
     pub(super) fn read(&self, letter: Letter, now_ms: u64) {
         let mut state = self.state.borrow_mut();
-        let State { core, outboxes, .. } = &mut *state;
+        self.admit(&mut state, now_ms);
+        let State {
+            core,
+            outboxes,
+            transfers,
+            ..
+        } = &mut *state;
         match letter {
             Letter::Event(connection, event) => self.forward(connection, event, state, now_ms),
-            Letter::Create(specification) => core.create(*specification, now_ms),
             Letter::Publish {
                 targets,
                 message,
@@ -31,7 +36,11 @@ impl Shard {
                     core.transferred_when_durable(place, sequence);
                 }
             }
-            Letter::Transferred { place, sequence } => core.transferred(place, sequence),
+            Letter::Transferred { place, sequence } => {
+                if transfers.arrived(place, sequence) {
+                    core.transferred(place, sequence);
+                }
+            }
             Letter::Settle {
                 connection,
                 settlements,
@@ -107,19 +116,19 @@ impl Shard {
                 connection,
                 channel,
             } => {
-                let statistics = core.statistics(place, true, now_ms).unwrap_or_default();
-                let reply = Reply::QueueDeclared {
+                let gone = || {
+                    Refusal::new(
+                        RefusalKind::NotFound,
+                        format!("queue '{name}' was deleted meanwhile"),
+                    )
+                };
+                let statistics = core.statistics(place, true, now_ms).ok_or_else(gone);
+                let result = statistics.map(|statistics| Reply::QueueDeclared {
                     name,
                     messages: statistics.ready,
                     consumers: statistics.consumers,
-                };
-                outboxes.event(
-                    connection,
-                    Event::Replied {
-                        channel,
-                        result: Ok(reply),
-                    },
-                );
+                });
+                outboxes.event(connection, Event::Replied { channel, result });
             }
             Letter::Sync {
                 connection,

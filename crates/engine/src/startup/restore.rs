@@ -8,6 +8,8 @@ use broker::{ConnectionId, ExchangeKind, Name, QueueId};
 use codec::amqp::field::{Table, TableRef};
 use directory::Snapshot;
 
+use super::EngineError;
+
 /// Queue numbers left out at each start: commits that raced with the end may have used some that nobody noted.
 const SKIPPED_AT_START: u64 = 1_024;
 
@@ -16,7 +18,7 @@ pub(super) fn build_topology(
     snapshot: &Snapshot,
     shards: usize,
     queues_max: usize,
-) -> (Topology, Vec<QueueSpecification>) {
+) -> Result<(Topology, Vec<QueueSpecification>), EngineError> {
     let server = Actor {
         connection: ConnectionId(u64::MAX),
         access: None,
@@ -79,8 +81,14 @@ pub(super) fn build_topology(
                 })
             }
             Ok(QueueDeclared::Existing(..)) => {}
+            // Its messages would have no place: better not to start than to drop them.
             Err(refusal) => {
-                tracing::error!(queue = queue.name, vhost = queue.vhost, %refusal, "a stored queue is left out");
+                let (queue, vhost) = (queue.name.clone(), queue.vhost.clone());
+                return Err(EngineError::Queue {
+                    queue,
+                    vhost,
+                    refusal,
+                });
             }
         }
     }
@@ -99,7 +107,7 @@ pub(super) fn build_topology(
     }
     // All of this is on disk already.
     drop(topology.take_changes());
-    (topology, specifications)
+    Ok((topology, specifications))
 }
 
 fn table(bytes: &[u8]) -> Table {

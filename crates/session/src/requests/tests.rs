@@ -453,13 +453,11 @@ fn a_refused_consumer_frees_its_tag() {
         )),
     );
     assert_eq!(bench.session.description().consumers, 0);
-    assert!(
-        !bench
-            .calls()
-            .iter()
-            .any(|call| matches!(call, Call::Drop(_))),
-        "it never was"
-    );
+    let dropped = bench
+        .calls()
+        .iter()
+        .any(|call| matches!(call, Call::Drop(_)));
+    assert!(dropped, "the engine forgets it too");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Finds the whole frames of all journal files, and what is wrong between them. Changes nothing.
+//! Finds the whole frames of all journal files, and what is wrong between them. Changes no byte.
 //!
 //! Frames are numbered without gaps, and each file says which number it starts with. So what lies behind a file's last whole frame
 //! is a torn tail if the next file goes on with the next number, and damage if it does not. Behind the last whole frame of all it
@@ -74,10 +74,31 @@ impl Scan {
     }
 }
 
+/// Makes durable what the process before may have written and not synced, so that a power cut cannot take it back.
+pub(crate) fn sync(disk: &dyn Disk, places: &Places) -> Result<(), Failure> {
+    for number in list(disk, places)?
+        .iter()
+        .filter_map(|name| parse_name(name))
+    {
+        let path = places.journal_file(number);
+        let file = disk.open(&path, OpenMode::Read);
+        let file = file.map_err(|error| Failure::disk("open", &path, error))?;
+        let synced = file.sync().and_then(|()| file.length());
+        let length = synced.map_err(|error| Failure::disk("sync", &path, error))?;
+        // After a failed sync the cache may hold what the disk does not: what is synced is read from the disk again.
+        file.start_writeback(0, length);
+    }
+    Ok(())
+}
+
+fn list(disk: &dyn Disk, places: &Places) -> Result<Vec<String>, Failure> {
+    let listed = disk.list(&places.journal);
+    listed.map_err(|error| Failure::disk("list", &places.journal, error))
+}
+
 /// Reads all journal files.
 pub(crate) fn scan(disk: &dyn Disk, places: &Places) -> Result<Scan, Failure> {
-    let listed = disk.list(&places.journal);
-    let names = listed.map_err(|error| Failure::disk("list", &places.journal, error))?;
+    let names = list(disk, places)?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| parse_name(name)).collect();
     numbers.sort_unstable();
     let mut scan = Scan {

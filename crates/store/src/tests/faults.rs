@@ -95,6 +95,27 @@ fn a_power_cut_while_opening_changes_nothing() {
 }
 
 #[test]
+fn what_a_start_found_survives_a_power_cut_after_it() {
+    let disk = FaultyDisk::new(1);
+    let mut rig = Rig::new(disk.clone(), small());
+    rig.publish(&[1], b"synced", true);
+    rig.flush();
+    // The next frame is written, but not synced, when the process ends.
+    disk.fail_sync(0);
+    rig.publish(&[1], &[7; 2000], true);
+    rig.submit();
+    wait_or_fail(&mut rig);
+    assert!(rig.store.as_ref().unwrap().is_poisoned());
+    drop(rig);
+    let mut rig = Rig::new(disk.clone(), small());
+    let found = rig.world();
+    assert_eq!(found[&1].len(), 2, "what was written is there");
+    for seed in 0..20 {
+        assert_eq!(Rig::new(disk.crash(seed), small()).world(), found);
+    }
+}
+
+#[test]
 fn a_failed_sync_stops_the_store() {
     for nth in 0..6 {
         let mut rig = Rig::new(FaultyDisk::new(1), small());
