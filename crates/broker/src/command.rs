@@ -82,6 +82,35 @@ impl Credit {
         true
     }
 
+    /// Takes credit for one message of `consumer` ahead, if it is admitted and there is some left: other shards may want the same.
+    /// Returns whether the consumer may have a message; `is_reserved` is whether credit was taken for it.
+    #[inline]
+    pub(crate) fn reserve(
+        &self,
+        consumer: ConsumerNumber,
+        has_yielded: &mut bool,
+        is_reserved: &mut bool,
+    ) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if limit == 0 {
+            return true;
+        }
+        if !self.admits(consumer, has_yielded) {
+            return false;
+        }
+        let more = |used: u32| (used < limit).then_some(used + 1);
+        *is_reserved = self
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .is_ok();
+        *is_reserved
+    }
+
+    /// Notes that a message went out for which credit was reserved.
+    pub(crate) fn note_served(&self, consumer: ConsumerNumber) {
+        self.last.store(consumer.0, Ordering::Relaxed);
+    }
+
     /// Says whether a consumer other than the last found the credit used up.
     pub(crate) fn is_contended(&self) -> bool {
         self.is_contended.load(Ordering::Relaxed) && self.limit.load(Ordering::Relaxed) != 0

@@ -29,6 +29,8 @@ pub const UNACKED_SETTLED_MAX: usize = 1_024;
 pub const EXPIRATION_MS_MAX: u64 = u32::MAX as u64;
 /// After how long consumers are served a second time when a shared credit was given back by another shard.
 pub const RESUME_AGAIN_MS: u64 = 10;
+/// How often: shards give credit back after others were asked, and a consumer lets others go first once.
+pub const RESUMES_AGAIN: u8 = 4;
 /// What a queue counts for a delivery beside its body and properties; see `OutboxGauge`.
 pub const DELIVERY_OVERHEAD_BYTES: usize = 96;
 /// What a buffered transaction counts for each operation beside its content.

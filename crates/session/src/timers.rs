@@ -23,6 +23,8 @@ pub(crate) struct Timers {
     total_at_beat: u64,
     close_until_ms: u64,
     resume_at_ms: Option<u64>,
+    /// How many more times.
+    resumes_left: u8,
 }
 
 impl Timers {
@@ -36,6 +38,7 @@ impl Timers {
             total_at_beat: 0,
             close_until_ms: 0,
             resume_at_ms: None,
+            resumes_left: 0,
         }
     }
 
@@ -71,6 +74,7 @@ impl Timers {
     pub(crate) fn resume_again(&mut self) {
         let at_ms = self.now_ms.saturating_add(limits::RESUME_AGAIN_MS);
         self.resume_at_ms.get_or_insert(at_ms);
+        self.resumes_left = limits::RESUMES_AGAIN;
     }
 
     const fn silent_at_ms(&self) -> u64 {
@@ -104,7 +108,9 @@ impl Session {
                 if self.timers.resume_at_ms.is_some_and(|at| now_ms >= at)
                     && let Some(port) = port.as_deref_mut()
                 {
-                    self.timers.resume_at_ms = None;
+                    self.timers.resumes_left = self.timers.resumes_left.saturating_sub(1);
+                    let next_ms = now_ms.saturating_add(limits::RESUME_AGAIN_MS);
+                    self.timers.resume_at_ms = (self.timers.resumes_left > 0).then_some(next_ms);
                     self.resume_shared(port);
                 }
                 self.output.release();

@@ -28,6 +28,8 @@ pub(crate) struct Consumer {
     left: u64,
     /// It let another consumer of its channel go first since its last message.
     has_yielded: bool,
+    /// Shared credit is taken for the message that it gets next.
+    is_reserved: bool,
 }
 
 impl Consumer {
@@ -36,7 +38,9 @@ impl Consumer {
     fn can_take(&mut self) -> bool {
         (self.no_ack || self.prefetch == 0 || self.unacked < self.prefetch)
             && self.gauge.has_room()
-            && self.credit.admits(self.number, &mut self.has_yielded)
+            && self
+                .credit
+                .reserve(self.number, &mut self.has_yielded, &mut self.is_reserved)
     }
 
     pub(crate) fn credit(&self) -> Arc<Credit> {
@@ -45,10 +49,23 @@ impl Consumer {
 
     pub(crate) fn took(&mut self, bytes: usize) {
         self.gauge.add(bytes);
-        if !self.no_ack {
-            self.unacked += 1;
-            self.has_yielded = false;
+        if self.no_ack {
+            self.release();
+            return;
+        }
+        self.unacked += 1;
+        self.has_yielded = false;
+        if std::mem::take(&mut self.is_reserved) {
+            self.credit.note_served(self.number);
+        } else {
             self.credit.take(self.number);
+        }
+    }
+
+    /// Gives back credit that was reserved for a message that did not come.
+    pub(crate) fn release(&mut self) {
+        if std::mem::take(&mut self.is_reserved) {
+            self.credit.give_back();
         }
     }
 }
@@ -124,6 +141,7 @@ impl Consumers {
             in_ring: false,
             left: 0,
             has_yielded: false,
+            is_reserved: false,
         };
         let slot = match self.free.pop() {
             Some(slot) => slot,

@@ -77,6 +77,9 @@ impl<B: Backlog> Queue<B> {
                 return;
             };
             let Some(entry) = self.take_live(work) else {
+                if let Some(consumer) = self.consumers.get_mut(slot) {
+                    consumer.release();
+                }
                 return;
             };
             let (sequence, logged) = (entry.sequence, entry.logged);
