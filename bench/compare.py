@@ -455,6 +455,7 @@ def parse_arguments():
     parser.add_argument("--json", metavar="FILE", help="write every report")
     arguments = parser.parse_args()
     arguments.generator = arguments.generator or arguments.chaski
+    arguments.chaski, arguments.generator = (each and str(Path(each).resolve()) for each in (arguments.chaski, arguments.generator))
     arguments.repeats = arguments.repeats or (1 if arguments.quick else 3)
     arguments.duration = arguments.duration or (2 if arguments.quick else 8)
     return arguments
