@@ -214,8 +214,14 @@ impl Committer {
     /// Writes and syncs the frame.
     fn commit(&mut self, records: u32, flags: u32) -> Result<(), Failure> {
         let bytes = length_u64(self.frame.len()).next_multiple_of(BLOCK_BYTES);
-        if self.active.offset + bytes > self.active.file.bytes {
-            self.rotate(bytes)?;
+        // Room for the frame that closes the store is always left.
+        let need = if records == 0 {
+            bytes
+        } else {
+            bytes + BLOCK_BYTES
+        };
+        if self.active.offset + need > self.active.file.bytes {
+            self.rotate(need)?;
         }
         let place = (self.active.file.number, self.active.salt);
         FrameHeader::seal(&mut self.frame, place, self.next_frame, records, flags);

@@ -304,6 +304,15 @@ pub(crate) struct Scan {
 
 /// Finds the records of a segment file by reading it, for when its description is lost or doubted.
 pub(crate) fn scan(bytes: &[u8], queue: QueueId, id: u64, salt: u64) -> Scan {
+    scan_below(bytes, (queue, id, salt), Sequence(u64::MAX))
+}
+
+/// As [`scan`], but only up to the first record that has at least the sequence `end`.
+pub(crate) fn scan_below(
+    bytes: &[u8],
+    (queue, id, salt): (QueueId, u64, u64),
+    end: Sequence,
+) -> Scan {
     let mut segment = Segment::new(queue, id, salt);
     let mut holes = Vec::new();
     let mut at = HEADER_BYTES;
@@ -321,6 +330,9 @@ pub(crate) fn scan(bytes: &[u8], queue: QueueId, id: u64, salt: u64) -> Scan {
             at += 1;
             continue;
         };
+        if header.sequence >= end {
+            break;
+        }
         if let Some(start) = hole.take() {
             let below = if segment.count == 0 {
                 Sequence(0)
@@ -328,9 +340,9 @@ pub(crate) fn scan(bytes: &[u8], queue: QueueId, id: u64, salt: u64) -> Scan {
                 segment.last.next()
             };
             holes.push((length_u64(start), length_u64(at), below..header.sequence));
-            let end = segment.bytes;
+            let before = segment.bytes;
             segment.bytes = length_u64(at);
-            segment.note_hole(end, segment.bytes);
+            segment.note_hole(before, segment.bytes);
         }
         segment.add(header.sequence, header.durable, header.record_bytes());
         at += header.record_bytes();

@@ -335,6 +335,16 @@ impl Segment {
         new
     }
 
+    /// Marks as done what an older description of the same file says is done.
+    pub(crate) fn finish_as(&mut self, known: &Self) {
+        for ordinal in 0..known.count {
+            let sequence = known.sequence_of(ordinal);
+            if known.is_done(sequence) {
+                self.finish(sequence, sequence);
+            }
+        }
+    }
+
     /// Marks the records that do not survive a restart as done.
     pub(crate) fn forget_transient(&mut self) {
         if let Some(transient) = self.transient.take() {

@@ -27,8 +27,8 @@ pub(crate) struct Journaled {
 #[derive(Debug)]
 pub(crate) struct Replayed {
     pub(crate) image: QueueImage,
-    /// A state that counts was found.
-    pub(crate) described: bool,
+    /// The rotation of the last state that counts.
+    pub(crate) described: Option<u64>,
     /// Everything that the journal holds of it beyond what is settled, ascending.
     pub(crate) messages: Vec<Journaled>,
 }
@@ -37,7 +37,7 @@ impl Replayed {
     pub(crate) const fn new(queue: QueueId) -> Self {
         Self {
             image: QueueImage::empty(queue),
-            described: false,
+            described: None,
             messages: Vec::new(),
         }
     }
@@ -97,10 +97,10 @@ impl Replayed {
         }
     }
 
-    fn describe(&mut self, image: QueueImage) {
+    fn describe(&mut self, image: QueueImage, rotation: u64) {
         let next = self.image.next.max(image.next).max(image.settled_end);
         self.image = QueueImage { next, ..image };
-        self.described = true;
+        self.described = Some(rotation);
         let settled = self.image.settled_end;
         self.messages.retain(|message| message.sequence >= settled);
     }
@@ -114,11 +114,19 @@ pub(crate) struct Replay {
     pub(crate) damage: Vec<Damage>,
     pub(crate) records: u64,
     settled: HashSet<Turn>,
+    /// The oldest journal file that is there.
+    oldest: u64,
+    /// A frame may be missing, and with it a Settled record.
+    doubtful: bool,
 }
 
 /// Replays all frames.
 pub(crate) fn replay(scan: &Scan) -> Replay {
-    let mut replay = Replay::default();
+    let mut replay = Replay {
+        oldest: scan.files.first().map_or(0, |file| file.number),
+        doubtful: !scan.damage.is_empty(),
+        ..Replay::default()
+    };
     for frame in &scan.frames {
         if frame.header.flags & FLAG_SETTLED != 0 {
             let mut fields = Fields::new(scan.payload(frame));
@@ -195,16 +203,28 @@ impl Replay {
                 self.dropped.insert(queue);
             }
             Record::State { turn, body } => {
-                if self.settled.contains(&turn) {
+                if self.counts(turn) {
                     let Some(image) = state::decode(body) else {
                         return false;
                     };
-                    self.queue(image.queue).describe(image);
+                    self.queue(image.queue).describe(image, turn.rotation);
                 }
             }
             Record::Settled(_) => {}
         }
         true
+    }
+
+    /// Tells whether the states of a turn count. A file is released only after its turn was recorded: when the record is lost
+    /// with a damaged frame, the absence of the file stands in for it.
+    fn counts(&self, turn: Turn) -> bool {
+        self.settled.contains(&turn) || (self.doubtful && turn.rotation < self.oldest)
+    }
+
+    /// Tells whether files were released that the queue's last state does not cover: a later state was lost.
+    pub(crate) fn misses_state(&self, replayed: &Replayed) -> bool {
+        let described = replayed.described;
+        described.is_none_or(|rotation| rotation.saturating_add(1) < self.oldest)
     }
 
     fn queue(&mut self, queue: QueueId) -> &mut Replayed {

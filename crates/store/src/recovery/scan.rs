@@ -258,8 +258,8 @@ fn find_gaps(scan: &mut Scan) {
     }
     // The frames before the first one of a file that lost it, and the torn tail of the last.
     if let Some(first) = scan.frames.first()
-        && let Some(file) = scan.files.get(first.file)
-        && file.first_frame < first.header.sequence
+        && (scan.files.iter().take(first.file + 1))
+            .any(|file| file.first_frame < first.header.sequence)
     {
         found.extend(gap(scan, None, Some(first)));
     }

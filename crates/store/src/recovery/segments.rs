@@ -26,7 +26,7 @@ pub(crate) struct Checked {
     pub(crate) too_long: Vec<(PathBuf, u64)>,
 }
 
-/// Checks all segments. When the journal is `doubtful`, a queue without a description has its segments read instead.
+/// Checks all segments. When the journal is `doubtful`, a queue whose last description is lost has its segments read instead.
 pub(crate) fn check(
     disk: &dyn Disk,
     places: &Places,
@@ -40,19 +40,21 @@ pub(crate) fn check(
         files.entry(queue).or_default().push(id);
     }
     let mut checked = Checked::default();
+    for (queue, ids) in &mut files {
+        ids.sort_unstable();
+        let known = replay.queues.get(queue);
+        if doubtful
+            && !replay.dropped.contains(queue)
+            && known.is_none_or(|known| replay.misses_state(known))
+        {
+            rebuild(disk, places, replay, (*queue, ids), &mut checked)?;
+        }
+    }
     for (queue, replayed) in &mut replay.queues {
         let ids = files.get(queue).map_or(&[][..], Vec::as_slice);
         check_queue(disk, places, replayed, ids, &mut checked)?;
     }
-    for (queue, mut ids) in files {
-        ids.sort_unstable();
-        let known = replay.queues.get(&queue);
-        if doubtful
-            && !replay.dropped.contains(&queue)
-            && known.is_none_or(|known| !known.described)
-        {
-            rebuild(disk, places, replay, (queue, &ids), &mut checked)?;
-        }
+    for (queue, ids) in files {
         let kept: HashSet<u64> = (replay.queues.get(&queue).into_iter())
             .flat_map(|replayed| replayed.image.segments.iter().map(|segment| segment.id))
             .collect();
@@ -151,7 +153,8 @@ fn check_file(
     Ok(false)
 }
 
-/// Reads the segments of a queue whose description was lost with a damaged frame.
+/// Reads the segments of a queue whose last description was lost with a damaged frame. An older one says what was acked until
+/// then; what was settled after it is behind what it knows.
 fn rebuild(
     disk: &dyn Disk,
     places: &Places,
@@ -168,17 +171,29 @@ fn rebuild(
         .messages
         .first()
         .map_or(Sequence(u64::MAX), |message| message.sequence);
+    let known_end = replayed.image.next_segment;
     for id in ids {
+        let image = &mut replayed.image;
+        let known = image.segments.iter().position(|known| known.id == *id);
+        if *id < known_end && known.is_none() && replayed.described.is_some() {
+            // The older description knew already that it is over.
+            continue;
+        }
         let path = places.queues.join(segment::file_name(queue, *id));
         let (length, bytes) = read_whole(disk, &path, u64::MAX)?;
-        let image = &mut replayed.image;
         image.next_segment = image.next_segment.max(id + 1);
         let salt = segment::decode_header(&bytes, queue, *id);
-        let mut found = reader::scan(&bytes, queue, *id, salt.unwrap_or_default()).segment;
-        if journal_from <= found.last {
-            found.finish(journal_from, found.last);
-        }
+        let mut found =
+            reader::scan_below(&bytes, (queue, *id, salt.unwrap_or_default()), journal_from)
+                .segment;
         found.forget_transient();
+        let known = known.and_then(|at| image.segments.get_mut(at));
+        if let Some(known) = &known {
+            if salt != Some(known.salt) || found.last <= known.last {
+                continue;
+            }
+            found.finish_as(known);
+        }
         checked.damage.push(Damage {
             file: path,
             offset: 0,
@@ -191,15 +206,23 @@ fn rebuild(
             lost: Vec::new(),
             quarantine: None,
         });
-        let above = image
+        if found.is_over() {
+            continue;
+        }
+        let end = found.last.next();
+        if let Some(known) = known {
+            *known = found;
+        } else if image
             .segments
             .last()
-            .is_none_or(|last| last.last < found.first);
-        if !found.is_over() && above {
-            image.settled_end = image.settled_end.max(found.last.next().min(journal_from));
-            image.next = image.next.max(image.settled_end);
+            .is_none_or(|last| last.last < found.first)
+        {
             image.segments.push(found);
+        } else {
+            continue;
         }
+        image.settled_end = image.settled_end.max(end);
+        image.next = image.next.max(image.settled_end);
     }
     Ok(())
 }
