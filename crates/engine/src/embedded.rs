@@ -58,20 +58,12 @@ impl EmbeddedBacklog {
     }
 
     fn decode(&mut self, record: SettledRecord) -> Option<Stored> {
-        let decoded = record::decode(&record.payload, &mut self.exchange);
-        if decoded.is_none() {
-            tracing::error!(
-                sequence = record.sequence.0,
-                "a settled message has an unknown form and is passed over"
-            );
-        }
-        decoded.map(|decoded| Stored {
-            sequence: record.sequence.0,
-            message: decoded.message,
-            expires_at_ms: decoded.expires_at_ms,
-            received_ms: decoded.received_ms,
-            delivery_count: record.note,
-        })
+        record::stored(
+            record.sequence.0,
+            &record.payload,
+            record.note,
+            &mut self.exchange,
+        )
     }
 
     fn report_damage(&mut self) {

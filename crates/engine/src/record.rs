@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use broker::log::Stored;
 use broker::{Body, Message, Name};
 use bytes::Bytes;
 
@@ -102,6 +103,29 @@ pub(crate) fn decode(payload: &Bytes, exchange: &mut Name) -> Option<Decoded> {
         message: Arc::new(message),
         expires_at_ms: number(9)?,
         received_ms: number(17)?,
+    })
+}
+
+/// Reads a record as a queue keeps it. One of another form, as of a newer version, is named and passed over.
+pub(crate) fn stored(
+    sequence: u64,
+    payload: &Bytes,
+    delivery_count: u32,
+    exchange: &mut Name,
+) -> Option<Stored> {
+    let Some(decoded) = decode(payload, exchange) else {
+        tracing::error!(
+            sequence,
+            "a message on disk has an unknown form and is passed over"
+        );
+        return None;
+    };
+    Some(Stored {
+        sequence,
+        message: decoded.message,
+        expires_at_ms: decoded.expires_at_ms,
+        received_ms: decoded.received_ms,
+        delivery_count,
     })
 }
 

@@ -391,21 +391,15 @@ fn sow(
 /// The messages of a queue that only the journal holds.
 pub(crate) fn stored_messages(recovered: &RecoveredQueue) -> Vec<Stored> {
     let mut exchange = Name::from("");
-    let read = recovered.messages.iter().filter_map(|message| {
-        let decoded = record::decode(&message.payload, &mut exchange);
-        if decoded.is_none() {
-            tracing::error!(
-                sequence = message.sequence.0,
-                "a message has an unknown form and is left out"
-            );
-        }
-        decoded.map(|decoded| Stored {
-            sequence: message.sequence.0,
-            message: decoded.message,
-            expires_at_ms: decoded.expires_at_ms,
-            received_ms: decoded.received_ms,
-            delivery_count: message.note,
+    let messages = recovered.messages.iter();
+    messages
+        .filter_map(|message| {
+            record::stored(
+                message.sequence.0,
+                &message.payload,
+                message.note,
+                &mut exchange,
+            )
         })
-    });
-    read.collect()
+        .collect()
 }

@@ -31,8 +31,6 @@ pub const EXPIRATION_MS_MAX: u64 = u32::MAX as u64;
 pub const RESUME_AGAIN_MS: u64 = 10;
 /// How often: shards give credit back after others were asked, and a consumer lets others go first once.
 pub const RESUMES_AGAIN: u8 = 4;
-/// What a queue counts for a delivery beside its body and properties; see `OutboxGauge`.
-pub const DELIVERY_OVERHEAD_BYTES: usize = 96;
 /// What a buffered transaction counts for each operation beside its content.
 pub const TRANSACTION_OVERHEAD_BYTES: usize = 128;
 

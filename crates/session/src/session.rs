@@ -240,10 +240,7 @@ impl Session {
                 consumer,
                 delivery,
             } => {
-                let message = &delivery.message;
-                self.gauge_bytes += message.body_length()
-                    + message.properties().len()
-                    + limits::DELIVERY_OVERHEAD_BYTES;
+                self.gauge_bytes += delivery.outbox_bytes();
                 self.deliver(channel, consumer, &delivery, port);
             }
             Event::Confirmed {

@@ -24,8 +24,6 @@ const NOWHERE: QueueRef = QueueRef {
     shard: 0,
     epoch: 0,
 };
-/// Bytes that a delivery adds to its content on the wire, as queues count them.
-const DELIVERY_OVERHEAD: usize = 96;
 
 /// One batch of a connection's input.
 pub struct Batch<'a> {
@@ -101,9 +99,6 @@ impl Batch<'_> {
             // The requester does not read its replies.
             return 0;
         }
-        recipient
-            .gauge
-            .add(message.body_length() + message.properties().len() + DELIVERY_OVERHEAD);
         let delivery = Delivery {
             queue: NOWHERE,
             sequence: 0,
@@ -111,6 +106,7 @@ impl Batch<'_> {
             redelivered: false,
             annotation: Annotation::None,
         };
+        recipient.gauge.add(delivery.outbox_bytes());
         let event = Event::Deliver {
             channel: recipient.channel,
             consumer: recipient.consumer,
