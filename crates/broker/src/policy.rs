@@ -58,36 +58,43 @@ impl Policy {
         })
     }
 
+    /// The policy that holds for a queue.
     pub(crate) fn for_queue<'a>(
         policies: &'a [Self],
         name: &str,
         kind: QueueKind,
-    ) -> Option<&'a QueueOptions> {
-        let applies = |policy: &&Self| {
-            let is_meant = match policy.apply_to {
-                ApplyTo::All | ApplyTo::Queues => true,
-                ApplyTo::Exchanges => false,
-                ApplyTo::QueuesOf(meant) => meant == kind,
-            };
-            is_meant && policy.pattern.matches(name)
+    ) -> Option<&'a Self> {
+        let is_meant = |policy: &Self| match policy.apply_to {
+            ApplyTo::All | ApplyTo::Queues => true,
+            ApplyTo::Exchanges => false,
+            ApplyTo::QueuesOf(meant) => meant == kind,
         };
+        Self::highest(policies, name, is_meant)
+    }
+
+    /// The policy that holds for an exchange.
+    pub(crate) fn for_exchange<'a>(policies: &'a [Self], name: &str) -> Option<&'a Self> {
+        let is_meant = |policy: &Self| matches!(policy.apply_to, ApplyTo::All | ApplyTo::Exchanges);
+        Self::highest(policies, name, is_meant)
+    }
+
+    fn highest<'a>(
+        policies: &'a [Self],
+        name: &str,
+        is_meant: impl Fn(&Self) -> bool,
+    ) -> Option<&'a Self> {
+        let applies = |policy: &&Self| is_meant(policy) && policy.pattern.matches(name);
         policies
             .iter()
             .filter(applies)
             .max_by_key(|policy| policy.priority)
-            .map(|policy| &policy.options)
     }
 
-    pub(crate) fn alternate_exchange<'a>(policies: &'a [Self], name: &str) -> Option<&'a Name> {
-        let applies = |policy: &&Self| {
-            let is_meant = matches!(policy.apply_to, ApplyTo::All | ApplyTo::Exchanges);
-            is_meant && policy.pattern.matches(name)
-        };
-        policies
-            .iter()
-            .filter(applies)
-            .max_by_key(|policy| policy.priority)?
-            .alternate_exchange
-            .as_ref()
+    pub(crate) const fn options(&self) -> &QueueOptions {
+        &self.options
+    }
+
+    pub(crate) const fn alternate_exchange(&self) -> Option<&Name> {
+        self.alternate_exchange.as_ref()
     }
 }

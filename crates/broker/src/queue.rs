@@ -170,6 +170,10 @@ impl<B: Backlog> Queue<B> {
         }
     }
 
+    pub(crate) fn is_served(&self, consumer: &consumers::Consumer) -> bool {
+        self.consumers.is_served(consumer)
+    }
+
     pub(crate) fn consumers(&self) -> impl Iterator<Item = &consumers::Consumer> {
         self.consumers.iter()
     }

@@ -244,8 +244,9 @@ impl Topology {
         vhost.policies = policies;
         #[expect(clippy::disallowed_methods, reason = "each is changed for itself")]
         for exchange in vhost.exchanges.values_mut() {
-            exchange.alternate_by_policy =
-                Policy::alternate_exchange(&vhost.policies, &exchange.name).cloned();
+            exchange.alternate_by_policy = Policy::for_exchange(&vhost.policies, &exchange.name)
+                .and_then(Policy::alternate_exchange)
+                .cloned();
         }
         vhost
             .queues()
@@ -368,9 +369,21 @@ impl Vhost {
     #[must_use]
     pub fn options_of(&self, queue: &QueueEntry) -> QueueOptions {
         match Policy::for_queue(&self.policies, &queue.name, queue.kind) {
-            Some(policy) => queue.own_options.under_policy(policy),
+            Some(policy) => queue.own_options.under_policy(policy.options()),
             None => queue.own_options.clone(),
         }
+    }
+
+    /// The name of the policy that holds for a queue.
+    #[must_use]
+    pub fn queue_policy(&self, queue: &QueueEntry) -> Option<&str> {
+        Policy::for_queue(&self.policies, &queue.name, queue.kind).map(|policy| &*policy.name)
+    }
+
+    /// The name of the policy that holds for an exchange.
+    #[must_use]
+    pub fn exchange_policy(&self, exchange: &Exchange) -> Option<&str> {
+        Policy::for_exchange(&self.policies, &exchange.name).map(|policy| &*policy.name)
     }
 
     /// Finds a queue that `actor` may use.

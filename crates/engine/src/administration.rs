@@ -34,6 +34,8 @@ pub struct QueueView {
     pub exclusive: bool,
     /// Its arguments.
     pub arguments: Table,
+    /// The policy that holds for it.
+    pub policy: Option<String>,
     /// How it is doing.
     pub statistics: QueueStatistics,
 }
@@ -55,6 +57,8 @@ pub struct ExchangeView {
     pub internal: bool,
     /// Its arguments.
     pub arguments: Table,
+    /// The policy that holds for it.
+    pub policy: Option<String>,
 }
 
 /// A connection as listings show it.
@@ -175,6 +179,7 @@ impl Shard {
                         auto_delete: queue.auto_delete,
                         exclusive: queue.exclusive.is_some(),
                         arguments: queue.arguments.clone(),
+                        policy: host.queue_policy(queue).map(str::to_owned),
                         statistics: QueueStatistics::default(),
                     });
                 }
@@ -258,6 +263,7 @@ impl Shard {
                 auto_delete: exchange.auto_delete,
                 internal: exchange.internal,
                 arguments: exchange.arguments.clone(),
+                policy: host.exchange_policy(exchange).map(str::to_owned),
             };
         wanted
             .flat_map(|host| {

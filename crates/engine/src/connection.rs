@@ -5,7 +5,7 @@ mod batch;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Waker;
 
 use broker::access::Access;
@@ -37,6 +37,8 @@ pub struct ConnectionInfo {
     pub client: Option<String>,
     /// When it was opened, in milliseconds since 1970.
     pub connected_at_ms: u64,
+    /// How many channels it has open; its task keeps it true.
+    pub channels: Arc<AtomicU32>,
 }
 
 /// One connection of an account to a virtual host, on the shard that hosts it.

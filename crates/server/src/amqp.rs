@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ struct Driver {
     /// When a connection that is over is given up, although its peer has not read everything.
     linger_until_ms: Option<u64>,
     is_end: bool,
+    /// The number of open channels, for listings.
+    channels: Arc<AtomicU32>,
 }
 
 /// Serves one connection until it is closed.
@@ -85,6 +88,7 @@ pub(crate) async fn drive(
         alarm: Box::pin(tokio::time::sleep_until(Instant::now())),
         alarm_at_ms: 0,
         linger_until_ms: None,
+        channels: Arc::default(),
         is_end: false,
     };
     let outcome = std::future::poll_fn(|context| driver.poll(context)).await;
@@ -326,6 +330,8 @@ impl Driver {
         } else {
             self.input.slice(consumed..)
         };
+        let channels = u32::try_from(self.session.channel_count()).unwrap_or(u32::MAX);
+        self.channels.store(channels, Ordering::Relaxed);
         while let Some(action) = self.session.poll_action() {
             self.act(action, now_ms);
         }
@@ -366,6 +372,7 @@ impl Driver {
             name: description.connection_name.map(str::to_owned),
             client: description.product.map(str::to_owned),
             connected_at_ms: self.shard.now_ms(),
+            channels: self.channels.clone(),
         };
         self.connection = Some(self.shard.connect(login, vhost, info, self.gauge.clone())?);
         Ok(())

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use broker::ConnectionId;
 use codec::amqp::field::{Table, Value};
@@ -120,7 +121,7 @@ impl Operator {
             consumers: u64::from(view.statistics.consumers),
             message_bytes: view.statistics.ready_bytes,
             state: "running".to_owned(),
-            policy: None,
+            policy: view.policy.clone(),
         });
         let rows = rows.collect();
         Response::Queues(page.page(rows, total))
@@ -137,7 +138,7 @@ impl Operator {
             auto_delete: view.auto_delete,
             internal: view.internal,
             arguments: json_of_table(&view.arguments),
-            policy: None,
+            policy: view.policy.clone(),
         });
         let rows = rows.collect();
         Response::Exchanges(page.page(rows, total))
@@ -175,7 +176,7 @@ impl Operator {
             vhost: Some(view.info.vhost.to_string()),
             name: view.info.name.clone(),
             client: view.info.client.clone(),
-            channels: 0,
+            channels: channels_of(view),
             age_s: now_ms.saturating_sub(view.info.connected_at_ms) / 1_000,
             state: "running".to_owned(),
         });
@@ -218,7 +219,7 @@ impl Operator {
             prefetch: u64::from(view.prefetch),
             ack_required: !view.no_ack,
             exclusive: view.exclusive,
-            active: true,
+            active: view.active,
         });
         let rows = rows.collect();
         Response::Consumers(page.page(rows, total))
@@ -234,6 +235,7 @@ impl Operator {
     }
 
     async fn status(&self) -> Response {
+        let connections = self.shard.connections();
         let queues = self.shard.queues(None).await;
         let sum = |of: fn(&engine::QueueView) -> u64| queues.iter().map(of).sum();
         let alarms = match self.shard.alarms().reason() {
@@ -248,8 +250,8 @@ impl Operator {
             uptime_s: self.shard.now_ms().saturating_sub(self.started_at_ms) / 1_000,
             listeners: self.listeners.clone(),
             counts: Counts {
-                connections: self.shard.connections().len() as u64,
-                channels: 0,
+                connections: connections.len() as u64,
+                channels: connections.iter().map(channels_of).sum(),
                 consumers: sum(|queue| u64::from(queue.statistics.consumers)),
                 queues: queues.len() as u64,
                 exchanges: self.shard.exchanges(None).len() as u64,
@@ -261,6 +263,10 @@ impl Operator {
             disk_free_bytes: self.shard.alarms().free_bytes(),
         }))
     }
+}
+
+fn channels_of(view: &engine::ConnectionView) -> u64 {
+    u64::from(view.info.channels.load(Ordering::Relaxed))
 }
 
 fn json_of_table(table: &Table) -> serde_json::Value {

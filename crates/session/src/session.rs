@@ -367,6 +367,12 @@ impl Session {
         self.peer.frame_max
     }
 
+    /// How many channels are open.
+    #[must_use]
+    pub const fn channel_count(&self) -> usize {
+        self.channels.count()
+    }
+
     /// The connection as listings show it.
     #[must_use]
     pub fn description(&self) -> Description<'_> {

@@ -105,6 +105,14 @@ impl Consumers {
         self.slots.iter().flatten()
     }
 
+    /// Says whether a consumer is served: all are, but where only one at a time is.
+    pub(crate) fn is_served(&self, consumer: &Consumer) -> bool {
+        let active = self
+            .active
+            .and_then(|slot| self.slots.get(slot as usize)?.as_ref());
+        !self.single_active || active.is_some_and(|active| active.arrival == consumer.arrival)
+    }
+
     /// Adds a consumer.
     pub(crate) fn add(
         &mut self,

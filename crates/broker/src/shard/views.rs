@@ -28,6 +28,8 @@ pub struct ConsumerView {
     pub no_ack: bool,
     /// It has the queue to itself.
     pub exclusive: bool,
+    /// It is served: all are, but where a queue has a single active consumer.
+    pub active: bool,
 }
 
 impl<L: Log> Shard<L> {
@@ -59,6 +61,7 @@ impl<L: Log> Shard<L> {
                     vhost: queue.vhost.clone(),
                     no_ack: consumer.no_ack,
                     exclusive: consumer.exclusive,
+                    active: queue.is_served(consumer),
                     queue: queue.name.clone(),
                     connection: consumer.connection,
                     channel: consumer.channel,
@@ -74,6 +77,7 @@ impl<L: Log> Shard<L> {
                     vhost: stream.vhost.clone(),
                     no_ack: false,
                     exclusive: false,
+                    active: true,
                     queue: stream.name.clone(),
                     connection: reader.connection,
                     channel: reader.channel,

@@ -40,7 +40,9 @@ impl Exchange {
                 ))
             })?),
         };
-        let alternate_by_policy = Policy::alternate_exchange(policies, &declaration.name).cloned();
+        let alternate_by_policy = Policy::for_exchange(policies, &declaration.name)
+            .and_then(Policy::alternate_exchange)
+            .cloned();
         Ok(Self {
             name: declaration.name.into(),
             kind: declaration.kind,
