@@ -85,6 +85,15 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn entropy(&self) -> u64;
 }
 
+/// Says how a write that was to be durable failed.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The bytes, or some of them, were not taken; to write them again is sound.
+    Write(io::Error),
+    /// What is on the disk is unknown for good.
+    Sync(io::Error),
+}
+
 /// A lock that is held.
 pub trait DiskLock: fmt::Debug + Send + Sync {}
 
@@ -108,13 +117,24 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// As the operating system says; a part may have been written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
+    /// Writes all bytes and returns when they are durable; of other writes it says nothing. Fastest where offset, length and
+    /// address are multiples of 4,096.
+    ///
+    /// # Errors
+    /// [`WriteError::Write`] as for [`DiskFile::write_at`]; [`WriteError::Sync`] as for [`DiskFile::sync`].
+    fn write_through(&self, bytes: &[u8], offset: u64) -> Result<(), WriteError> {
+        self.write_at(bytes, offset).map_err(WriteError::Write)?;
+        self.sync().map_err(WriteError::Sync)
+    }
+
     /// Makes everything written so far durable.
     ///
     /// # Errors
     /// As the operating system says; what is on the disk is then unknown for good.
     fn sync(&self) -> io::Result<()>;
 
-    /// Reserves space up to `length` bytes and makes the file at least that long.
+    /// Reserves space up to `length` bytes and makes the file at least that long. It may write zeros there, as blocks that were
+    /// written before are synced faster.
     ///
     /// # Errors
     /// As the operating system says.

@@ -3,6 +3,10 @@
 //! A frame is valid only in the file and at the generation that it was written for: it repeats the file's number and salt. The
 //! salt cannot be guessed, so bytes that a publisher chose never pass for a frame, not even where recovery searches for one.
 
+mod buffer;
+
+pub(crate) use buffer::FrameBuffer;
+
 use crate::fields::{Fields, length_u32, patch, to_usize};
 use crate::limits::{BLOCK_BYTES, FRAME_BYTES_MAX, NUMBER_MAX};
 
@@ -78,6 +82,7 @@ pub(crate) struct FrameHeader {
 
 impl FrameHeader {
     /// Writes the header into the placeholder at the front of `frame` and pads the frame to whole blocks.
+    #[cfg(any(test, feature = "faults"))]
     pub(crate) fn seal(
         frame: &mut Vec<u8>,
         place: (u64, u64),
@@ -85,6 +90,12 @@ impl FrameHeader {
         records: u32,
         flags: u32,
     ) {
+        Self::write(frame, place, sequence, records, flags);
+        frame.resize(frame.len().next_multiple_of(to_usize(BLOCK_BYTES)), 0);
+    }
+
+    /// Writes the header into the placeholder at the front of `frame`.
+    fn write(frame: &mut [u8], place: (u64, u64), sequence: u64, records: u32, flags: u32) {
         let payload = frame
             .get(FRAME_HEADER_BYTES..)
             .expect("the frame starts with a placeholder");
@@ -107,7 +118,6 @@ impl FrameHeader {
         patch(&mut header, 0, &FRAME_MAGIC.to_le_bytes());
         patch(&mut header, 4, &header_crc.to_le_bytes());
         patch(frame, 0, &header);
-        frame.resize(frame.len().next_multiple_of(to_usize(BLOCK_BYTES)), 0);
     }
 
     /// Reads a frame header; nothing when its own checksum fails.

@@ -22,6 +22,9 @@ pub(crate) const BUFFERS_KEPT: usize = 4;
 pub(crate) const FULL_FILES_BEFORE_BACKPRESSURE: usize = 2;
 /// A journal file is at least this many times as large as the description of all queues, which each file repeats.
 pub(crate) const JOURNAL_PER_STATE: u64 = 4;
+/// The first journal file after a start that finds none to write again. Small, as its blocks are zeroed while the start waits;
+/// the next is made meanwhile.
+pub(crate) const FIRST_JOURNAL_BYTES: u64 = 1 << 20;
 /// How many ranges of acks a shard merges at a time.
 pub(crate) const ACK_RANGES: usize = 8;
 /// A segment notes the place of a record about every so many bytes.

@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{Advice, FallocateFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Disk, DiskFile, DiskLock, OpenMode};
+use super::{Disk, DiskFile, DiskLock, OpenMode, WriteError};
+use crate::failure::is_full;
+use crate::frame::FrameBuffer;
 
 /// The disk of the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,8 +26,74 @@ impl RealDisk {
     }
 }
 
+/// How much is zeroed at once; a commit that comes meanwhile waits for one such write at most.
+const ZEROED_BYTES: usize = 1 << 20;
+/// What direct writes align to: at least the logical block of every disk in use.
+const DIRECT_ALIGNMENT: usize = 4096;
+
 #[derive(Debug)]
-struct RealFile(OwnedFd);
+struct RealFile {
+    file: OwnedFd,
+    /// The same file past the page cache, opened when it is first needed; nothing where the file system cannot do it.
+    direct: OnceLock<Option<OwnedFd>>,
+}
+
+impl RealFile {
+    const fn new(file: OwnedFd) -> Self {
+        Self {
+            file,
+            direct: OnceLock::new(),
+        }
+    }
+
+    fn direct(&self) -> Option<&OwnedFd> {
+        let open = || {
+            // By descriptor, not by name: the name may have changed hands.
+            let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::DSYNC | OFlags::CLOEXEC;
+            rustix::fs::open(path, flags, Mode::empty()).ok()
+        };
+        self.direct.get_or_init(open).as_ref()
+    }
+
+    /// Writes past the page cache, durably. False when this file, or these bytes, cannot go that way.
+    fn write_direct(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+        let aligned = bytes.as_ptr().align_offset(DIRECT_ALIGNMENT) == 0
+            && bytes.len().is_multiple_of(DIRECT_ALIGNMENT)
+            && offset.is_multiple_of(DIRECT_ALIGNMENT as u64);
+        let Some(direct) = self.direct().filter(|_| aligned) else {
+            return Ok(false);
+        };
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            match rustix::io::pwrite(direct, rest, offset + done as u64) {
+                // Some file systems open a file so and then refuse to write it.
+                Err(Errno::INVAL) => return Ok(false),
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes zeros from `start` to `end`, so that what is written there later changes no metadata.
+    fn zero(&self, mut start: u64, end: u64) -> io::Result<()> {
+        let mut zeros = FrameBuffer::default();
+        zeros.hold(&vec![0; ZEROED_BYTES]);
+        while start < end {
+            let count = usize::try_from(end - start).unwrap_or(usize::MAX);
+            let piece = zeros.as_slice().get(..count).unwrap_or(zeros.as_slice());
+            if !self.write_direct(piece, start)? {
+                // Through the page cache it would cost more than it saves.
+                break;
+            }
+            start += piece.len() as u64;
+        }
+        Ok(())
+    }
+}
 
 #[derive(Debug)]
 struct RealLock(#[expect(dead_code, reason = "held for its lock alone")] OwnedFd);
@@ -86,7 +154,7 @@ impl Disk for RealDisk {
         if mode == OpenMode::Create {
             rustix::fs::ftruncate(&file, 0)?;
         }
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile::new(file)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -148,14 +216,14 @@ impl Disk for RealDisk {
 
 impl DiskFile for RealFile {
     fn length(&self) -> io::Result<u64> {
-        let length = rustix::fs::fstat(&self.0)?.st_size;
+        let length = rustix::fs::fstat(&self.file)?.st_size;
         u64::try_from(length).map_err(io::Error::other)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;
         while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            match rustix::io::pread(&self.0, rest, offset + done as u64) {
+            match rustix::io::pread(&self.file, rest, offset + done as u64) {
                 Ok(0) => break,
                 Ok(count) => done += count,
                 Err(Errno::INTR) => {}
@@ -168,7 +236,7 @@ impl DiskFile for RealFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            match rustix::io::pwrite(&self.0, rest, offset + done as u64) {
+            match rustix::io::pwrite(&self.file, rest, offset + done as u64) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => done += count,
                 Err(Errno::INTR) => {}
@@ -178,29 +246,43 @@ impl DiskFile for RealFile {
         Ok(())
     }
 
+    fn write_through(&self, bytes: &[u8], offset: u64) -> Result<(), WriteError> {
+        match self.write_direct(bytes, offset) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.write_at(bytes, offset).map_err(WriteError::Write)?;
+                self.sync().map_err(WriteError::Sync)
+            }
+            // Nothing of it lies in the page cache: writing it again is sound.
+            Err(error) if is_full(&error) => Err(WriteError::Write(error)),
+            Err(error) => Err(WriteError::Sync(error)),
+        }
+    }
+
     fn sync(&self) -> io::Result<()> {
         // Not repeated on any error: after a failed sync the kernel may have dropped the pages and answer "done" the next time.
-        Ok(rustix::fs::fdatasync(&self.0)?)
+        Ok(rustix::fs::fdatasync(&self.file)?)
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, length) {
-            Ok(()) => Ok(()),
+        let before = self.length()?;
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, length) {
+            Ok(()) => self.zero(before.next_multiple_of(DIRECT_ALIGNMENT as u64), length),
             // Some file systems cannot reserve; the file then grows as it is written.
-            Err(Errno::OPNOTSUPP) => Ok(rustix::fs::ftruncate(&self.0, length)?),
+            Err(Errno::OPNOTSUPP) => Ok(rustix::fs::ftruncate(&self.file, length)?),
             Err(error) => Err(error.into()),
         }
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        Ok(rustix::fs::ftruncate(&self.0, length)?)
+        Ok(rustix::fs::ftruncate(&self.file, length)?)
     }
 
     fn start_writeback(&self, offset: u64, length: u64) {
         // Linux starts the write-back of pages that are advised away while dirty, without waiting for it; clean pages behind
         // the writer are dropped, which is what a backlog on disk wants.
         let _ = rustix::fs::fadvise(
-            &self.0,
+            &self.file,
             offset,
             std::num::NonZeroU64::new(length),
             Advice::DontNeed,
@@ -208,6 +290,6 @@ impl DiskFile for RealFile {
     }
 
     fn advise_sequential(&self) {
-        let _ = rustix::fs::fadvise(&self.0, 0, None, Advice::Sequential);
+        let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::Sequential);
     }
 }
