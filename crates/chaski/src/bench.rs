@@ -9,23 +9,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand, ValueEnum};
-use client::amqp::{AmqpUrl, ConnectOptions, Trust};
+use clap::{Args, Subcommand};
 use client::disk::DiskOptions;
-use client::load::{
-    AckMode, LoadError, LoadOptions, Phase, Progress, QueueArgument, Routing, RunLength, SizeRange,
-    Target,
-};
+use client::load::{LoadError, LoadOptions, Phase, Progress, Target};
+use client::nats::NatsError;
 use client::relay::Relay;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::exit::{CommandError, Exit};
 use crate::output;
 
+mod args;
 mod text;
 mod values;
 
+use args::{AmqpArgs, NatsArgs, Via};
 use text::{describe, describe_disk, rate};
-use values::{parse_argument, parse_duration, parse_size, parse_size_range};
+use values::{parse_duration, parse_size};
 
 /// What `chaski bench` can measure.
 #[derive(Debug, Subcommand)]
@@ -37,132 +37,17 @@ pub(crate) enum BenchCommand {
     ///
     /// Without --rate it sends as fast as it can; with it, latencies count from the time a message was due.
     Amqp(Box<AmqpArgs>),
+    /// Put the same load on a NATS server, for comparison
+    ///
+    /// A queue is a subject, and what `bench amqp` does with confirms and acks is done by JetStream: with --durable every queue is a
+    /// stream in files that drops what is acknowledged, and has a push consumer. A confirm is JetStream's answer to a publish;
+    /// whether it means "on the disk" is a matter of the server's sync_interval.
+    Nats(Box<NatsArgs>),
     /// Run a bare relay of bytes, the floor that `bench amqp --via relay` measures
     Relay(RelayArgs),
     /// Measure a bare write and sync on a disk, the floor for a durable message
     Disk(DiskArgs),
 }
-
-/// Options of `chaski bench amqp`.
-#[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-pub(crate) struct AmqpArgs {
-    /// Where the broker is: amqp(s)://user:password@host:port/vhost
-    #[arg(
-        long,
-        env = "CHASKI_URL",
-        default_value = "amqp://guest:guest@127.0.0.1:5672",
-        hide_env_values = true
-    )]
-    url: AmqpUrl,
-    /// Measure a floor in place of a broker: a relay process is started for the run
-    #[arg(long, value_enum)]
-    via: Option<Via>,
-    /// A relay that runs already, at HOST:PORT
-    #[arg(long, value_name = "ADDR", conflicts_with = "via")]
-    relay: Option<String>,
-    /// PEM file of the authorities to trust, or of the server's own certificate
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// Accept any certificate
-    #[arg(long)]
-    insecure: bool,
-
-    /// Connections that publish
-    #[arg(short, long, default_value_t = 1, help_heading = "Load")]
-    producers: usize,
-    /// Connections that consume
-    #[arg(short, long, default_value_t = 1, help_heading = "Load")]
-    consumers: usize,
-    /// Queues
-    #[arg(short, long, default_value_t = 1, help_heading = "Load")]
-    queues: usize,
-    /// Body length in bytes, or a range: 16, 1KiB, 100..4KiB
-    #[arg(short, long, default_value = "16", value_parser = parse_size_range, help_heading = "Load")]
-    size: SizeRange,
-    /// How messages reach queues; with fanout every queue gets every message
-    #[arg(long, value_enum, default_value_t = RoutingArg::Queue, help_heading = "Load")]
-    routing: RoutingArg,
-    /// Messages per second over all producers (default: as fast as it goes)
-    #[arg(short, long, value_name = "PER_SECOND", help_heading = "Load")]
-    rate: Option<f64>,
-    /// Let producers wait while so many messages are undelivered; 0 is unlimited (default: 100000 messages or 64 MiB, without --rate)
-    #[arg(long, value_name = "N", help_heading = "Load")]
-    backlog_max: Option<u64>,
-
-    /// Durable queues and persistent messages
-    #[arg(short, long, help_heading = "Guarantees")]
-    durable: bool,
-    /// Publisher confirms, with at most N messages of a producer unconfirmed
-    #[arg(long, value_name = "N", help_heading = "Guarantees")]
-    confirms: Option<usize>,
-    /// Acknowledge deliveries, with at most N unacknowledged at a consumer; 0 is unlimited (default: automatic acks)
-    #[arg(long, value_name = "N", help_heading = "Guarantees")]
-    prefetch: Option<u16>,
-    /// One ack for N deliveries
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        requires = "prefetch",
-        help_heading = "Guarantees"
-    )]
-    ack_every: u16,
-    /// Publish with the mandatory flag
-    #[arg(long, help_heading = "Guarantees")]
-    mandatory: bool,
-    /// Argument of the queues: x-queue-type=quorum
-    #[arg(long = "queue-arg", value_name = "KEY=VALUE", value_parser = parse_argument, help_heading = "Guarantees")]
-    queue_arguments: Vec<(String, QueueArgument)>,
-
-    /// How long to measure
-    #[arg(long, default_value = "10s", value_parser = parse_duration, help_heading = "Length")]
-    duration: Duration,
-    /// Time before figures count
-    #[arg(long, default_value = "1s", value_parser = parse_duration, help_heading = "Length")]
-    warm_up: Duration,
-    /// Send N messages in place of a duration
-    #[arg(short, long, value_name = "N", conflicts_with_all = ["backlog", "idle"], help_heading = "Length")]
-    messages: Option<u64>,
-    /// Publish N messages first, then consume them, and report both
-    #[arg(
-        long,
-        value_name = "N",
-        conflicts_with = "idle",
-        help_heading = "Length"
-    )]
-    backlog: Option<u64>,
-    /// Open N connections with a channel each and hold them for the duration, without messages
-    #[arg(long, value_name = "N", help_heading = "Length")]
-    idle: Option<usize>,
-    /// Time for the last messages to arrive
-    #[arg(long, default_value = "30s", value_parser = parse_duration, help_heading = "Length")]
-    drain_timeout: Duration,
-
-    /// Threads of the generator
-    #[arg(long, default_value_t = 1, help_heading = "Generator")]
-    threads: usize,
-    /// Report the processor time and memory of this process and its children
-    #[arg(long, value_name = "PID", help_heading = "Generator")]
-    server_pid: Option<u32>,
-    /// Beginning of the names of queues and exchange
-    #[arg(long, help_heading = "Generator")]
-    prefix: Option<String>,
-    /// Leave queues and exchange behind
-    #[arg(long, help_heading = "Generator")]
-    keep: bool,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  chaski bench amqp                                       as fast as it goes, 16 bytes, one pair
-  chaski bench amqp --size 1KiB --rate 10000              latency at a fixed rate
-  chaski bench amqp -d --size 1KiB --confirms 1000 --prefetch 1000
-                                                          durable, confirmed and acknowledged
-  chaski bench amqp -q 100 -c 100 --routing fanout        every message to 100 queues
-  chaski bench amqp --backlog 1000000 -d --confirms 1000  fill a queue, then empty it
-  chaski bench amqp --idle 5000                           open connections and hold them
-  chaski bench amqp --via relay                           what the machine itself allows";
 
 /// Options of `chaski bench relay`.
 #[derive(Debug, Args)]
@@ -192,38 +77,21 @@ pub(crate) struct DiskArgs {
     append: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Via {
-    /// A bare relay of bytes over TCP
-    Relay,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum RoutingArg {
-    /// The default exchange, by queue name
-    Queue,
-    /// A direct exchange
-    Direct,
-    /// A topic exchange
-    Topic,
-    /// A fanout exchange
-    Fanout,
-}
-
 /// Runs a measurement and prints what it found, as text or as one JSON document.
 ///
 /// The exit code is a failure when messages were lost, doubled, disordered or refused.
 pub(crate) fn run(command: BenchCommand, json: bool) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Amqp(args) => run_amqp(&args, json),
+        BenchCommand::Nats(args) => run_load(&args.options(), json),
         BenchCommand::Relay(args) => run_relay(&args),
         BenchCommand::Disk(args) => run_disk(&args, json),
     }
 }
 
 fn run_amqp(args: &AmqpArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let mut options = load_options(args);
-    let _relay = match args.via {
+    let mut options = args.options();
+    let _relay = match args.via() {
         Some(Via::Relay) => {
             let relay = RelayProcess::start()?;
             options.target = Target::Relay(relay.address.clone());
@@ -232,9 +100,13 @@ fn run_amqp(args: &AmqpArgs, json: bool) -> anyhow::Result<ExitCode> {
         }
         None => None,
     };
+    run_load(&options, json)
+}
+
+fn run_load(options: &LoadOptions, json: bool) -> anyhow::Result<ExitCode> {
     let interrupted = watch_interrupt()?;
     let bar = progress_bar();
-    let report = client::load::run(&options, |progress| {
+    let report = client::load::run(options, |progress| {
         show(&bar, progress);
         if interrupted.load(Ordering::Relaxed) {
             ControlFlow::Break(())
@@ -259,78 +131,19 @@ fn run_amqp(args: &AmqpArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// Brings what the client met to the front, from which the exit code is chosen.
 fn reached(error: LoadError) -> anyhow::Error {
     if let LoadError::Client { doing, source } = error {
-        anyhow::Error::new(source).context(doing)
-    } else {
-        error.into()
+        return anyhow::Error::new(source).context(doing);
     }
-}
-
-fn load_options(args: &AmqpArgs) -> LoadOptions {
-    let target = match &args.relay {
-        Some(address) => Target::Relay(address.clone()),
-        None => Target::Amqp {
-            url: args.url.clone(),
-            connect: ConnectOptions {
-                trust: Trust {
-                    ca: args.ca.clone(),
-                    insecure: args.insecure,
-                },
-                name: "chaski bench".to_owned(),
-                ..ConnectOptions::default()
-            },
-        },
-    };
-    let length = match (args.messages, args.backlog, args.idle) {
-        (Some(messages), _, _) => RunLength::Messages(messages),
-        (None, Some(messages), _) => RunLength::Backlog(messages),
-        (None, None, Some(connections)) => RunLength::Idle {
-            connections,
-            hold: args.duration,
-        },
-        (None, None, None) => RunLength::Time(args.duration),
-    };
-    let defaults = LoadOptions::new(target);
-    let mut options = LoadOptions {
-        producers: args.producers,
-        consumers: args.consumers,
-        queues: args.queues,
-        size: args.size,
-        routing: match args.routing {
-            RoutingArg::Queue => Routing::Queue,
-            RoutingArg::Direct => Routing::Direct,
-            RoutingArg::Topic => Routing::Topic,
-            RoutingArg::Fanout => Routing::Fanout,
-        },
-        durable: args.durable,
-        persistent: args.durable,
-        mandatory: args.mandatory,
-        confirms: args.confirms,
-        acks: args
-            .prefetch
-            .map_or(AckMode::Auto, |prefetch| AckMode::Manual {
-                prefetch,
-                every: args.ack_every,
-            }),
-        rate: args.rate,
-        length,
-        warm_up: args.warm_up,
-        threads: args.threads,
-        queue_arguments: args.queue_arguments.clone(),
-        prefix: args
-            .prefix
-            .clone()
-            .unwrap_or_else(|| defaults.prefix.clone()),
-        keep: args.keep,
-        drain_timeout: args.drain_timeout,
-        server_pid: args.server_pid,
-        ..defaults
-    };
-    options.backlog_max = match args.backlog_max {
-        Some(0) => None,
-        Some(limit) => Some(limit),
-        None => options.sensible_backlog(),
-    };
-    options
+    if let LoadError::Nats { doing, source } = error {
+        let gone = matches!(source, NatsError::Connect { .. } | NatsError::Cut);
+        let exit = if gone {
+            Exit::Unreachable
+        } else {
+            Exit::Failed
+        };
+        let text = format!("{:#}", anyhow::Error::new(source));
+        return anyhow::Error::new(CommandError::new(exit, text)).context(doing);
+    }
+    error.into()
 }
 
 /// A relay in a process of its own, so that its processor time can be told from the generator's.

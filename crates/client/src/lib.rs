@@ -1,9 +1,10 @@
 //! What talks to a server: an AMQP client, a load generator, and the floors that figures are held against.
 //!
 //! It never links the server. [`amqp`] is the client of the command line; [`load`] drives any AMQP broker to its
-//! limits and measures; [`relay`] and [`disk`] tell what the machine itself allows.
+//! limits and measures, and with [`nats`] a NATS server beside it; [`relay`] and [`disk`] tell what the machine itself allows.
 
 pub mod amqp;
 pub mod disk;
 pub mod load;
+pub mod nats;
 pub mod relay;

@@ -1,8 +1,9 @@
-//! A load generator for AMQP 0-9-1 brokers.
+//! A load generator for AMQP 0-9-1 brokers, and for NATS beside them.
 //!
 //! [`run`] opens connections from [`LoadOptions`], publishes and consumes, and reports rates, latencies and whether every message
 //! arrived once and in order. It is built to cost little beside the server that it shares a machine with: one epoll loop
-//! for each thread, publishes laid out once and only re-marked (module `slab`), arrivals scanned in place (module `scan`), no allocation per message.
+//! for each thread, publishes laid out once and only re-marked (module `slab`), arrivals scanned in place (module `scan`), no allocation per message. What differs between protocols is
+//! behind three small traits: `Wire` (a connection's bytes), `Layout` (a message's bytes) and `Topology` (queues).
 //!
 //! It must never make a server look better than it is: paced latencies count from a message's due time, figures cover
 //! the measured span only, and a run whose messages are lost or doubled says so.
@@ -29,6 +30,7 @@ mod topology;
 mod track;
 mod transport;
 mod usage;
+mod wire;
 mod worker;
 
 pub use error::LoadError;

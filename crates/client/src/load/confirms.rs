@@ -84,6 +84,16 @@ impl Confirms {
         Ok(())
     }
 
+    /// The whole tag of a publish of which only the low bits came back.
+    #[inline]
+    pub(crate) fn whole_tag(&self, low: u32) -> u64 {
+        // The window is far below 2^32, so the tag is the latest one with these bits.
+        let latest = self.next - 1;
+        let behind =
+            (latest & u64::from(u32::MAX)).wrapping_sub(u64::from(low)) & u64::from(u32::MAX);
+        latest.saturating_sub(behind)
+    }
+
     #[inline]
     fn place(&self, tag: u64) -> usize {
         // The length is a power of two.

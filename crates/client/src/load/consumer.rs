@@ -1,23 +1,22 @@
-//! One consuming connection's part: booking messages and acknowledging them.
+//! One consuming connection's part: booking messages and saying when an ack is due.
 
 use super::context::Context;
 use super::options::AckMode;
 use super::scan::Delivery;
 
-/// A `basic.ack` frame on channel 1; tag and flag are filled in.
-const ACK_FRAME: [u8; 21] = [
-    1, 0, 1, 0, 0, 0, 13, 0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xCE,
-];
-const ACK_TAG: std::ops::Range<usize> = 11..19;
-const ACK_MULTIPLE: usize = 19;
-
 /// Consumes on one connection.
 pub(crate) struct Consumer {
     acks: AckMode,
-    /// The thread's number of each queue that is consumed, by consumer tag.
+    /// The thread's number of each queue that is consumed, by consumer number.
     queues: Vec<usize>,
     unacked: u16,
-    last_tag: u64,
+}
+
+/// An ack that is due for the message that was just booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AckDue {
+    /// It stands for earlier messages too.
+    pub(crate) multiple: bool,
 }
 
 impl Consumer {
@@ -27,43 +26,29 @@ impl Consumer {
             acks,
             queues,
             unacked: 0,
-            last_tag: 0,
         }
     }
 
-    /// Books one message and appends the ack that it calls for.
+    /// Books one message and says whether it calls for an ack.
     #[inline]
-    pub(crate) fn deliver(
-        &mut self,
-        delivery: &Delivery,
-        out: &mut Vec<u8>,
-        context: &mut Context,
-    ) {
+    pub(crate) fn deliver(&mut self, delivery: &Delivery, context: &mut Context) -> Option<AckDue> {
         let queue = self.queues.get(delivery.consumer as usize);
         context.arrived(queue.copied().unwrap_or(usize::MAX), delivery);
         let AckMode::Manual { every, .. } = self.acks else {
-            return;
+            return None;
         };
         self.unacked += 1;
-        self.last_tag = delivery.tag;
-        if self.unacked >= every {
-            self.ack(every > 1, out);
+        if self.unacked < every {
+            return None;
         }
-    }
-
-    /// Acknowledges what the last ack left out.
-    pub(crate) fn ack_rest(&mut self, out: &mut Vec<u8>) {
-        if self.unacked > 0 {
-            self.ack(true, out);
-        }
-    }
-
-    #[inline]
-    fn ack(&mut self, multiple: bool, out: &mut Vec<u8>) {
-        let mut frame = ACK_FRAME;
-        frame[ACK_TAG].copy_from_slice(&self.last_tag.to_be_bytes());
-        frame[ACK_MULTIPLE] = u8::from(multiple);
-        out.extend_from_slice(&frame);
         self.unacked = 0;
+        Some(AckDue {
+            multiple: every > 1,
+        })
+    }
+
+    /// Whether the last ack left something out, which is settled now.
+    pub(crate) fn take_rest(&mut self) -> bool {
+        std::mem::take(&mut self.unacked) > 0
     }
 }

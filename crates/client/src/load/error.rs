@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::amqp::ClientError;
+use crate::nats::NatsError;
 
 /// Says why a load run ended early.
 #[derive(Debug, Error)]
@@ -22,7 +23,16 @@ pub enum LoadError {
         #[source]
         source: ClientError,
     },
-    /// The server sent what AMQP forbids.
+    /// The same with a NATS server.
+    #[error("{doing}")]
+    Nats {
+        /// What was being done.
+        doing: &'static str,
+        /// What went wrong.
+        #[source]
+        source: NatsError,
+    },
+    /// The server sent what its protocol forbids.
     #[error("the server broke the protocol: {0}")]
     Protocol(&'static str),
     /// The operating system refused something.
@@ -71,5 +81,10 @@ impl LoadError {
     /// Names what failed in the client.
     pub(crate) fn client(doing: &'static str) -> impl FnOnce(ClientError) -> Self {
         move |source| Self::Client { doing, source }
+    }
+
+    /// Names what failed in the NATS client.
+    pub(crate) fn nats(doing: &'static str) -> impl FnOnce(NatsError) -> Self {
+        move |source| Self::Nats { doing, source }
     }
 }

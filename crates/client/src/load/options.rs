@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::amqp::{AmqpUrl, ConnectOptions};
+use crate::amqp::{AmqpUrl, ClientError, ConnectOptions};
+use crate::nats::{NatsError, NatsUrl, PAYLOAD_MAX};
+
+use super::error::LoadError;
 
 /// Describes a load run.
 ///
@@ -59,7 +62,6 @@ pub struct LoadOptions {
 
 /// What a load run talks to.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a run has one of them")]
 pub enum Target {
     /// An AMQP broker.
     Amqp {
@@ -70,6 +72,11 @@ pub enum Target {
     },
     /// A relay of bytes (see [`crate::relay`]), at `host:port`.
     Relay(String),
+    /// A NATS server.
+    ///
+    /// A queue is a subject, or with [`LoadOptions::durable`] a stream in files that drops what is acknowledged, with a push
+    /// consumer.
+    Nats(NatsUrl),
 }
 
 /// How messages get to queues.
@@ -143,6 +150,8 @@ pub const SIZE_MAX: usize = 64 << 20;
 pub const CONNECTIONS_MAX: usize = 100_000;
 const STEADY_BACKLOG_MESSAGES: u64 = 100_000;
 const STEADY_BACKLOG_BYTES: u64 = 64 << 20;
+/// Half of what a NATS server holds for a subscriber before it cuts the connection.
+const STEADY_BACKLOG_BYTES_NATS: u64 = 32 << 20;
 /// Most queues of one run.
 pub const QUEUES_MAX: usize = 100_000;
 
@@ -176,13 +185,18 @@ impl LoadOptions {
 
     /// The limit on undelivered messages that keeps an unpaced run steady: 100,000 messages or 64 MiB.
     ///
+    /// Against NATS it is 32 MiB: a server that owes a subscriber 64 MiB cuts it off, and hardly slows publishers.
     /// None where a limit would change what is measured: a paced run, a backlog, a run without consumers.
     pub fn sensible_backlog(&self) -> Option<u64> {
         let steady = match self.length {
             RunLength::Time(_) | RunLength::Messages(_) => true,
             RunLength::Backlog(_) | RunLength::Idle { .. } => false,
         };
-        let by_bytes = STEADY_BACKLOG_BYTES / self.size.max.max(1) as u64;
+        let bytes = match self.target {
+            Target::Amqp { .. } | Target::Relay(_) => STEADY_BACKLOG_BYTES,
+            Target::Nats(_) => STEADY_BACKLOG_BYTES_NATS,
+        };
+        let by_bytes = bytes / self.size.max.max(1) as u64;
         (steady && self.rate.is_none() && self.consumers > 0)
             .then(|| STEADY_BACKLOG_MESSAGES.min(by_bytes).max(1))
     }
@@ -244,21 +258,89 @@ impl LoadOptions {
         if self.backlog_max.is_some() && self.consumers == 0 {
             return Err("a limit on undelivered messages needs consumers".to_owned());
         }
-        if matches!(self.target, Target::Relay(_)) {
-            let fanout = self.routing == Routing::Fanout && self.producers == 1;
-            let pairs = self.routing == Routing::Queue
-                && self.producers == self.queues
-                && self.consumers == self.queues;
+        match self.target {
+            Target::Amqp { .. } => Ok(()),
+            Target::Relay(_) => self.check_relay(),
+            Target::Nats(_) => self.check_nats(),
+        }
+    }
+
+    fn check_relay(&self) -> Result<(), String> {
+        let fanout = self.routing == Routing::Fanout && self.producers == 1;
+        let pairs = self.routing == Routing::Queue
+            && self.producers == self.queues
+            && self.consumers == self.queues;
+        if self.confirms.is_some() || self.acks != AckMode::Auto {
+            return Err("a relay knows neither confirms nor acks".to_owned());
+        }
+        if matches!(self.length, RunLength::Backlog(_)) || !(pairs || fanout) {
+            return Err(
+                "through a relay, producers, consumers and queues come in equal numbers, or one producer fans out"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// What NATS cannot do is refused, not left out.
+    fn check_nats(&self) -> Result<(), String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let refuse = |text: &str| Err(text.to_owned());
+        if !self.prefix.bytes().all(plain) {
+            return refuse(
+                "the prefix may hold letters, digits, - and _: it becomes a stream's name",
+            );
+        }
+        if self.size.max > PAYLOAD_MAX {
+            return Err(format!(
+                "with NATS, bodies have at most {PAYLOAD_MAX} bytes"
+            ));
+        }
+        if !matches!(self.routing, Routing::Queue | Routing::Fanout) {
+            return refuse("NATS has no exchanges");
+        }
+        if !self.durable {
             if self.confirms.is_some() || self.acks != AckMode::Auto {
-                return Err("a relay knows neither confirms nor acks".to_owned());
+                return refuse("without --durable NATS knows neither confirms nor acks");
             }
-            if matches!(self.length, RunLength::Backlog(_)) || !(pairs || fanout) {
-                return Err(
-                    "through a relay, producers, consumers and queues come in equal numbers, or one producer fans out"
-                        .to_owned(),
+            if matches!(self.length, RunLength::Backlog(_)) {
+                return refuse(
+                    "without --durable NATS keeps no message: a backlog needs --durable",
                 );
             }
+            return Ok(());
+        }
+        if self.routing == Routing::Fanout {
+            return refuse("a fan-out through streams is not offered: leave --durable out");
+        }
+        let bounded = matches!(
+            self.acks,
+            AckMode::Manual {
+                prefetch: 1..,
+                every: 1
+            }
+        );
+        if self.consumers > 0 && !bounded {
+            return refuse(
+                "with --durable every message is acknowledged by itself: give a --prefetch above 0",
+            );
         }
         Ok(())
     }
 }
+
+impl Target {
+    /// Puts a failure to connect into words.
+    pub(crate) fn unreachable(&self, address: String, source: std::io::Error) -> LoadError {
+        let doing = "connecting";
+        match self {
+            Self::Amqp { .. } | Self::Relay(_) => {
+                LoadError::client(doing)(ClientError::connect(address, source))
+            }
+            Self::Nats(_) => LoadError::nats(doing)(NatsError::Connect { address, source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,37 @@ impl Plan {
         }
     }
 
+    /// The subjects that a producer uses in turn, where there are no exchanges.
+    pub(crate) fn subjects_of(&self, producer: usize) -> Vec<String> {
+        match self.routing {
+            Routing::Fanout => vec![self.exchange_name()],
+            Routing::Queue | Routing::Direct | Routing::Topic => self.keys_of(producer),
+        }
+    }
+
+    /// The subject that a queue's messages are published to, where there are no exchanges.
+    pub(crate) fn subject(&self, queue: usize) -> String {
+        match self.routing {
+            Routing::Fanout => self.exchange_name(),
+            Routing::Queue | Routing::Direct | Routing::Topic => self.queue_name(queue),
+        }
+    }
+
+    /// The name of the stream and of its consumer that stand for a queue: names with dots are not allowed there.
+    pub(crate) fn stream_name(&self, queue: usize) -> String {
+        self.queue_name(queue).replace('.', "_")
+    }
+
+    /// The subject on which a stream's consumer delivers.
+    pub(crate) fn deliver_subject(&self, queue: usize) -> String {
+        format!("deliver.{}", self.queue_name(queue))
+    }
+
+    /// Beginning of the subjects that a producer's confirms come to; all have the same length.
+    pub(crate) fn inbox(&self, producer: usize) -> String {
+        format!("_INBOX.{}.{producer:06}.", self.prefix)
+    }
+
     /// The producers of a queue: the first, the distance to the next, and their number.
     pub(crate) fn producers_of(&self, queue: usize) -> (usize, usize, usize) {
         let (producers, queues) = (self.producers, self.queues);

@@ -3,10 +3,10 @@
 use super::confirms::Confirms;
 use super::context::Context;
 use super::error::LoadError;
-use super::options::{LoadOptions, SizeRange};
+use super::options::{LoadOptions, SizeRange, Target};
 use super::plan::Plan;
 use super::shared::Counters;
-use super::slab::{Slab, SlabShape};
+use super::slab::{AmqpLayout, Layout, NatsLayout, Slab, SlabShape};
 use super::transport::Transport;
 
 /// Bytes that all producers' send buffers may take together.
@@ -80,13 +80,26 @@ impl Producer {
     /// Lays out the messages for frames of this size.
     pub(crate) fn prepare(&mut self, frame_max: u32, options: &LoadOptions, plan: &Plan) {
         let bytes = SLABS_BYTES_MAX / plan.producers.max(1);
+        let id = self.id as usize;
+        let layout: Box<dyn Layout> = match &options.target {
+            Target::Amqp { .. } | Target::Relay(_) => Box::new(AmqpLayout {
+                exchange: plan.exchange_name(),
+                mandatory: options.mandatory,
+                persistent: options.persistent,
+                frame_max: frame_max as usize,
+            }),
+            Target::Nats(_) => Box::new(NatsLayout {
+                inbox: options.confirms.map(|_| plan.inbox(id)),
+            }),
+        };
+        let keys = match &options.target {
+            Target::Amqp { .. } | Target::Relay(_) => plan.keys_of(id),
+            Target::Nats(_) => plan.subjects_of(id),
+        };
         self.slab = Some(Slab::new(&SlabShape {
-            exchange: &plan.exchange_name(),
-            keys: &plan.keys_of(self.id as usize),
-            mandatory: options.mandatory,
-            persistent: options.persistent,
+            layout: layout.as_ref(),
+            keys: &keys,
             sizes: &draw_sizes(options.size, self.id),
-            frame_max: frame_max as usize,
             bytes_max: bytes.clamp(SLAB_BYTES_MIN, SLAB_BYTES_MAX),
             slots_max: self.window,
         }));
@@ -115,6 +128,28 @@ impl Producer {
                 context.books.refused += 1;
             }
         })
+    }
+
+    /// Takes a confirm that names only the low bits of its tag.
+    #[inline]
+    pub(crate) fn confirm_low(
+        &mut self,
+        low: u32,
+        refused: bool,
+        context: &mut Context,
+    ) -> Result<(), LoadError> {
+        let tag = self
+            .confirms
+            .as_ref()
+            .map_or(0, |confirms| confirms.whole_tag(low));
+        self.confirm(tag, false, refused, context)
+    }
+
+    /// Whether messages are marked and not yet written.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.slab
+            .as_ref()
+            .is_some_and(|slab| !slab.pending().is_empty())
     }
 
     /// Marks what may be sent now and writes it, once around the send buffer.

@@ -14,10 +14,10 @@ use super::report::{Checks, LoadReport, Progress, StageReport};
 use super::roles::Cast;
 use super::shared::Shared;
 use super::stage::{Outcome, Stage};
-use super::topology::Topology;
+use super::topology::{self, Topology};
 use super::transport::Tls;
 use super::worker::StageSetup;
-use crate::amqp::{ClientError, client_config, server_name};
+use crate::amqp::{client_config, server_name};
 
 /// Runs a load and reports what it found.
 ///
@@ -50,14 +50,15 @@ pub fn run(
     if matches!(options.length, RunLength::Idle { .. }) {
         plan.queues = 0;
     }
-    let mut topology = Topology::create(&run.options, &plan)?;
-    run.conduct(&mut topology, &mut display)?;
+    let mut topology = topology::create(&run.options, &plan)?;
+    run.conduct(topology.as_mut(), &mut display)?;
     let server = topology.server();
-    run.check(&mut topology)?;
+    run.check(topology.as_mut())?;
     topology.remove()?;
     let target = match &options.target {
         Target::Amqp { url, .. } => url.to_string(),
         Target::Relay(address) => format!("relay://{address}"),
+        Target::Nats(url) => url.to_string(),
     };
     Ok(LoadReport {
         target,
@@ -83,7 +84,7 @@ struct Run {
 impl Run {
     fn conduct(
         &mut self,
-        topology: &mut Topology,
+        topology: &mut dyn Topology,
         display: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<(), LoadError> {
         let both = Cast {
@@ -175,7 +176,7 @@ impl Run {
     }
 
     /// Judges what did not arrive: it lies in a queue or is lost.
-    fn check(&mut self, topology: &mut Topology) -> Result<(), LoadError> {
+    fn check(&mut self, topology: &mut dyn Topology) -> Result<(), LoadError> {
         let checks = &mut self.checks;
         let distinct = checks.received - checks.duplicated.min(checks.received);
         let absent = checks.expected.saturating_sub(distinct + checks.returned);
@@ -196,7 +197,7 @@ impl Run {
 
 /// Waits until so many messages lie in the queues.
 fn await_depth(
-    topology: &mut Topology,
+    topology: &mut dyn Topology,
     wanted: u64,
     options: &LoadOptions,
 ) -> Result<(), LoadError> {
@@ -226,11 +227,9 @@ fn resolve(target: &Target) -> Result<SocketAddr, LoadError> {
     let authority = match target {
         Target::Amqp { url, .. } => url.authority(),
         Target::Relay(address) => address.clone(),
+        Target::Nats(url) => url.authority(),
     };
-    let fail = |source| LoadError::Client {
-        doing: "connecting",
-        source: ClientError::connect(authority.clone(), source),
-    };
+    let fail = |source| target.unreachable(authority.clone(), source);
     let mut addresses = authority
         .to_socket_addrs()
         .map_err(fail)?

@@ -6,21 +6,29 @@
 
 use super::mark::Mark;
 
-/// Bytes of a frame beside its payload.
-const FRAME_OVERHEAD: usize = 8;
-const FRAME_END: u8 = 0xCE;
-const CHANNEL: u16 = 1;
+mod amqp;
+mod nats;
+
+pub(crate) use amqp::AmqpLayout;
+pub(crate) use nats::NatsLayout;
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+/// Digits of a publish's number in its reply subject.
+pub(crate) const TAG_DIGITS: usize = 8;
+
+/// Writes messages as a protocol wants them.
+pub(crate) trait Layout {
+    /// Appends one message and says where its parts are.
+    fn lay_out(&self, bytes: &mut Vec<u8>, key: &str, size: usize) -> Slot;
+}
 
 /// Describes the messages of one producer.
 pub(crate) struct SlabShape<'a> {
-    pub(crate) exchange: &'a str,
+    pub(crate) layout: &'a dyn Layout,
     /// Routing keys, used in turn; all of the same length.
     pub(crate) keys: &'a [String],
-    pub(crate) mandatory: bool,
-    pub(crate) persistent: bool,
     /// Body lengths, used in turn; at least one.
     pub(crate) sizes: &'a [usize],
-    pub(crate) frame_max: usize,
     /// The most bytes to lay out; one message is always laid out.
     pub(crate) bytes_max: usize,
     /// The most messages to lay out.
@@ -39,13 +47,20 @@ pub(crate) struct Slab {
     next_route: usize,
     /// Sequence number of the next message on each route.
     sequences: Vec<u64>,
+    /// Messages marked so far; the low bits are the next one's number less one.
+    pushed: u32,
     /// Bytes that are marked and not yet written.
     pending: std::ops::Range<usize>,
 }
 
+/// Where the parts of one message are.
 #[derive(Clone, Copy)]
-struct Slot {
+pub(crate) struct Slot {
+    /// The routing key, or the subject.
     key: usize,
+    /// The message's number, [`TAG_DIGITS`] long, where the protocol wants one.
+    tag: Option<usize>,
+    /// What of the body may be marked.
     body: usize,
     body_end: usize,
     end: usize,
@@ -58,7 +73,8 @@ impl Slab {
         let mut slots = Vec::new();
         let slots_max = shape.slots_max.max(1);
         for &size in shape.sizes.iter().cycle() {
-            let slot = lay_out(&mut bytes, shape, size);
+            let key = shape.keys.first().map_or("", String::as_str);
+            let slot = shape.layout.lay_out(&mut bytes, key, size);
             if !slots.is_empty() && slot.end > shape.bytes_max {
                 break;
             }
@@ -80,6 +96,7 @@ impl Slab {
             next_slot: 0,
             next_route: 0,
             sequences: vec![0; shape.keys.len()],
+            pushed: 0,
             pending: 0..0,
         }
     }
@@ -113,6 +130,10 @@ impl Slab {
             sequence,
         };
         mark.write(&mut self.bytes[slot.body..slot.body_end]);
+        self.pushed = self.pushed.wrapping_add(1);
+        if let Some(tag) = slot.tag {
+            self.bytes[tag..tag + TAG_DIGITS].copy_from_slice(&tag_digits(self.pushed));
+        }
         self.next_slot += 1;
         self.pending.end = slot.end;
         Some(slot.body_end - slot.body)
@@ -135,61 +156,24 @@ impl Slab {
     }
 }
 
-/// Writes one message's frames.
-fn lay_out(bytes: &mut Vec<u8>, shape: &SlabShape<'_>, size: usize) -> Slot {
-    let key = shape.keys.first().map_or("", String::as_str);
-    frame(bytes, 1, |out| {
-        out.extend([0, 60, 0, 40, 0, 0]);
-        short_string(out, shape.exchange);
-        short_string(out, key);
-        out.push(u8::from(shape.mandatory));
-    });
-    let key = bytes.len() - 2 - key.len();
-    frame(bytes, 2, |out| {
-        out.extend([0, 60, 0, 0]);
-        out.extend(u64::try_from(size).unwrap_or(u64::MAX).to_be_bytes());
-        if shape.persistent {
-            out.extend([0x10, 0, 2]);
-        } else {
-            out.extend([0, 0]);
-        }
-    });
-    let body = bytes.len() + 7;
-    let mut first_end = body;
-    let mut left = size;
-    while left > 0 {
-        let part = left.min(shape.frame_max - FRAME_OVERHEAD);
-        frame(bytes, 3, |out| out.resize(out.len() + part, b'x'));
-        if left == size {
-            first_end = body + part;
-        }
-        left -= part;
+/// Writes a number as hexadecimal digits.
+#[inline]
+fn tag_digits(number: u32) -> [u8; TAG_DIGITS] {
+    let mut digits = [0; TAG_DIGITS];
+    for (place, digit) in digits.iter_mut().enumerate() {
+        *digit = HEX[(number >> (28 - 4 * place)) as usize & 15];
     }
-    // The mark lies in the first body frame: a frame_max is at least 4,096.
-    let body = body.min(bytes.len());
-    Slot {
-        key,
-        body,
-        body_end: first_end.min(bytes.len()).max(body),
-        end: bytes.len(),
-    }
+    digits
 }
 
-fn frame(bytes: &mut Vec<u8>, kind: u8, payload: impl FnOnce(&mut Vec<u8>)) {
-    bytes.push(kind);
-    bytes.extend(CHANNEL.to_be_bytes());
-    let length_at = bytes.len();
-    bytes.extend([0; 4]);
-    payload(bytes);
-    let length = u32::try_from(bytes.len() - length_at - 4).unwrap_or(u32::MAX);
-    bytes[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
-    bytes.push(FRAME_END);
-}
-
-fn short_string(bytes: &mut Vec<u8>, text: &str) {
-    let text = &text.as_bytes()[..text.len().min(255)];
-    bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
-    bytes.extend(text);
+/// Reads a number back.
+#[inline]
+pub(crate) fn parse_tag(digits: &[u8; TAG_DIGITS]) -> Option<u32> {
+    let mut number = 0;
+    for &digit in digits {
+        number = number << 4 | char::from(digit).to_digit(16)?;
+    }
+    Some(number)
 }
 
 #[cfg(test)]

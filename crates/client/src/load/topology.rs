@@ -1,170 +1,53 @@
-//! The run's exchange and queues: declared before, looked at and removed after.
-
-use tokio::runtime::{Builder, Runtime};
+//! What a run needs in the server: declared before, looked at and removed after.
 
 use super::error::LoadError;
-use super::options::{LoadOptions, QueueArgument, Routing, Target};
+use super::options::{LoadOptions, Target};
 use super::plan::Plan;
-use crate::amqp::{
-    ClientError, Connection, ExchangeDeclaration, QueueDeclaration, ServerInfo, Table, Value,
-};
+use crate::amqp::ServerInfo;
 
-/// Holds a connection beside the load's own.
-pub(crate) struct Topology {
-    admin: Option<(Runtime, Connection)>,
-    keep: bool,
-    plan: Plan,
-}
+mod amqp;
+mod nats;
 
-impl Topology {
-    /// Declares the exchange and the queues; a relay has none.
-    pub(crate) fn create(options: &LoadOptions, plan: &Plan) -> Result<Self, LoadError> {
-        let Target::Amqp { url, connect } = &options.target else {
-            return Ok(Self {
-                admin: None,
-                keep: true,
-                plan: plan.clone(),
-            });
-        };
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(LoadError::system("starting a runtime"))?;
-        let mut connect = connect.clone();
-        // Nobody answers heartbeats while the load runs.
-        connect.heartbeat = 0;
-        let connection = runtime
-            .block_on(Connection::open(url, &connect))
-            .map_err(LoadError::client("connecting"))?;
-        let mut topology = Self {
-            admin: Some((runtime, connection)),
-            keep: options.keep,
-            plan: plan.clone(),
-        };
-        topology.declare(options)?;
-        Ok(topology)
-    }
-
+/// The run's queues, or what stands for them; it holds a connection beside the load's own.
+pub(crate) trait Topology {
     /// How the server names itself.
-    pub(crate) fn server(&self) -> ServerInfo {
-        self.admin
-            .as_ref()
-            .map(|(_, connection)| connection.server().clone())
-            .unwrap_or_default()
-    }
+    fn server(&self) -> ServerInfo;
 
-    fn declare(&mut self, options: &LoadOptions) -> Result<(), LoadError> {
-        let Some((runtime, connection)) = &mut self.admin else {
-            return Ok(());
-        };
-        runtime
-            .block_on(declare(connection, options, &self.plan))
-            .map_err(LoadError::client("declaring queues"))
-    }
+    /// Counts the messages that wait in all queues.
+    fn depth(&mut self) -> Result<u64, LoadError>;
 
-    /// Counts the ready messages in all queues.
-    pub(crate) fn depth(&mut self) -> Result<u64, LoadError> {
-        let Some((runtime, connection)) = &mut self.admin else {
-            return Ok(0);
-        };
-        let count = async {
-            let mut messages = 0;
-            for queue in 0..self.plan.queues {
-                let state = connection.queue_state(&self.plan.queue_name(queue)).await?;
-                messages += u64::from(state.messages);
-            }
-            Ok::<_, ClientError>(messages)
-        };
-        runtime
-            .block_on(count)
-            .map_err(LoadError::client("looking at queues"))
-    }
-
-    /// Removes the exchange and the queues, and closes the connection.
-    pub(crate) fn remove(&mut self) -> Result<(), LoadError> {
-        let Some((runtime, mut connection)) = self.admin.take() else {
-            return Ok(());
-        };
-        let (keep, plan) = (self.keep, &self.plan);
-        let remove = async {
-            if !keep {
-                for queue in 0..plan.queues {
-                    connection
-                        .delete_queue(&plan.queue_name(queue), false, false)
-                        .await?;
-                }
-                let exchange = plan.exchange_name();
-                if !exchange.is_empty() {
-                    connection.delete_exchange(&exchange).await?;
-                }
-            }
-            connection.close().await
-        };
-        runtime
-            .block_on(remove)
-            .map_err(LoadError::client("removing queues"))
-    }
+    /// Removes what was declared, unless it is to be kept; the second time it does nothing.
+    fn remove(&mut self) -> Result<(), LoadError>;
 }
 
-/// A run that fails leaves nothing behind either.
-impl Drop for Topology {
-    fn drop(&mut self) {
-        // The run's own error says more than a failure to clear up after it.
-        self.remove().ok();
-    }
-}
-
-async fn declare(
-    connection: &mut Connection,
-    options: &LoadOptions,
-    plan: &Plan,
-) -> Result<(), ClientError> {
-    let exchange = plan.exchange_name();
-    if !exchange.is_empty() {
-        let kind = match options.routing {
-            Routing::Queue | Routing::Direct => "direct",
-            Routing::Topic => "topic",
-            Routing::Fanout => "fanout",
-        };
-        let declaration = ExchangeDeclaration {
-            name: exchange.clone(),
-            kind: kind.to_owned(),
-            durable: options.durable,
-            ..ExchangeDeclaration::default()
-        };
-        connection.declare_exchange(&declaration).await?;
-    }
-    let arguments = arguments(&options.queue_arguments);
-    for queue in 0..plan.queues {
-        let name = plan.queue_name(queue);
-        let declaration = QueueDeclaration {
-            name: name.clone(),
-            durable: options.durable,
-            arguments: arguments.clone(),
-            ..QueueDeclaration::default()
-        };
-        let state = connection.declare_queue(&declaration).await?;
-        if state.messages > 0 {
-            connection.purge_queue(&name).await?;
+/// Declares what a run needs.
+///
+/// # Errors
+///
+/// Fails when the server cannot be reached or refuses.
+pub(crate) fn create(options: &LoadOptions, plan: &Plan) -> Result<Box<dyn Topology>, LoadError> {
+    Ok(match &options.target {
+        Target::Amqp { url, connect } => {
+            Box::new(amqp::AmqpTopology::create(url, connect, options, plan)?)
         }
-        if !exchange.is_empty() {
-            connection
-                .bind_queue(&name, &exchange, &name, &Table::new())
-                .await?;
-        }
-    }
-    Ok(())
+        Target::Relay(_) => Box::new(Nothing),
+        Target::Nats(url) => Box::new(nats::NatsTopology::create(url, options, plan)?),
+    })
 }
 
-fn arguments(given: &[(String, QueueArgument)]) -> Table {
-    let mut table = Table::new();
-    for (name, value) in given {
-        let value = match value {
-            QueueArgument::Number(number) => Value::I64(*number),
-            QueueArgument::Text(text) => Value::from(text.as_str()),
-            QueueArgument::Flag(flag) => Value::Bool(*flag),
-        };
-        table.insert(name.as_str(), value);
+/// A relay has no queues.
+struct Nothing;
+
+impl Topology for Nothing {
+    fn server(&self) -> ServerInfo {
+        ServerInfo::default()
     }
-    table
+
+    fn depth(&mut self) -> Result<u64, LoadError> {
+        Ok(0)
+    }
+
+    fn remove(&mut self) -> Result<(), LoadError> {
+        Ok(())
+    }
 }

@@ -15,16 +15,16 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-use super::conn::{Conn, Role, State};
+use super::conn::{Conn, State};
 use super::context::{Books, Context};
 use super::error::LoadError;
-use super::options::{LoadOptions, Target};
+use super::options::LoadOptions;
 use super::plan::Plan;
 use super::producer::Pumped;
-use super::roles::Opening;
+use super::roles::{Opening, Role};
 use super::shared::{Command, Shared};
 use super::transport::{Tls, Transport};
-use crate::amqp::{ClientError, Handshake, Wishes};
+use crate::nats;
 
 /// Room for what one read may bring, and a frame that it may cut.
 const SCRATCH_BYTES: usize = 1 << 20;
@@ -37,6 +37,9 @@ const SLEEP_NS_MAX: u64 = 5_000_000;
 const BACKLOG_SLEEP_NS: u64 = 200_000;
 /// How long closing may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+// A message that is not whole yet must leave room to read its rest.
+const _: () = assert!(nats::LINE_MAX + nats::PAYLOAD_MAX < SCRATCH_BYTES);
 
 /// What all threads of a stage know.
 pub(crate) struct StageSetup {
@@ -161,12 +164,20 @@ impl Worker {
         self.list_due();
         let mut again = Vec::new();
         for at in std::mem::take(&mut self.runnable) {
+            self.conns[at].listed = false;
+            if !self.write_output(at)? {
+                continue;
+            }
             let conn = &mut self.conns[at];
-            conn.listed = false;
             let Role::Producer(producer) = &mut conn.role else {
                 continue;
             };
-            match producer.pump(&mut conn.transport, &mut self.context)? {
+            let pumped = producer.pump(&mut conn.transport, &mut self.context)?;
+            if pumped != Pumped::Socket && !self.write_output(at)? {
+                continue;
+            }
+            let conn = &mut self.conns[at];
+            match pumped {
                 Pumped::More => {
                     conn.listed = true;
                     again.push(at);
@@ -193,6 +204,17 @@ impl Worker {
             time.saturating_sub(self.setup.shared.clock.now())
         });
         Ok(until_due.min(limit))
+    }
+
+    /// Writes what a producer's connection has to say beside messages; false when the socket is full.
+    #[inline]
+    fn write_output(&mut self, at: usize) -> Result<bool, LoadError> {
+        if !self.conns[at].has_output() || self.conns[at].flush()? {
+            return Ok(true);
+        }
+        // The producer goes on when there is room again.
+        self.await_room(at, true)?;
+        Ok(false)
     }
 
     /// Lists the producers whose next message is due.
@@ -224,7 +246,7 @@ impl Worker {
     fn handle_event(&mut self, event: Event) -> Result<(), LoadError> {
         let at = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
         let flags = event.flags;
-        if at >= self.conns.len() || matches!(self.conns[at].state, State::Closed) {
+        if at >= self.conns.len() || self.conns[at].state == State::Closed {
             return Ok(());
         }
         if flags.intersects(EventFlags::OUT | EventFlags::ERR | EventFlags::HUP) {
@@ -238,7 +260,7 @@ impl Worker {
 
     /// The socket is connected, or takes more.
     fn handle_room(&mut self, at: usize) -> Result<(), LoadError> {
-        if matches!(self.conns[at].state, State::Connecting) {
+        if self.conns[at].state == State::Connecting {
             self.begin(at)?;
         }
         let all = self.conns[at].flush()?;
@@ -271,8 +293,9 @@ impl Worker {
             let latency = self.context.now.saturating_sub(conn.opened_at);
             self.context.books.connect.record(latency);
             let setup = &self.setup;
+            let frame_max = conn.frame_max();
             if let Role::Producer(producer) = &mut conn.role {
-                producer.prepare(conn.frame_max, &setup.options, &setup.plan);
+                producer.prepare(frame_max, &setup.options, &setup.plan);
             }
         }
         if !conn.flush()? {
@@ -311,35 +334,17 @@ impl Worker {
 
     /// Greets the server over a new connection.
     fn begin(&mut self, at: usize) -> Result<(), LoadError> {
-        let conn = &self.conns[at];
-        conn.transport
+        self.conns[at]
+            .transport
             .finish_connect()
             .map_err(|error| self.connect_error(error))?;
-        let mut hello = Vec::new();
-        let state = match &self.setup.options.target {
-            Target::Relay(_) => {
-                hello.extend_from_slice(&conn.greeting.to_bytes());
-                State::Greeting
-            }
-            Target::Amqp { url, connect } => {
-                let wishes = Wishes {
-                    name: connect.name.clone(),
-                    heartbeat: 0,
-                    frame_max: url.query.frame_max,
-                };
-                let handshake = Handshake::begin(url.clone(), wishes, &mut hello);
-                State::Shaking(Box::new(handshake))
-            }
-        };
-        self.conns[at].begin(state, &hello);
+        self.conns[at].begin();
         Ok(())
     }
 
     fn connect_error(&self, error: std::io::Error) -> LoadError {
-        LoadError::Client {
-            doing: "connecting",
-            source: ClientError::connect(self.setup.address.to_string(), error),
-        }
+        let address = self.setup.address.to_string();
+        self.setup.options.target.unreachable(address, error)
     }
 
     /// Watches for room in a socket, or no longer.
@@ -365,17 +370,11 @@ impl Worker {
 
     /// Says goodbye on every connection and waits for the answers.
     fn close(&mut self) -> Result<(), LoadError> {
-        let relay = matches!(self.setup.options.target, Target::Relay(_));
-        if relay {
-            self.conns.clear();
-            return Ok(());
-        }
         let deadline = std::time::Instant::now() + CLOSE_TIMEOUT;
         let mut open = 0;
         for at in 0..self.conns.len() {
-            if self.conns[at].is_ready() {
+            if self.conns[at].is_ready() && self.conns[at].say_goodbye() {
                 open += 1;
-                self.conns[at].say_goodbye();
                 let all = self.conns[at].flush().unwrap_or(true);
                 self.await_room(at, !all)?;
             }

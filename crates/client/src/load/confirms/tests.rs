@@ -46,3 +46,22 @@ fn the_ring_grows_past_a_hole() {
     }
     assert_eq!(settle(&mut confirms, 100, true), [1]);
 }
+
+#[test]
+fn the_low_bits_of_a_tag_are_enough() {
+    let mut confirms = Confirms::new(4);
+    confirms.first = (1 << 32) - 2;
+    confirms.next = confirms.first;
+    for stamp in 1..=4 {
+        confirms.sent(stamp);
+    }
+    for (low, tag) in [
+        (u32::MAX - 1, (1 << 32) - 2),
+        (0, 1 << 32),
+        (1, (1 << 32) + 1),
+    ] {
+        assert_eq!(confirms.whole_tag(low), tag);
+    }
+    let unsent = confirms.whole_tag(2);
+    assert!(confirms.settle(unsent, false, |_| ()).is_err());
+}

@@ -67,3 +67,19 @@ fn one_pair_on_two_threads_is_split() {
     let plan = plan(1, 1, 1, Routing::Queue);
     assert_ne!(plan.producer_thread(0), plan.consumer_thread(0));
 }
+
+#[test]
+fn subjects_stand_for_queues_where_there_are_no_exchanges() {
+    let queues = plan(3, 3, 12, Routing::Queue);
+    for producer in 0..3 {
+        assert_eq!(queues.subjects_of(producer), queues.keys_of(producer));
+    }
+    assert_eq!(queues.subject(3), queues.queue_name(3));
+    assert!(!queues.stream_name(3).contains('.'));
+    let fanout = plan(1, 3, 3, Routing::Fanout);
+    for queue in 0..3 {
+        assert_eq!(fanout.subjects_of(0), [fanout.subject(queue)]);
+    }
+    let inboxes = [queues.inbox(0), queues.inbox(99)];
+    assert_eq!(inboxes[0].len(), inboxes[1].len());
+}

@@ -35,14 +35,20 @@ fn decode(mut bytes: &[u8], frame_max: u32) -> Vec<(String, bool, Vec<u8>)> {
     messages
 }
 
-fn shape<'a>(keys: &'a [String], sizes: &'a [usize]) -> SlabShape<'a> {
-    SlabShape {
-        exchange: "ex",
-        keys,
+fn amqp() -> AmqpLayout {
+    AmqpLayout {
+        exchange: "ex".to_owned(),
         mandatory: false,
         persistent: true,
-        sizes,
         frame_max: 4_096,
+    }
+}
+
+fn shape<'a>(layout: &'a dyn Layout, keys: &'a [String], sizes: &'a [usize]) -> SlabShape<'a> {
+    SlabShape {
+        layout,
+        keys,
+        sizes,
         bytes_max: 64 << 10,
         slots_max: usize::MAX,
     }
@@ -51,7 +57,7 @@ fn shape<'a>(keys: &'a [String], sizes: &'a [usize]) -> SlabShape<'a> {
 #[test]
 fn messages_are_whole_publishes_with_rising_marks() {
     let keys = ["q1".to_owned(), "q2".to_owned()];
-    let mut slab = Slab::new(&shape(&keys, &[20, 10_000]));
+    let mut slab = Slab::new(&shape(&amqp(), &keys, &[20, 10_000]));
     for stamp in 0..4 {
         slab.push(stamp, 7).unwrap();
     }
@@ -84,7 +90,7 @@ fn the_ring_goes_round_only_when_all_is_written() {
     let keys = ["q".to_owned()];
     let mut slab = Slab::new(&SlabShape {
         slots_max: 2,
-        ..shape(&keys, &[16])
+        ..shape(&amqp(), &keys, &[16])
     });
     assert!(slab.push(0, 1).is_some() && slab.push(0, 1).is_some());
     let bytes = slab.pending().len();
@@ -104,7 +110,7 @@ fn the_ring_goes_round_only_when_all_is_written() {
 fn small_bodies_hold_what_fits() {
     let keys = ["q".to_owned()];
     for (size, wanted) in [(0, 0), (3, 0), (8, 0x0102), (15, 0x0102)] {
-        let mut slab = Slab::new(&shape(&keys, &[size]));
+        let mut slab = Slab::new(&shape(&amqp(), &keys, &[size]));
         slab.push(0x0102, 1).unwrap();
         let body = &decode(slab.pending(), 4_096)[0].2;
         assert_eq!(body.len(), size);
@@ -113,4 +119,59 @@ fn small_bodies_hold_what_fits() {
             .map_or(0, |stamp| u64::from_le_bytes(*stamp));
         assert_eq!(stamp, wanted, "{size} bytes");
     }
+}
+
+#[test]
+fn nats_messages_are_whole_lines_and_bodies_with_rising_marks() {
+    let keys = ["q.1".to_owned(), "q.2".to_owned()];
+    let layout = NatsLayout { inbox: None };
+    let mut slab = Slab::new(&shape(&layout, &keys, &[20, 3]));
+    for stamp in 0..3 {
+        slab.push(stamp, 7).unwrap();
+    }
+    let mut wanted = Vec::new();
+    let mark = |stamp, sequence| Mark {
+        stamp,
+        producer: 7,
+        sequence,
+    };
+    for (line, size, mark) in [
+        ("PUB q.1 20", 20, Some(mark(0, 0))),
+        ("PUB q.2 3", 3, None),
+        ("PUB q.1 20", 20, Some(mark(2, 1))),
+    ] {
+        let mut body = vec![b'x'; size];
+        if let Some(mark) = mark {
+            mark.write(&mut body);
+        }
+        wanted.extend(line.bytes().chain(*b"\r\n").chain(body).chain(*b"\r\n"));
+    }
+    assert_eq!(
+        slab.pending().escape_ascii().to_string(),
+        wanted.escape_ascii().to_string()
+    );
+}
+
+#[test]
+fn nats_confirms_are_told_apart_by_a_number_in_the_reply_subject() {
+    let keys = ["q".to_owned()];
+    let layout = NatsLayout {
+        inbox: Some("_INBOX.a.".to_owned()),
+    };
+    let mut slab = Slab::new(&SlabShape {
+        slots_max: 2,
+        ..shape(&layout, &keys, &[0])
+    });
+    let mut seen = Vec::new();
+    for _ in 0..20 {
+        slab.push(0, 1).unwrap();
+        let text = str::from_utf8(slab.pending()).unwrap().to_owned();
+        let reply = text.split(' ').nth(2).unwrap();
+        let digits = reply.strip_prefix("_INBOX.a.").unwrap().as_bytes();
+        seen.push(parse_tag(digits.first_chunk().unwrap()).unwrap());
+        slab.wrote(text.len());
+    }
+    assert_eq!(seen, (1..=20).collect::<Vec<u32>>());
+    assert_eq!(parse_tag(b"0000000g"), None);
+    assert_eq!(parse_tag(&tag_digits(0x89ab_cdef)), Some(0x89ab_cdef));
 }
