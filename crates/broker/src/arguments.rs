@@ -109,56 +109,11 @@ impl QueueOptions {
     /// # Errors
     /// `PreconditionFailed`, naming the argument.
     pub fn parse(arguments: &Table, what: &str) -> Result<Self, Refusal> {
-        let number = |name: &str| whole_number(arguments, name, what);
-        let text = |name: &str| match arguments.get(name) {
-            None => Ok(None),
-            Some(value) => value
-                .as_str()
-                .map(|text| Some(Name::from(text)))
-                .ok_or_else(|| invalid(name, what, "it must be a text")),
-        };
-        let address = |name: &str| match text(name)? {
-            Some(text) if text.len() > limits::NAME_BYTES_MAX => {
-                Err(invalid(name, what, "it has more than 255 bytes"))
-            }
-            text => Ok(text),
-        };
-        let options = Self {
-            message_ttl_ms: number("x-message-ttl")?,
-            expires_ms: number("x-expires")?,
-            length_max: number("x-max-length")?,
-            length_bytes_max: number("x-max-length-bytes")?,
-            overflow: text("x-overflow")?
-                .map(|name| parse_overflow(&name, what))
-                .transpose()?,
-            dead_letter_exchange: address("x-dead-letter-exchange")?,
-            dead_letter_routing_key: address("x-dead-letter-routing-key")?,
-            priority_max: match number("x-max-priority")? {
-                None => None,
-                Some(level) => match u8::try_from(level) {
-                    Ok(level @ 1..=limits::PRIORITY_MAX) => Some(level),
-                    _ => return Err(invalid("x-max-priority", what, "it must be from 1 to 255")),
-                },
-            },
-            single_active_consumer: match arguments.get("x-single-active-consumer") {
-                None => false,
-                Some(value) => value.as_bool().ok_or_else(|| {
-                    invalid("x-single-active-consumer", what, "it must be a boolean")
-                })?,
-            },
-            delivery_limit: delivery_limit(arguments, "x-delivery-limit", what)?,
-            age_max_ms: text("x-max-age")?
-                .map(|age| parse_age(&age, what))
-                .transpose()?,
-        };
-        if options.expires_ms == Some(0) {
-            return Err(invalid(
-                "x-expires",
-                what,
-                "it must be at least 1 millisecond",
-            ));
-        }
-        Ok(options)
+        Self::read(&Reader {
+            table: arguments,
+            prefix: "x-",
+            what,
+        })
     }
 
     /// Reads and checks the arguments of a declaration, which unlike a policy's must make sense by themselves.
@@ -177,16 +132,50 @@ impl QueueOptions {
         Ok(options)
     }
 
-    /// Reads a policy's definition, whose keys lack the `x-`; keys that are unknown here are skipped.
+    /// Reads a policy's definition, whose keys lack the `x-`; which keys it may have is [`crate::Policy`]'s to know.
     ///
     /// # Errors
     /// `PreconditionFailed`, naming the key.
     pub fn from_policy(definition: &Table, policy: &str) -> Result<Self, Refusal> {
-        let mut arguments = Table::new();
-        for (key, value) in definition.iter() {
-            arguments.insert(format!("x-{key}"), value.clone());
+        Self::read(&Reader {
+            table: definition,
+            prefix: "",
+            what: policy,
+        })
+    }
+
+    fn read(from: &Reader<'_>) -> Result<Self, Refusal> {
+        let options = Self {
+            message_ttl_ms: from.whole_number("message-ttl")?,
+            expires_ms: from.whole_number("expires")?,
+            length_max: from.whole_number("max-length")?,
+            length_bytes_max: from.whole_number("max-length-bytes")?,
+            overflow: from.parsed(
+                "overflow",
+                parse_overflow,
+                "it must be drop-head, reject-publish or reject-publish-dlx",
+            )?,
+            dead_letter_exchange: from.address("dead-letter-exchange")?,
+            dead_letter_routing_key: from.address("dead-letter-routing-key")?,
+            priority_max: match from.whole_number("max-priority")? {
+                None => None,
+                Some(level) => match u8::try_from(level) {
+                    Ok(level @ 1..=limits::PRIORITY_MAX) => Some(level),
+                    _ => return Err(from.invalid("max-priority", "it must be from 1 to 255")),
+                },
+            },
+            single_active_consumer: from.flag("single-active-consumer")?,
+            delivery_limit: from.delivery_limit("delivery-limit")?,
+            age_max_ms: from.parsed(
+                "max-age",
+                parse_age,
+                "it must be a number followed by one of Y, M, D, h, m and s",
+            )?,
+        };
+        if options.expires_ms == Some(0) {
+            return Err(from.invalid("expires", "it must be at least 1 millisecond"));
         }
-        Self::parse(&arguments, policy)
+        Ok(options)
     }
 
     /// Combines a queue's own arguments with its policy: of two numbers the lower, of other things the queue's own.
@@ -313,65 +302,110 @@ fn invalid(name: &str, what: &str, rule: &str) -> Refusal {
     Refusal::precondition(format!("invalid arg '{name}' for {what}: {rule}"))
 }
 
-fn whole_number(arguments: &Table, name: &str, what: &str) -> Result<Option<u64>, Refusal> {
-    let Some(value) = arguments.get(name) else {
-        return Ok(None);
-    };
-    let Some(number) = value.as_i64() else {
-        return Err(invalid(name, what, "it must be a whole number"));
-    };
-    match u64::try_from(number) {
-        Ok(number) => Ok(Some(number)),
-        Err(_) => Err(invalid(name, what, "it must not be negative")),
+/// Reads arguments by their names without the prefix that they have in this table.
+pub(crate) struct Reader<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) prefix: &'static str,
+    /// What the arguments are for, in refusals.
+    pub(crate) what: &'a str,
+}
+
+impl Reader<'_> {
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.table
+            .iter()
+            .find(|(key, _)| key.strip_prefix(self.prefix) == Some(name))
+            .map(|(_, value)| value)
+    }
+
+    fn invalid(&self, name: &str, rule: &str) -> Refusal {
+        invalid(&format!("{}{name}", self.prefix), self.what, rule)
+    }
+
+    fn whole_number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        let Some(number) = value.as_i64() else {
+            return Err(self.invalid(name, "it must be a whole number"));
+        };
+        match u64::try_from(number) {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(self.invalid(name, "it must not be negative")),
+        }
+    }
+
+    fn text(&self, name: &str) -> Result<Option<&str>, Refusal> {
+        self.get(name)
+            .map(|value| {
+                value
+                    .as_str()
+                    .ok_or_else(|| self.invalid(name, "it must be a text"))
+            })
+            .transpose()
+    }
+
+    fn parsed<T>(
+        &self,
+        name: &str,
+        parse: fn(&str) -> Option<T>,
+        rule: &str,
+    ) -> Result<Option<T>, Refusal> {
+        self.text(name)?
+            .map(|text| parse(text).ok_or_else(|| self.invalid(name, rule)))
+            .transpose()
+    }
+
+    /// Reads the name of an exchange or a routing key.
+    pub(crate) fn address(&self, name: &str) -> Result<Option<Name>, Refusal> {
+        match self.text(name)? {
+            Some(text) if text.len() > limits::NAME_BYTES_MAX => {
+                Err(self.invalid(name, "it has more than 255 bytes"))
+            }
+            text => Ok(text.map(Name::from)),
+        }
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        self.get(name).map_or(Ok(false), |value| {
+            value
+                .as_bool()
+                .ok_or_else(|| self.invalid(name, "it must be a boolean"))
+        })
+    }
+
+    fn delivery_limit(&self, name: &str) -> Result<Option<u32>, Refusal> {
+        match self.get(name).map(Value::as_i64) {
+            None => Ok(None),
+            Some(None) => Err(self.invalid(name, "it must be a whole number")),
+            Some(Some(number)) if number < 0 => Ok(Some(u32::MAX)),
+            Some(Some(number)) => Ok(Some(u32::try_from(number).unwrap_or(u32::MAX))),
+        }
     }
 }
 
-fn delivery_limit(arguments: &Table, name: &str, what: &str) -> Result<Option<u32>, Refusal> {
-    match arguments.get(name).map(Value::as_i64) {
-        None => Ok(None),
-        Some(None) => Err(invalid(name, what, "it must be a whole number")),
-        Some(Some(number)) if number < 0 => Ok(Some(u32::MAX)),
-        Some(Some(number)) => Ok(Some(u32::try_from(number).unwrap_or(u32::MAX))),
-    }
-}
-
-fn parse_overflow(name: &str, what: &str) -> Result<Overflow, Refusal> {
+fn parse_overflow(name: &str) -> Option<Overflow> {
     match name {
-        "drop-head" => Ok(Overflow::DropHead),
-        "reject-publish" => Ok(Overflow::RejectPublish),
-        "reject-publish-dlx" => Ok(Overflow::RejectPublishDlx),
-        _ => Err(invalid(
-            "x-overflow",
-            what,
-            "it must be drop-head, reject-publish or reject-publish-dlx",
-        )),
+        "drop-head" => Some(Overflow::DropHead),
+        "reject-publish" => Some(Overflow::RejectPublish),
+        "reject-publish-dlx" => Some(Overflow::RejectPublishDlx),
+        _ => None,
     }
 }
 
 /// Reads an age such as `7D` or `30s`: a number and one of Y, M, D, h, m, s.
-fn parse_age(age: &str, what: &str) -> Result<u64, Refusal> {
-    let wrong = || {
-        invalid(
-            "x-max-age",
-            what,
-            "it must be a number followed by one of Y, M, D, h, m and s",
-        )
-    };
-    let unit = age.chars().last().ok_or_else(wrong)?;
-    let seconds: u64 = match unit {
+fn parse_age(age: &str) -> Option<u64> {
+    let seconds: u64 = match age.chars().last()? {
         'Y' => 365 * 86_400,
         'M' => 30 * 86_400,
         'D' => 86_400,
         'h' => 3_600,
         'm' => 60,
         's' => 1,
-        _ => return Err(wrong()),
+        _ => return None,
     };
-    let number: u64 = age
-        .get(..age.len() - 1)
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(wrong)?;
-    number.checked_mul(seconds * 1_000).ok_or_else(wrong)
+    let number: u64 = age.get(..age.len() - 1)?.parse().ok()?;
+    number.checked_mul(seconds * 1_000)
 }
 
 #[cfg(test)]

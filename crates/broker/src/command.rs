@@ -1,7 +1,7 @@
 //! What goes down: requests of a connection, as plain data.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use codec::amqp::field::Table;
 
@@ -133,7 +133,8 @@ impl Credit {
     }
 }
 
-/// Bytes that wait for one connection's socket, so that queues pass over a peer that does not read.
+/// What one connection was handed and is not rid of: bytes that wait for its socket, so that queues pass over a peer that does not
+/// read, and whether it is laden with messages that it does not acknowledge.
 ///
 /// # Concurrency
 /// Raised by the shards that deliver, lowered by the connection as it writes.
@@ -141,6 +142,12 @@ impl Credit {
 pub struct OutboxGauge {
     bytes: AtomicUsize,
     passed_over: AtomicBool,
+    is_laden: AtomicBool,
+    /// All bytes that were ever taken off.
+    drained: AtomicU64,
+    /// The last value of `drained` that was new to [`Self::is_draining`], and when.
+    seen_drained: AtomicU64,
+    seen_ms: AtomicU64,
 }
 
 impl OutboxGauge {
@@ -155,6 +162,32 @@ impl OutboxGauge {
         self.bytes.load(Ordering::SeqCst) < limits::OUTBOX_BYTES_RESUME
     }
 
+    /// Notes whether the connection holds as many unacknowledged messages as it may. Once it no longer does, the session resumes its
+    /// consumers.
+    pub fn set_laden(&self, is_laden: bool) {
+        self.is_laden.store(is_laden, Ordering::Relaxed);
+    }
+
+    /// Says whether nothing may be delivered that is to be acknowledged.
+    #[must_use]
+    pub fn is_laden(&self) -> bool {
+        self.is_laden.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the connection's socket has no room but takes something every now and then.
+    #[must_use]
+    pub fn is_draining(&self, now_ms: u64) -> bool {
+        if self.bytes.load(Ordering::Relaxed) < limits::OUTBOX_BYTES_RESUME {
+            return false;
+        }
+        let drained = self.drained.load(Ordering::Relaxed);
+        if drained != self.seen_drained.swap(drained, Ordering::Relaxed) {
+            self.seen_ms.store(now_ms, Ordering::Relaxed);
+        }
+        let stalled_ms = now_ms.saturating_sub(self.seen_ms.load(Ordering::Relaxed));
+        stalled_ms < limits::PACED_STALL_MS
+    }
+
     /// Adds bytes that were handed to the connection.
     pub fn add(&self, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -166,6 +199,7 @@ impl OutboxGauge {
     /// Bytes as they were added: [`crate::Delivery::outbox_bytes`] of each message, whatever it took on the wire.
     #[must_use]
     pub fn written(&self, bytes: usize) -> bool {
+        self.drained.fetch_add(bytes as u64, Ordering::Relaxed);
         let subtract = |held: usize| Some(held.saturating_sub(bytes));
         let before = self
             .bytes

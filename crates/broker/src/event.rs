@@ -28,14 +28,35 @@ pub struct Delivery {
     pub redelivered: bool,
     /// What else the consumer is told.
     pub annotation: Annotation,
+    /// The length of the consumer's tag, which goes out with the message; 0 for a get. Units: bytes.
+    pub tag_bytes: u8,
 }
 
 impl Delivery {
-    /// What the message counts in its connection's [`crate::OutboxGauge`] until it is written, in bytes.
+    /// The length of a consumer's tag, which is a short string.
+    #[must_use]
+    pub fn tag_bytes_of(tag: &str) -> u8 {
+        u8::try_from(tag.len()).unwrap_or(u8::MAX)
+    }
+
+    /// What the message counts in its connection's [`crate::OutboxGauge`] until it is written: at least what it takes on the wire, so
+    /// that the gauge's limit is the limit of what a peer that does not read can make the server hold.
+    ///
+    /// # Units
+    /// Bytes.
     #[must_use]
     #[inline]
     pub fn outbox_bytes(&self) -> usize {
-        self.message.body_length() + self.message.properties().len() + limits::DELIVERY_BYTES
+        let message = &*self.message;
+        let body = message.body_length();
+        // Each frame of a body has eight bytes around it, and the smallest frame limit is 4,096.
+        let frames = body >> 8;
+        let names = message.exchange().len() + message.routing_key_length();
+        body + frames
+            + message.properties().len()
+            + names
+            + usize::from(self.tag_bytes)
+            + limits::DELIVERY_BYTES
     }
 }
 

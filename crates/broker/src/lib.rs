@@ -32,7 +32,7 @@ pub use death::Reason;
 pub use event::{Annotation, Delivery, Event, Reply, Sink};
 pub use ids::{ConnectionId, ConsumerNumber, QueueId, QueueRef};
 pub use message::{Body, Message, Name};
-pub use policy::{ApplyTo, Policy};
+pub use policy::{ApplyTo, POLICY_HINTS, POLICY_KEYS, Policy};
 pub use port::{Port, Publish};
 pub use queue::QueueStatistics;
 pub use refusal::{Refusal, RefusalKind};

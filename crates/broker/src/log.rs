@@ -32,7 +32,8 @@ pub enum BacklogError {
     /// There is no room now; the same may succeed later.
     #[error("the disk is full")]
     Full,
-    /// The disk failed. The engine has been told and stops the process.
+    /// The disk failed at this and may not fail the next time. Nothing was lost by it: what could not be settled stays in memory and
+    /// in the log, what could not be read stays where it is. The log has said which file it was.
     #[error("the disk failed")]
     Failed,
 }
@@ -86,10 +87,21 @@ pub trait Log {
 pub trait Backlog {
     /// Every live message below this sequence number is kept here.
     fn settled_end(&self) -> u64;
-    /// Reads live messages from `from` on, about `bytes_max` of them, and appends them to `out`.
-    fn read(&mut self, from: u64, bytes_max: usize, out: &mut Vec<Stored>);
+    /// Reads live messages from `from` on, about `bytes_max` of them, and appends them to `out`; none only when there are none.
+    ///
+    /// # Errors
+    /// Nothing was appended, and nothing is known of what comes next.
+    fn read(
+        &mut self,
+        from: u64,
+        bytes_max: usize,
+        out: &mut Vec<Stored>,
+    ) -> Result<(), BacklogError>;
     /// Reads one message, if it is live and whole.
-    fn fetch(&mut self, sequence: u64) -> Option<Stored>;
+    ///
+    /// # Errors
+    /// The message may be live and whole, but cannot be read now.
+    fn fetch(&mut self, sequence: u64) -> Result<Option<Stored>, BacklogError>;
     /// Live messages.
     fn live(&self) -> u64;
     /// Bytes on disk.

@@ -84,6 +84,12 @@ impl Message {
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 
+    /// The length of the routing key. Units: bytes.
+    #[must_use]
+    pub const fn routing_key_length(&self) -> usize {
+        self.key_length as usize
+    }
+
     /// The properties as on the wire: flags and list.
     #[must_use]
     pub fn properties(&self) -> &[u8] {

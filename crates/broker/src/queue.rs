@@ -17,8 +17,8 @@ use std::sync::Arc;
 use crate::arguments::{QueueKind, QueueOptions};
 use crate::log::{Backlog, Log};
 use crate::maps::NumberMap;
-use crate::shard::QueueSpecification;
-use crate::{ConnectionId, ConsumerNumber, Credit, Message, Name, QueueRef, Reason, Sink};
+use crate::shard::{Crowd, QueueSpecification};
+use crate::{ConnectionId, ConsumerNumber, Credit, Message, Name, QueueRef, Reason, Sink, limits};
 use consumers::Consumers;
 use ready::{Entry, Ready};
 
@@ -96,6 +96,15 @@ struct Unacked {
     credit: Option<Arc<Credit>>,
 }
 
+/// What the disk keeps a queue from doing, and until when it is not tried again.
+#[derive(Debug, Default)]
+struct Stall {
+    /// Nothing is handed out, expired or pushed out before: the next message in order is on the disk.
+    reading_until_ms: Option<u64>,
+    /// Messages stay in memory until then.
+    settling_until_ms: Option<u64>,
+}
+
 /// One queue.
 #[derive(Debug)]
 pub(crate) struct Queue<B> {
@@ -109,6 +118,8 @@ pub(crate) struct Queue<B> {
     ready: Ready,
     ready_count: u64,
     ready_bytes: u64,
+    /// How often consumers were served again after their sockets had drained.
+    resumed: u64,
     /// `ready_bytes` is an estimate, made from the bytes on disk at start.
     is_estimated: bool,
     unacked: NumberMap<Unacked>,
@@ -121,6 +132,8 @@ pub(crate) struct Queue<B> {
     held_bytes: usize,
     /// Messages may expire: the head is to be watched.
     has_expiring: bool,
+    /// The backlog could not be read, or could not take more: when each is tried again.
+    stall: Stall,
     last_used_ms: u64,
     pub(crate) timer_ms: Option<u64>,
 }
@@ -151,8 +164,10 @@ impl<B: Backlog> Queue<B> {
             consumers: Consumers::new(options.single_active_consumer),
             backlog,
             resident_bytes: 0,
+            resumed: 0,
             held_bytes: 0,
             has_expiring: options.message_ttl_ms.is_some(),
+            stall: Stall::default(),
             options,
             last_used_ms: now_ms,
             timer_ms: None,
@@ -178,6 +193,18 @@ impl<B: Backlog> Queue<B> {
         self.consumers.iter()
     }
 
+    /// When its consumers are about to catch up, so that publishers do better to wait than to let it grow: how often they were
+    /// served again after their sockets had drained.
+    #[inline]
+    pub(crate) fn crowd(&self, now_ms: u64) -> Option<Crowd> {
+        let is_long = self.resident_bytes > limits::PACED_BYTES
+            || self.ready_bytes > limits::PACED_BYTES as u64;
+        (is_long && self.consumers.are_draining(now_ms)).then_some(Crowd {
+            queue: self.place,
+            resumed: self.resumed,
+        })
+    }
+
     pub(crate) const fn resident_bytes(&self) -> usize {
         self.resident_bytes + self.held_bytes
     }
@@ -192,6 +219,17 @@ impl<B: Backlog> Queue<B> {
 
     pub(crate) const fn next_sequence(&self) -> u64 {
         self.next
+    }
+
+    /// Says whether the next message in order cannot be read for now.
+    #[inline]
+    const fn cannot_read(&self) -> bool {
+        self.stall.reading_until_ms.is_some()
+    }
+
+    /// Leaves the backlog alone for a while after it could not be read. Nothing passes what is in it.
+    const fn stall_reading(&mut self, now_ms: u64) {
+        self.stall.reading_until_ms = Some(now_ms.saturating_add(limits::BACKLOG_RETRY_MS));
     }
 
     /// The memory that an entry takes while it is in memory alone; what is settled can be read again.

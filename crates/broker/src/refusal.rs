@@ -69,6 +69,11 @@ impl Refusal {
         )
     }
 
+    /// The queue is in a state in which it was not to be deleted.
+    pub(crate) fn kept(state: &str, queue: &str, vhost: &str) -> Self {
+        Self::precondition(format!("queue '{queue}' in vhost '{vhost}' {state}"))
+    }
+
     pub(crate) fn locked(queue: &str, vhost: &str) -> Self {
         Self::new(
             RefusalKind::ResourceLocked,

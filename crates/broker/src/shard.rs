@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::arguments::{QueueKind, QueueOptions};
 use crate::death::{Death, bury, cyclic_queues};
-use crate::log::{Log, Stored};
+use crate::log::{BacklogError, Log, Stored};
 use crate::queue::{Effects, Work};
 use crate::{
     ConnectionId, ConsumeRequest, ConsumerNumber, Delivery, Event, Message, Name, Outcome,
@@ -42,6 +42,15 @@ pub struct QueueSpecification {
     pub options: QueueOptions,
 }
 
+/// A queue that grows faster than the sockets of its consumers drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowd {
+    /// The queue.
+    pub queue: QueueRef,
+    /// How often its consumers were served again after their sockets had drained: when this moves, they do.
+    pub resumed: u64,
+}
+
 /// The queues of one shard.
 #[derive(Debug)]
 pub struct Shard<L: Log> {
@@ -51,6 +60,7 @@ pub struct Shard<L: Log> {
     timers: BTreeSet<(u64, u32)>,
     effects: Effects,
     resident_bytes: usize,
+    crowd: Option<Crowd>,
 }
 
 impl<L: Log> Shard<L> {
@@ -67,6 +77,7 @@ impl<L: Log> Shard<L> {
                 transferred: Vec::new(),
             },
             resident_bytes: 0,
+            crowd: None,
         }
     }
 
@@ -82,6 +93,9 @@ impl<L: Log> Shard<L> {
     }
 
     /// Makes a queue that was there before, with what its log kept of it.
+    ///
+    /// # Errors
+    /// The disk fails; the queue would serve its messages in a wrong order.
     pub fn restore(
         &mut self,
         specification: QueueSpecification,
@@ -89,7 +103,7 @@ impl<L: Log> Shard<L> {
         next: u64,
         messages: Vec<Stored>,
         now_ms: u64,
-    ) {
+    ) -> Result<(), BacklogError> {
         let slot = specification.place.slot;
         self.insert(specification, backlog, now_ms);
         if let Some(cell) = self
@@ -97,10 +111,11 @@ impl<L: Log> Shard<L> {
             .get_mut(slot as usize)
             .and_then(Option::as_deref_mut)
         {
-            cell.restore(next, messages);
+            cell.restore(next, messages)?;
             self.resident_bytes += cell.resident_bytes();
         }
         self.refresh(slot);
+        Ok(())
     }
 
     fn insert(&mut self, specification: QueueSpecification, backlog: L::Backlog, now_ms: u64) {
@@ -331,6 +346,22 @@ impl<L: Log> Shard<L> {
     #[must_use]
     pub fn take_spent(&mut self) -> Vec<QueueRef> {
         std::mem::take(&mut self.effects.spent)
+    }
+
+    /// Takes the last queue that was published to faster than the sockets of its consumers drain. Its publisher does well to
+    /// wait a moment, for as long as [`Self::crowd`] says so.
+    #[must_use]
+    pub const fn take_crowd(&mut self) -> Option<Crowd> {
+        self.crowd.take()
+    }
+
+    /// Says whether a queue's consumers are still about to catch up.
+    #[must_use]
+    pub fn crowd(&mut self, queue: QueueRef, now_ms: u64) -> Option<Crowd> {
+        match find(&mut self.cells, queue) {
+            Some(Cell::Queue(queue)) => queue.crowd(now_ms),
+            Some(Cell::Stream(_)) | None => None,
+        }
     }
 
     /// Bytes of unsettled messages in memory.

@@ -55,6 +55,9 @@ pub(crate) struct Stream<B> {
     readers: Vec<Reader>,
     last_used_ms: u64,
     trimmed_ms: u64,
+    /// The backlog could not be read, or could not take more: when each is tried again.
+    reading_until_ms: Option<u64>,
+    settling_until_ms: Option<u64>,
     pub(crate) timer_ms: Option<u64>,
 }
 
@@ -81,6 +84,8 @@ impl<B: Backlog> Stream<B> {
             readers: Vec::new(),
             last_used_ms: now_ms,
             trimmed_ms: now_ms,
+            reading_until_ms: None,
+            settling_until_ms: None,
             timer_ms: None,
         }
     }
@@ -150,9 +155,15 @@ impl<B: Backlog> Stream<B> {
         work: &mut Work<'_, L, S>,
     ) {
         self.dispatch(work);
-        if self.tail_bytes > resident_max {
+        let may_settle = self
+            .settling_until_ms
+            .is_none_or(|until| work.now_ms >= until);
+        if self.tail_bytes > resident_max && may_settle {
             // A full disk leaves the tail in memory; the engine blocks publishers.
-            let _ = self.settle_below(self.next, work.log);
+            let settled = self.settle_below(self.next, work.log);
+            self.settling_until_ms = settled
+                .is_err()
+                .then(|| work.now_ms.saturating_add(limits::SETTLE_RETRY_MS));
         }
         if self.is_over_size() {
             self.trim(work);
@@ -237,14 +248,28 @@ impl<B: Backlog> Stream<B> {
 
     /// Delivers to every reader what it has credit for.
     pub(crate) fn dispatch<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
+        if self
+            .reading_until_ms
+            .is_some_and(|until| work.now_ms < until)
+        {
+            return;
+        }
+        self.reading_until_ms = None;
         let place = self.place;
         let tail_start = self.tail_start();
         for reader in &mut self.readers {
             while reader.cursor < self.next && reader.can_take() {
                 if reader.window.is_empty() && reader.cursor < tail_start {
                     let mut ahead = Vec::new();
-                    self.backlog
-                        .read(reader.cursor, limits::BACKLOG_READ_BYTES, &mut ahead);
+                    let read =
+                        self.backlog
+                            .read(reader.cursor, limits::BACKLOG_READ_BYTES, &mut ahead);
+                    if read.is_err() {
+                        // The next in order is there and cannot be read: others may be in memory.
+                        let until = work.now_ms.saturating_add(limits::BACKLOG_RETRY_MS);
+                        self.reading_until_ms = Some(until);
+                        break;
+                    }
                     reader.window.extend(ahead);
                     if reader.window.is_empty() {
                         reader.cursor = tail_start;
@@ -265,17 +290,11 @@ impl<B: Backlog> Stream<B> {
     }
 
     pub(crate) fn check_delete(&self, if_unused: bool, if_empty: bool) -> Result<(), Refusal> {
-        let refuse = |state: &str| {
-            Err(Refusal::precondition(format!(
-                "queue '{}' in vhost '{}' {state}",
-                self.name, self.vhost
-            )))
-        };
         if if_unused && !self.readers.is_empty() {
-            return refuse("in use");
+            return Err(Refusal::kept("in use", &self.name, &self.vhost));
         }
         if if_empty && self.statistics().ready > 0 {
-            return refuse("not empty");
+            return Err(Refusal::kept("not empty", &self.name, &self.vhost));
         }
         Ok(())
     }
@@ -369,14 +388,17 @@ impl<B: Backlog> Stream<B> {
             self.trimmed_ms
                 .saturating_add(limits::RETENTION_INTERVAL_MS)
         });
-        match (unused, aged) {
-            (Some(unused), Some(aged)) => Some(unused.min(aged)),
-            (unused, aged) => unused.or(aged),
-        }
+        [unused, aged, self.reading_until_ms]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(crate) fn tick<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
         self.trim(work);
+        if self.reading_until_ms.is_some() {
+            self.dispatch(work);
+        }
         let is_unused = self.readers.is_empty()
             && self
                 .options
@@ -394,27 +416,28 @@ impl<B: Backlog> Stream<B> {
         self.tail_start()
     }
 
-    /// The first sequence number whose message came at or after `at_ms`: times rise, so halving finds it.
+    /// The first sequence number whose message came at or after `at_ms`: times rise, so halving finds it. Where the disk fails,
+    /// the first of all: readers pass over what is too old.
     fn seek(&mut self, at_ms: u64) -> u64 {
         let (mut low, mut high) = (self.first(), self.next);
         while low < high {
             let middle = low + (high - low) / 2;
             match self.received_at(middle) {
-                Some(received) if received >= at_ms => high = middle,
-                _ => low = middle + 1,
+                Err(_) => return self.first(),
+                Ok(Some(received)) if received >= at_ms => high = middle,
+                Ok(_) => low = middle + 1,
             }
         }
         low
     }
 
-    fn received_at(&mut self, sequence: u64) -> Option<u64> {
-        if sequence < self.tail_start() {
-            return self
-                .backlog
-                .fetch(sequence)
-                .map(|stored| stored.received_ms);
-        }
-        find(&self.tail, sequence).map(|stored| stored.received_ms)
+    fn received_at(&mut self, sequence: u64) -> Result<Option<u64>, BacklogError> {
+        let found = if sequence < self.tail_start() {
+            self.backlog.fetch(sequence)?
+        } else {
+            find(&self.tail, sequence).cloned()
+        };
+        Ok(found.map(|stored| stored.received_ms))
     }
 
     pub(crate) const fn backlog_mut(&mut self) -> &mut B {
@@ -445,6 +468,7 @@ fn weight(message: &Message) -> u64 {
 impl Reader {
     fn can_take(&mut self) -> bool {
         self.unacked < self.prefetch
+            && !self.gauge.is_laden()
             && self.gauge.has_room()
             && self.credit.admits(self.number, &mut self.has_yielded)
     }
@@ -464,6 +488,7 @@ impl Reader {
             message: stored.message,
             redelivered: false,
             annotation: Annotation::StreamOffset(stored.sequence - 1),
+            tag_bytes: Delivery::tag_bytes_of(&self.tag),
         };
         self.gauge.add(delivery.outbox_bytes());
         sink.event(

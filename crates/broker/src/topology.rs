@@ -141,6 +141,24 @@ pub struct Vhost {
     policies: Vec<Policy>,
 }
 
+/// How much there may be of what clients declare, over all virtual hosts.
+#[derive(Debug, Clone, Copy)]
+pub struct Quotas {
+    /// Queues.
+    pub queues: usize,
+    /// Bindings, without those of the default exchange.
+    pub bindings: usize,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            queues: limits::QUEUES_MAX,
+            bindings: limits::BINDINGS_MAX,
+        }
+    }
+}
+
 /// Everything that exists, by name.
 #[derive(Debug)]
 pub struct Topology {
@@ -150,7 +168,9 @@ pub struct Topology {
     next_shard: usize,
     next_durable: u64,
     next_transient: u64,
-    queues_max: usize,
+    quotas: Quotas,
+    queue_count: usize,
+    binding_count: usize,
     changes: Vec<Change>,
 }
 
@@ -172,14 +192,16 @@ impl Topology {
             next_shard: 0,
             next_durable: next_queue,
             next_transient: QueueId::TRANSIENT,
-            queues_max: limits::QUEUES_MAX,
+            quotas: Quotas::default(),
+            queue_count: 0,
+            binding_count: 0,
             changes: Vec::new(),
         }
     }
 
-    /// Bounds the queues of each virtual host.
-    pub const fn set_queues_max(&mut self, queues_max: usize) {
-        self.queues_max = queues_max;
+    /// Bounds what clients may declare from now on; what is there stays.
+    pub const fn set_quotas(&mut self, quotas: Quotas) {
+        self.quotas = quotas;
     }
 
     /// A number that grows with every modification: what was learnt at another version may be wrong.
@@ -209,6 +231,8 @@ impl Topology {
             return Vec::new();
         };
         self.version += 1;
+        self.queue_count -= vhost.queues.len();
+        self.binding_count -= vhost.binding_count();
         vhost
             .queues()
             .into_iter()
@@ -363,6 +387,17 @@ impl Vhost {
         let mut all: Vec<_> = self.queues.values().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a sum does not depend on the order"
+    )]
+    fn binding_count(&self) -> usize {
+        self.exchanges
+            .values()
+            .map(|exchange| exchange.bindings.len())
+            .sum()
     }
 
     /// The options that hold for a queue: its own under its policy.

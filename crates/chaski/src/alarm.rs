@@ -8,6 +8,13 @@ use crate::status;
 
 /// Raise or clear an alarm by hand.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Clients that publish are told with connection.blocked, and with connection.unblocked when the last
+alarm ends. One that the server raised by itself ends by itself.
+
+Examples:
+  chaski alarm set memory
+  chaski alarm clear memory")]
 pub(crate) enum AlarmCommand {
     /// Pause publishers until the alarm is cleared; consumers go on
     Set {

@@ -11,14 +11,19 @@ Examples:
   chaski serve                                  start on this machine, data in ./data
   chaski serve --bind 0.0.0.0 --data /srv/chaski
   chaski user add anna --full-access /          make an account (asks for its password)
+  chaski queue declare tasks                    make a queue
+  chaski publish -k tasks 'wash the dishes'     send it a message
   chaski queue list                             queues with their messages
-  chaski publish -k tasks 'wash the dishes'     to the queue tasks
-  chaski consume tasks --count 1
+  chaski consume tasks --count 1                take one message out
   chaski status --json                          for scripts
 
 Configuration: a flag wins over the environment (CHASKI_..., also from ./.env), which wins over
 the file (--config, else DATA/chaski.toml), which wins over the default. `chaski config` prints
 the file with every key explained.
+
+publish, consume, bench and queue declare|delete|purge|peek speak AMQP, to any broker: --url or
+CHASKI_URL says where. The other commands administer the server of a data directory on this
+machine, so they ask for no login: --data or CHASKI_DATA says which.
 
 Exit codes:
   0  done
@@ -83,7 +88,7 @@ pub(crate) enum Command {
     /// Start the server
     Serve(serve::ServeArgs),
 
-    /// Show how the running server is
+    /// Show how the running server is: addresses, counts, memory, alarms
     Status,
 
     /// Accounts: who may log in
@@ -122,31 +127,31 @@ pub(crate) enum Command {
         command: bench::BenchCommand,
     },
 
-    /// Queues
+    /// Queues: list them, declare, delete, purge and peek
     Queue {
         #[command(subcommand)]
         command: list::QueueCommand,
     },
 
-    /// Exchanges
+    /// Exchanges: where clients publish to
     Exchange {
         #[command(subcommand)]
         command: list::ListCommand,
     },
 
-    /// Bindings
+    /// Bindings: which exchange leads where
     Binding {
         #[command(subcommand)]
         command: list::ListCommand,
     },
 
-    /// Consumers
+    /// Consumers: who receives from which queue
     Consumer {
         #[command(subcommand)]
         command: list::ListCommand,
     },
 
-    /// Open connections
+    /// Open connections of clients: list and close them
     Connection {
         #[command(subcommand)]
         command: list::ConnectionCommand,
@@ -162,6 +167,15 @@ pub(crate) enum Command {
     Reload,
 
     /// Check a data directory and say what is found; changes nothing
+    #[command(after_help = "\
+Looks at the rights of the directory and its files, the database of accounts and topology, and every
+checksum of the messages. A line begins with ok, note (worth knowing) or BAD (the server does not
+start, or something is lost); the exit code is 1 if anything is BAD. Of use with and without a
+running server; best without, as its files change meanwhile.
+
+Examples:
+  chaski doctor
+  chaski doctor --data /srv/chaski --json")]
     Doctor,
 
     /// Print the commented default configuration, or the values in effect

@@ -8,17 +8,18 @@ use clap::Args;
 use client::amqp::{Connection, Consume, Message, Properties, Table, Value};
 use serde_json::{Map, json};
 
+use crate::number;
 use crate::publish::ConnectArgs;
 
 /// How long a queue that has run empty is given before the command ends.
 const QUIET: Duration = Duration::from_millis(500);
 
 /// Options of `chaski consume`.
-///
-/// Takes what is in the queue and ends when it is empty; with --follow it waits for more.
-/// A message is acknowledged when it has been written out, so an interrupted command loses none.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Takes what is in the queue and ends when it is empty; with --follow it waits for more. A message is
+acknowledged when it has been written out, so an interrupted command loses none.
+
 Examples:
   chaski consume tasks                what is in the queue, one body per line
   chaski consume tasks --follow       and what comes, until interrupted
@@ -27,13 +28,13 @@ pub(crate) struct ConsumeArgs {
     /// Queue
     queue: String,
     /// End after so many messages
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = number::from_zero)]
     count: Option<u64>,
     /// Let the server settle messages as it sends them: faster, and lost when the command is interrupted
     #[arg(long)]
     no_ack: bool,
     /// Messages that may be under way unacknowledged
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = number::within(0..=u16::MAX))]
     prefetch: u16,
     /// Wait for more messages when the queue is empty
     #[arg(short, long)]

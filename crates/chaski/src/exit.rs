@@ -65,8 +65,14 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
         // `chaski queue list | head`: the reader has what it wanted.
         return Exit::Done;
     }
-    output::note(&format!("chaski: {error:#}"));
+    output::note(&format!("chaski: {}", in_one_line(&format!("{error:#}"))));
     classify(error)
+}
+
+/// Joins the lines of a message that quotes somebody else's, such as a database's.
+fn in_one_line(message: &str) -> String {
+    let lines: Vec<_> = message.lines().map(str::trim).collect();
+    lines.join(" ").trim().to_owned()
 }
 
 fn classify(error: &anyhow::Error) -> Exit {

@@ -8,6 +8,7 @@ use server::admin::{
 };
 
 use crate::context::Context;
+use crate::number;
 use crate::output;
 use crate::queue;
 use crate::status::{ask, unexpected};
@@ -21,6 +22,14 @@ pub(crate) enum ListCommand {
 
 /// Queues.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+list asks the server of the data directory; the others speak AMQP, to any broker.
+
+Examples:
+  chaski queue list --filter orders
+  chaski queue declare orders -a x-queue-type=quorum
+  chaski queue declare audit --bind logs --exchange-type topic -k 'app.#'
+  chaski queue peek orders -n 3 --json")]
 pub(crate) enum QueueCommand {
     /// List queues with their messages and consumers
     List(ListArgs),
@@ -31,13 +40,23 @@ pub(crate) enum QueueCommand {
 
 /// Open connections.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  chaski connection list --filter shop          those of accounts with shop in their name
+  chaski connection close 7 --reason 'maintenance at noon'
+  chaski connection close --all")]
 pub(crate) enum ConnectionCommand {
     /// List open connections
     List(PageArgs),
     /// Close connections; their clients are told with reply code 320
     Close {
         /// The number of the connection in the list
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        #[arg(
+            value_name = "ID",
+            required_unless_present = "all",
+            conflicts_with = "all",
+            value_parser = number::from_zero
+        )]
         id: Option<u64>,
         /// Close every connection
         #[arg(long)]
@@ -62,14 +81,14 @@ pub(crate) struct ListArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PageArgs {
     /// The page
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 1, value_parser = number::within(1..=u32::MAX))]
     page: u32,
     /// Rows per page, 1 to 1000
     #[arg(
         long,
         value_name = "N",
         default_value_t = 100,
-        value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_SIZE_MAX))
+        value_parser = number::within(1..=PAGE_SIZE_MAX)
     )]
     page_size: u32,
     /// Only those whose name contains this text
@@ -168,7 +187,12 @@ fn show<T: Serialize>(
     }
     let before = u64::from(page.page - 1) * u64::from(page.page_size);
     let shown = page.rows.len() as u64;
-    if page.total > before + shown {
+    if shown == 0 && page.total > 0 {
+        output::note(&format!(
+            "there is no page {}; {} in all",
+            page.page, page.total
+        ));
+    } else if page.total > before + shown {
         output::note(&format!(
             "{} to {} of {}; --page {} shows more",
             before + 1,

@@ -13,6 +13,7 @@ mod context;
 mod doctor;
 mod exit;
 mod list;
+mod number;
 mod output;
 mod password;
 mod permission;

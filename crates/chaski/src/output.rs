@@ -35,11 +35,14 @@ pub(crate) fn note(text: &str) {
 
 /// Prints rows under a heading, numbers to the right.
 pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-    raw(&render_table(heading, rows, bold_heading()))
+    raw(&render_table(heading, rows, is_coloured()))
 }
 
-fn bold_heading() -> bool {
-    io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+/// By the rules that the help follows, too: on a terminal that can do it, unless `NO_COLOR` says no.
+fn is_coloured() -> bool {
+    let is_refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_able = env::var_os("TERM").is_some_and(|name| name != "dumb");
+    io::stdout().is_terminal() && is_able && !is_refused
 }
 
 fn render_table(heading: &[&str], rows: &[Vec<String>], bold: bool) -> String {

@@ -10,8 +10,9 @@ use crate::status::{ask, change, unexpected};
 /// Permissions.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-A pattern is a regular expression over names of exchanges and queues; the empty pattern allows
-nothing but the empty name, .* allows everything.
+A pattern is a regular expression that is found anywhere in the name of an exchange or queue, so
+that ^ and $ are needed where it is to be the beginning or the end. .* allows everything, the empty
+pattern nothing. The default exchange is amq.default here.
 
 Examples:
   chaski permission set anna --vhost /                             everything

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use client::amqp::{AmqpUrl, ConnectOptions, Connection, Properties, Publish, Table, Trust, Value};
 
-use crate::output;
+use crate::{number, output};
 
 /// Publishes that may be unconfirmed at the same time.
 const IN_FLIGHT_MAX: usize = 1_000;
@@ -52,14 +52,15 @@ impl ConnectArgs {
 }
 
 /// Options of `chaski publish`.
-///
-/// Every message is confirmed by the server before the command ends; one that no queue takes is an error.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The server has confirmed every message when the command ends; one that no queue takes is an error.
+
 Examples:
-  chaski publish --routing-key tasks 'hello'            to the queue 'tasks', by the default exchange
-  echo hello | chaski publish --routing-key tasks       from standard input
-  chaski publish --exchange logs --routing-key app.error --header level=high --persistent --file report.json")]
+  chaski publish -k tasks 'wash the dishes'      to the queue tasks, by the default exchange
+  echo hello | chaski publish -k tasks           from standard input
+  chaski publish -k tasks --lines <list.txt      each line is a message
+  chaski publish -e logs -k app.error -H level=high --persistent --file report.json")]
 pub(crate) struct PublishArgs {
     /// Body; without it and without --file, standard input is read
     #[arg(conflicts_with = "file")]
@@ -83,13 +84,13 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
     /// Priority, for queues that have them
-    #[arg(long, value_name = "0-255")]
+    #[arg(long, value_name = "0-255", value_parser = number::within(0..=u8::MAX))]
     priority: Option<u8>,
     /// Time to live in milliseconds
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = number::from_zero)]
     expiration: Option<u64>,
     /// Publish the message so many times
-    #[arg(short = 'n', long, default_value_t = 1)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = number::from_zero)]
     count: u64,
     /// Publish every line of the input as a message of its own
     #[arg(long, conflicts_with = "count")]

@@ -8,6 +8,7 @@ use client::amqp::{Connection, ExchangeDeclaration, QueueDeclaration, Table, Val
 use serde_json::json;
 
 use crate::consume::write_message;
+use crate::number;
 use crate::output;
 use crate::publish::{ConnectArgs, typed_value};
 
@@ -83,7 +84,7 @@ pub(crate) struct PeekArgs {
     /// Name
     queue: String,
     /// Messages to show
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = number::within(1..=10_000_u32))]
     count: u32,
     #[command(flatten)]
     connect: ConnectArgs,

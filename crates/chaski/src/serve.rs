@@ -7,6 +7,7 @@ use server::ServeOptions;
 use server::config::ListenAddress;
 
 use crate::context::Context;
+use crate::number;
 
 /// Start the server.
 #[derive(Debug, Args)]
@@ -36,7 +37,7 @@ pub(crate) struct ServeArgs {
     bind: Option<IpAddr>,
 
     /// Threads that own queues and connections; 0 = by the number of cores [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::within(0..=u16::MAX))]
     shards: Option<u16>,
 
     /// What to log: error, warn, info, debug, trace, or by part as in info,session=debug [default: info]
@@ -48,7 +49,7 @@ pub(crate) struct ServeArgs {
     log_format: Option<String>,
 
     /// Memory above which publishers are paused, in bytes; 0 = 60 % of what there is [default: 0]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = number::from_zero)]
     memory_high_bytes: Option<u64>,
 
     /// Any setting of the configuration file; may be repeated

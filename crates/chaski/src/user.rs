@@ -46,6 +46,9 @@ pub(crate) enum UserCommand {
 
 /// Make an account.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Without --generate or --password-stdin it asks for the password. Without --full-access the account
+may do nothing yet; `chaski permission set` says what it may.")]
 pub(crate) struct AddArgs {
     /// Its name
     login: String,

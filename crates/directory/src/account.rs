@@ -1,6 +1,7 @@
 //! What a login name and a tag may be.
 
 use crate::limits::{LOGIN_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX};
+use crate::name::is_deceptive;
 
 /// Why a login name is not acceptable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -64,26 +65,6 @@ pub(crate) fn check_tags(tags: &[String]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Whether a character could make one name look like another, or break a line.
-fn is_deceptive(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{00AD}'                  // soft hyphen
-            | '\u{034F}'                // combining grapheme joiner
-            | '\u{061C}'                // Arabic letter mark
-            | '\u{115F}' | '\u{1160}'   // Hangul fillers
-            | '\u{180E}'                // Mongolian vowel separator
-            | '\u{200B}'..='\u{200F}'   // zero width, direction marks
-            | '\u{2028}'..='\u{202E}'   // line breaks, direction embeddings
-            | '\u{2060}'..='\u{206F}'   // invisible operators, direction isolates
-            | '\u{3164}' | '\u{FFA0}'   // Hangul fillers
-            | '\u{FE00}'..='\u{FE0F}'   // variation selectors
-            | '\u{FEFF}'                // byte order mark
-            | '\u{FFF0}'..='\u{FFFF}'   // specials, replacement character
-            | '\u{E0000}'..='\u{E0FFF}' // tags, variation selectors
-        )
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ pub enum Change {
     },
     /// Sets or replaces an account's permission in a virtual host.
     PermissionSet(Permission),
-    /// Takes an account's permission in a virtual host away.
+    /// Takes an account's permission in a virtual host away, if it has one. Refused
+    /// if there is no such account or virtual host.
     PermissionCleared {
         /// The virtual host.
         vhost: String,
@@ -53,7 +54,8 @@ pub enum Change {
     /// Sets or replaces an account's permission on a topic exchange.
     TopicPermissionSet(TopicPermission),
     /// Takes an account's permissions on one topic exchange, or on all of a
-    /// virtual host, away.
+    /// virtual host, away, if it has any. Refused if there is no such account or
+    /// virtual host.
     TopicPermissionCleared {
         /// The virtual host.
         vhost: String,
@@ -84,7 +86,7 @@ pub enum Change {
     Unbound(Binding),
     /// Sets or replaces a policy.
     PolicySet(Policy),
-    /// Removes a policy.
+    /// Removes a policy. Refused if there is none of that name.
     PolicyCleared {
         /// The virtual host.
         vhost: String,

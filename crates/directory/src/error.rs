@@ -14,6 +14,8 @@ pub enum Subject {
     Exchange,
     /// A queue.
     Queue,
+    /// A policy.
+    Policy,
 }
 
 impl std::fmt::Display for Subject {
@@ -23,6 +25,7 @@ impl std::fmt::Display for Subject {
             Self::Account => "account",
             Self::Exchange => "exchange",
             Self::Queue => "queue",
+            Self::Policy => "policy",
         })
     }
 }

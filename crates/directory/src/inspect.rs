@@ -6,7 +6,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::Failure;
 use crate::limits::{BUSY_TIMEOUT, PROBLEMS_MAX};
-use crate::schema;
+use crate::model::Snapshot;
+use crate::{schema, table};
 
 /// What an inspection found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +54,7 @@ pub struct Counts {
 /// Errors: the file is missing or cannot be read.
 pub fn inspect(path: &Path) -> Result<Inspection, Failure> {
     let fail = |source: rusqlite::Error| Failure::new("inspect", path, source);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    let connection = open_read_only(path).map_err(fail)?;
     let mut inspection = Inspection {
         schema_version: 0,
         known_version: schema::VERSION,
@@ -72,6 +71,22 @@ pub fn inspect(path: &Path) -> Result<Inspection, Failure> {
         }
         Err(error) => Err(fail(error)),
     }
+}
+
+/// Reads everything from a database, which may be in use, and modifies nothing in it.
+///
+/// Errors: the file is missing or damaged, or its schema is not the current one.
+pub fn read(path: &Path) -> Result<Snapshot, Failure> {
+    open_read_only(path)
+        .and_then(|connection| table::load(&connection))
+        .map_err(|source| Failure::new("read", path, source))
+}
+
+fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
 }
 
 fn examine(connection: &Connection, inspection: &mut Inspection) -> rusqlite::Result<()> {

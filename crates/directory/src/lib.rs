@@ -19,6 +19,7 @@ mod error;
 mod inspect;
 pub mod limits;
 mod model;
+mod name;
 pub mod password;
 mod schema;
 mod table;
@@ -26,7 +27,7 @@ mod table;
 pub use change::Change;
 pub use directory::Directory;
 pub use error::{CommitError, Failure, Refused, Subject};
-pub use inspect::{Counts, Inspection, inspect};
+pub use inspect::{Counts, Inspection, inspect, read};
 pub use model::{
     Account, ApplyTo, Binding, DestinationKind, Exchange, Permission, Policy, Queue, QueueKind,
     Snapshot, TopicPermission, VirtualHost,

@@ -11,6 +11,9 @@ pub const TAG_BYTES_MAX: usize = 64;
 /// The longest login name.
 pub const LOGIN_BYTES_MAX: usize = 64;
 
+/// The longest name of a virtual host or a policy.
+pub const NAME_BYTES_MAX: usize = 255;
+
 /// The longest password, so that hashing one costs a bounded time.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 

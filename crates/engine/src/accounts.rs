@@ -18,12 +18,25 @@ const CREDENTIALS_REMEMBERED: usize = 4_096;
 pub const GUEST: &str = "guest";
 
 /// A login that was accepted.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Login {
     /// The account.
     pub name: Name,
     /// It may name others in the user-id property.
     pub impersonator: bool,
+    /// What was stored of the password that was right: with another one the login is void.
+    proof: Arc<str>,
+}
+
+// Written by hand so that no log line ever carries a hash.
+impl std::fmt::Debug for Login {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Login")
+            .field("name", &self.name)
+            .field("impersonator", &self.impersonator)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a login was not accepted. Peers are told no more than that it was refused.
@@ -167,16 +180,21 @@ impl Accounts {
         let account = account.ok_or(Denied::Credentials)?;
         Ok(Login {
             name: login.into(),
-            impersonator: account.tags.iter().any(|tag| tag == "impersonator"),
+            impersonator: is_impersonator(&account.tags),
+            proof: account.password_hash.into(),
         })
     }
 
-    /// The rights of an account in a virtual host; `None` when it has none there.
+    /// The rights of an account in a virtual host; `None` when it has none there, or its login does not hold any more.
     #[must_use]
     pub fn access(&self, login: &Login, vhost: &str) -> Option<Arc<Access>> {
         let place = (vhost.to_owned(), login.name.to_string());
-        if let Some(compiled) = self.tables().compiled.get(&place) {
-            return Some(compiled.clone());
+        {
+            let tables = self.tables();
+            tables.check(login)?;
+            if let Some(compiled) = tables.compiled.get(&place) {
+                return Some(compiled.clone());
+            }
         }
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         let access = Arc::new(tables.compile(login, vhost)?);
@@ -207,17 +225,25 @@ impl Accounts {
 }
 
 impl Tables {
+    /// Says whether an account is still the one that logged in, with the same password.
+    fn check(&self, login: &Login) -> Option<&Account> {
+        self.accounts
+            .get(&*login.name)
+            .filter(|account| *account.password_hash == *login.proof)
+    }
+
     fn compile(&self, login: &Login, vhost: &str) -> Option<Access> {
-        self.accounts.get(&*login.name)?;
+        let account = self.check(login)?;
         let permission = self
             .permissions
             .get(&(vhost.to_owned(), login.name.to_string()))?;
         let compile = |pattern: &str| Pattern::compile(pattern).ok();
+        // One that cannot be compiled allows nothing: left out, its exchange would be open.
         let expand = |pattern: &str| {
-            let escaped = regex_escape(&login.name);
-            pattern
-                .replace("{username}", &escaped)
-                .replace("{vhost}", &regex_escape(vhost))
+            let expanded = pattern
+                .replace("{vhost}", &Pattern::quote(vhost))
+                .replace("{username}", &Pattern::quote(&login.name));
+            compile(&expanded).unwrap_or(Pattern::NOTHING)
         };
         let topics = self
             .topics
@@ -230,15 +256,13 @@ impl Tables {
             write: compile(&permission.write)?,
             read: compile(&permission.read)?,
             topics: topics
-                .filter_map(|topic| {
-                    Some(TopicAccess {
-                        exchange: topic.exchange.clone(),
-                        write: compile(&expand(&topic.write))?,
-                        read: compile(&expand(&topic.read))?,
-                    })
+                .map(|topic| TopicAccess {
+                    exchange: topic.exchange.clone(),
+                    write: expand(&topic.write),
+                    read: expand(&topic.read),
                 })
                 .collect(),
-            impersonator: login.impersonator,
+            impersonator: is_impersonator(&account.tags),
         })
     }
 
@@ -258,7 +282,11 @@ impl Tables {
                 return Some(login.clone());
             }
             Change::AccountTags { login, tags } => {
-                self.accounts.get_mut(login)?.tags.clone_from(tags)
+                let account = self.accounts.get_mut(login)?;
+                let had = is_impersonator(&account.tags);
+                account.tags.clone_from(tags);
+                // A connection goes by what it was told when it logged in.
+                return (had != is_impersonator(tags)).then(|| login.clone());
             }
             Change::AccountDeleted { login } => {
                 self.accounts.remove(login);
@@ -321,15 +349,8 @@ fn key(permission: &Permission) -> (String, String) {
     (permission.vhost.clone(), permission.login.clone())
 }
 
-fn regex_escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if !letter.is_alphanumeric() && letter != '_' {
-            escaped.push('\\');
-        }
-        escaped.push(letter);
-    }
-    escaped
+fn is_impersonator(tags: &[String]) -> bool {
+    tags.iter().any(|tag| tag == "impersonator")
 }
 
 /// A name of 128 random bits that nobody can guess, in letters, digits, `-` and `_`.
@@ -344,3 +365,6 @@ pub fn random_name() -> String {
         .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use broker::arguments::QueueKind;
 use broker::shard::ConsumerView;
 use broker::topology::BindingView;
-use broker::{ApplyTo, ConnectionId, ExchangeKind, Name, Policy, QueueRef, QueueStatistics};
-use codec::amqp::field::{Table, Value};
+use broker::{ConnectionId, ExchangeKind, Name, QueueRef, QueueStatistics};
+use codec::amqp::field::Table;
 use directory::{Change, CommitError};
 use tokio::sync::oneshot;
 
@@ -399,7 +399,7 @@ impl Shard {
             }
         }
         for vhost in self.vhosts() {
-            let compiled = compile_policies(&stored, &vhost);
+            let compiled = crate::policies::compile_all(&stored, &vhost);
             let options = self.shared.topology_mut().set_policies(&vhost, compiled);
             for (place, options) in options {
                 self.shared.post(
@@ -425,56 +425,4 @@ impl Shard {
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
-}
-
-/// Compiles the policies of one virtual host; one that cannot be compiled is named and left out.
-pub(crate) fn compile_policies(policies: &[directory::Policy], vhost: &str) -> Vec<Policy> {
-    let of_host = policies.iter().filter(|policy| policy.vhost == vhost);
-    let compile = |policy: &directory::Policy| {
-        let apply_to = match policy.apply_to {
-            directory::ApplyTo::All => ApplyTo::All,
-            directory::ApplyTo::Exchanges => ApplyTo::Exchanges,
-            directory::ApplyTo::Queues => ApplyTo::Queues,
-            directory::ApplyTo::ClassicQueues => ApplyTo::QueuesOf(QueueKind::Classic),
-            directory::ApplyTo::QuorumQueues => ApplyTo::QueuesOf(QueueKind::Quorum),
-            directory::ApplyTo::Streams => ApplyTo::QueuesOf(QueueKind::Stream),
-        };
-        let definition = definition_table(&policy.definition);
-        Policy::new(
-            policy.name.clone(),
-            &policy.pattern,
-            apply_to,
-            policy.priority,
-            &definition,
-        )
-    };
-    let compiled = of_host.filter_map(|policy| match compile(policy) {
-        Ok(compiled) => Some(compiled),
-        Err(refusal) => {
-            tracing::error!(policy = policy.name, %refusal, "a stored policy is left out");
-            None
-        }
-    });
-    compiled.collect()
-}
-
-/// A policy's definition, JSON in the directory, as a table: numbers, texts and booleans.
-fn definition_table(json: &str) -> Table {
-    let parsed: HashMap<String, serde_json::Value> = serde_json::from_str(json).unwrap_or_default();
-    let mut table = Table::new();
-    for (key, value) in parsed {
-        match value {
-            serde_json::Value::Number(number) => {
-                if let Some(number) = number.as_i64() {
-                    table.insert(key, Value::I64(number));
-                }
-            }
-            serde_json::Value::String(text) => drop(table.insert(key, text)),
-            serde_json::Value::Bool(flag) => drop(table.insert(key, flag)),
-            serde_json::Value::Null
-            | serde_json::Value::Array(_)
-            | serde_json::Value::Object(_) => {}
-        }
-    }
-    table
 }

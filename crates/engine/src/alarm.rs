@@ -8,6 +8,11 @@ use crate::{Shared, SharedRef};
 
 /// How often memory and disk are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// How often once the disk may soon be full: fast disks take hundreds of megabytes in the time of a usual look, and what is left
+/// below the limit is for acknowledgements, which free space.
+const LOOK_INTERVAL_NEAR: Duration = Duration::from_millis(20);
+/// The disk may soon be full when fewer than this many times the limit are free.
+const NEAR_FACTOR: u64 = 4;
 
 /// A reason for publishers to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +145,7 @@ pub(crate) fn watch(
     watcher.spawn(move || {
         while let Some(shared) = weak.upgrade() {
             let limits = shared.alarms.limits;
+            let mut interval = LOOK_INTERVAL;
             if let Some(resident) = resident_bytes() {
                 shared
                     .alarms
@@ -160,9 +166,12 @@ pub(crate) fn watch(
                     free < limits.disk_free_low_bytes,
                     free > limits.disk_free_resume_bytes,
                 );
+                if free / NEAR_FACTOR < limits.disk_free_low_bytes {
+                    interval = LOOK_INTERVAL_NEAR;
+                }
             }
             drop(shared);
-            std::thread::sleep(LOOK_INTERVAL);
+            std::thread::sleep(interval);
         }
     })?;
     Ok(())

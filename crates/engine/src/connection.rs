@@ -109,6 +109,14 @@ impl Shard {
             id
         };
         self.shared.connections.insert(id, info);
+        // Whoever takes a right or a login away looks for connections afterwards: what was taken before this one could be found.
+        if self.shared.accounts.version() != access_version
+            && self.shared.accounts.access(&login, vhost).is_none()
+        {
+            self.shared.connections.remove(id);
+            drop(self.state.borrow_mut().outboxes.close(id));
+            return Err(refused());
+        }
         let shards = self.shared.mailboxes.len();
         Ok(Connection {
             shard: self.clone(),
@@ -275,6 +283,7 @@ impl Connection {
             );
         }
         self.shard.finish(now_ms);
+        self.shard.wake_paced();
     }
 
     /// Takes the connection out of the broker after its session has settled what it held: consumers, exclusive queues, the outbox.

@@ -66,6 +66,17 @@ impl EmbeddedBacklog {
         )
     }
 
+    /// Says that the disk failed a queue. Its messages are not lost: unlike damaged ones they may be read later.
+    fn unreadable(&self, failure: &store::Failure) -> BacklogError {
+        let queue = self.log.as_ref().map_or(0, |log| log.queue().0);
+        tracing::error!(
+            error = failure as &dyn std::error::Error,
+            queue,
+            "messages on disk cannot be read; the queue waits and tries again"
+        );
+        BacklogError::Failed
+    }
+
     fn report_damage(&mut self) {
         for damage in self.log.iter_mut().flat_map(QueueLog::take_damage) {
             tracing::error!(%damage, "messages on disk are damaged; the rest is served");
@@ -174,33 +185,39 @@ impl Backlog for EmbeddedBacklog {
         self.log.as_ref().map_or(0, |log| log.settled_end().0)
     }
 
-    fn read(&mut self, from: u64, bytes_max: usize, out: &mut Vec<Stored>) {
+    fn read(
+        &mut self,
+        from: u64,
+        bytes_max: usize,
+        out: &mut Vec<Stored>,
+    ) -> Result<(), BacklogError> {
         let mut records = std::mem::take(&mut self.read);
         records.clear();
-        if let Some(Err(failure)) = self
-            .log
-            .as_mut()
-            .map(|log| log.read(Sequence(from), bytes_max, &mut records))
-        {
-            tracing::error!(%failure, "settled messages cannot be read");
-        }
+        let read = self.log.as_mut().map_or(Ok(()), |log| {
+            log.read(Sequence(from), bytes_max, &mut records)
+        });
+        // What was read before the disk failed is good; the failure comes again behind it.
+        let read = if records.is_empty() {
+            read.map_err(|failure| self.unreadable(&failure))
+        } else {
+            Ok(())
+        };
         for record in records.drain(..) {
             out.extend(self.decode(record));
         }
         self.read = records;
         self.report_damage();
+        read
     }
 
-    fn fetch(&mut self, sequence: u64) -> Option<Stored> {
-        let fetched = match self.log.as_mut()?.fetch(Sequence(sequence)) {
-            Ok(record) => record,
-            Err(failure) => {
-                tracing::error!(%failure, sequence, "a settled message cannot be read");
-                None
-            }
+    fn fetch(&mut self, sequence: u64) -> Result<Option<Stored>, BacklogError> {
+        let Some(log) = &mut self.log else {
+            return Ok(None);
         };
+        let fetched = log.fetch(Sequence(sequence));
         self.report_damage();
-        fetched.and_then(|record| self.decode(record))
+        let fetched = fetched.map_err(|failure| self.unreadable(&failure))?;
+        Ok(fetched.and_then(|record| self.decode(record)))
     }
 
     fn live(&self) -> u64 {

@@ -17,6 +17,7 @@ mod embedded;
 mod mailbox;
 mod metadata;
 mod outbox;
+mod policies;
 mod record;
 mod reply_address;
 mod requests;
@@ -30,8 +31,9 @@ pub use alarm::{Alarm, Alarms};
 pub use clock::Clock;
 pub use connection::{Batch, Connection, ConnectionInfo};
 pub use directory::{Change, CommitError};
+pub use policies::check_policy;
 pub use shard::Shard;
-pub use startup::{Engine, EngineError, Options, ShardSeed};
+pub use startup::{Engine, EngineError, Options, ShardSeed, Unservable, unservable};
 pub use store::{Damage, Failure as StoreFailure, Inspection};
 
 /// Examines the message log of a data directory without modifying it.

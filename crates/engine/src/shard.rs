@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use broker::log::Position;
-use broker::shard::{DeadLetter, dead_letter_cycles, dead_message};
+use broker::shard::{Crowd, DeadLetter, dead_letter_cycles, dead_message};
 use broker::topology::Routes;
 use broker::{ConnectionId, Event, Message, QueueRef, Reply, Sink};
 
@@ -29,6 +29,8 @@ pub(crate) struct State {
     pub(crate) outboxes: Outboxes,
     /// Connections that wait until the log takes publishes again.
     throttled: Vec<Waker>,
+    /// Connections that wait for consumers to catch up.
+    paced: Vec<Waker>,
     settle_retry_ms: Option<u64>,
     /// The deadline that the shard's task sleeps until.
     armed_ms: Option<u64>,
@@ -90,6 +92,7 @@ impl Shard {
             core,
             outboxes,
             throttled: Vec::new(),
+            paced: Vec::new(),
             settle_retry_ms: None,
             armed_ms: None,
             transfers: Transfers::default(),
@@ -107,12 +110,39 @@ impl Shard {
         self.index
     }
 
+    /// Says whether the disk holds everything that was handed to the log.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        let log = state.core.log().shard();
+        log.durable() == log.submitted()
+    }
+
     /// Says whether publishers are to wait: for memory, for the disk, or for the log to catch up.
     #[must_use]
     pub fn must_publishers_wait(&self) -> bool {
         self.shared.alarms.is_raised()
             || self.shared.mailboxes.iter().any(Mailbox::is_full)
             || self.state.borrow_mut().core.log().shard().backpressure()
+    }
+
+    /// Says whether a queue is still crowded, and has the publisher woken when that may have changed. It must not wait where the
+    /// consumers do not move.
+    #[must_use]
+    pub fn crowd(&self, queue: QueueRef, waker: &Waker) -> Option<Crowd> {
+        let now_ms = self.shared.clock.now_ms();
+        let State { core, paced, .. } = &mut *self.state.borrow_mut();
+        let crowd = core.crowd(queue, now_ms);
+        if crowd.is_some() && !paced.iter().any(|known| known.will_wake(waker)) {
+            paced.push(waker.clone());
+        }
+        crowd
+    }
+
+    /// Has publishers look again that waited for consumers.
+    pub(crate) fn wake_paced(&self) {
+        let mut state = self.state.borrow_mut();
+        state.paced.drain(..).for_each(Waker::wake);
     }
 
     /// Asks to be woken when publishers may go on.
@@ -180,6 +210,8 @@ impl Shard {
             let State { core, outboxes, .. } = &mut *state;
             core.release(outboxes);
             core.tick(now_ms, outboxes);
+            // Whoever crowded a queue by letter is on another shard, and bounded by this one's mailbox.
+            let _ = core.take_crowd();
         }
         self.settle_for_log(now_ms);
         self.finish(now_ms);

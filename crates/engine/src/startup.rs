@@ -10,6 +10,7 @@ use std::sync::Arc;
 use broker::Name;
 use broker::log::Stored;
 use broker::shard::QueueSpecification;
+use broker::topology::Quotas;
 use directory::{Change, CommitError, Directory, Permission, password};
 use store::disk::RealDisk;
 use store::{Hooks, RecoveredQueue, ShardLog, Store};
@@ -22,6 +23,7 @@ use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
 use crate::shard::Shard;
 use crate::{Shared, SharedRef, record};
+pub use restore::{Unservable, unservable};
 
 /// The directory's parameter that holds the highest queue number ever used.
 pub(crate) const QUEUE_HIGH_WATER: &str = "queue_number_high_water";
@@ -47,8 +49,8 @@ pub struct Options {
     pub administrator: String,
     /// The administrator's password at first start; generated when absent.
     pub administrator_password: Option<String>,
-    /// Queues of one virtual host.
-    pub queues_max: usize,
+    /// How much clients may declare.
+    pub quotas: Quotas,
     /// Above this many bytes of memory publishers wait.
     pub memory_high_bytes: u64,
     /// Below this many they go on.
@@ -71,24 +73,26 @@ pub enum EngineError {
     /// The first accounts cannot be made.
     #[error("the first accounts cannot be made")]
     FirstStart(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A stored queue is not one that this version can serve.
-    #[error(
-        "queue '{queue}' in vhost '{vhost}' cannot be served: {refusal}. Start the version that declared it, delete the queue there, then come back"
-    )]
-    Queue {
-        /// The queue.
-        queue: String,
-        /// Its virtual host.
-        vhost: String,
-        /// What is wrong with it.
-        refusal: broker::Refusal,
-    },
+    /// The directory holds what this version cannot serve.
+    #[error("{}", in_one_line(.0))]
+    Unservable(Vec<Unservable>),
     /// The message log holds queues that the directory does not know.
     #[error("{} holds messages but no directory.sqlite; put that file back, or move the whole directory away", .0.display())]
     DirectoryMissing(PathBuf),
     /// A thread cannot be started.
     #[error("a thread cannot be started")]
     Thread(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn in_one_line(found: &[Unservable]) -> String {
+    match found {
+        [] => "the directory holds what cannot be served".to_owned(),
+        [only] => only.to_string(),
+        [first, others @ ..] => format!(
+            "{first} (and {} more; `chaski doctor` names them all)",
+            others.len()
+        ),
+    }
 }
 
 /// What one shard's thread begins with.
@@ -146,7 +150,13 @@ impl Engine {
             store_options,
             hooks,
         )?;
-        let mut directory = Directory::open(&options.data.join("directory.sqlite"))?;
+        let place = options.data.join("directory.sqlite");
+        // Looked at before it is made: a fresh one would stand in the way of the one that is to be put back.
+        let is_absent = std::fs::metadata(&place).map_or(0, |metadata| metadata.len()) == 0;
+        if is_absent && !recovery.queues.is_empty() {
+            return Err(EngineError::DirectoryMissing(options.data.clone()));
+        }
+        let mut directory = Directory::open(&place)?;
         let is_new = directory.load()?.accounts.is_empty();
         if is_new && !recovery.queues.is_empty() {
             return Err(EngineError::DirectoryMissing(options.data.clone()));
@@ -154,7 +164,7 @@ impl Engine {
         let first_password = first_start(&mut directory, options)?;
         let snapshot = directory.load()?;
         let (topology, specifications) =
-            restore::build_topology(&snapshot, shards, options.queues_max)?;
+            restore::build_topology(&snapshot, shards, options.quotas)?;
         let accounts = Accounts::start(&snapshot, options.guest).map_err(EngineError::Thread)?;
         let metadata = Metadata::start(directory, stop_at_once)
             .map_err(|error| EngineError::Thread(error.into()))?;
@@ -268,13 +278,17 @@ impl ShardSeed {
             match recovered {
                 Some(recovered) => {
                     let (next, messages) = (recovered.next.0, stored_messages(&recovered));
-                    core.restore(
+                    let restored = core.restore(
                         specification,
                         EmbeddedBacklog::new(recovered.log),
                         next,
                         messages,
                         now_ms,
                     );
+                    if restored.is_err() {
+                        // Which file it is stands in the log.
+                        stop_at_once("the messages of a queue cannot be read");
+                    }
                 }
                 None => core.create(specification, now_ms),
             }

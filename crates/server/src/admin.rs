@@ -6,8 +6,8 @@
 //!
 //! The command line uses [`run`]: it asks the running server, and falls back to the database of
 //! the data directory ([`offline`]) for accounts, virtual hosts, permissions and policies when no
-//! server runs. The server implements [`Backend`] and drives [`serve`]; [`plan`] and [`read`]
-//! turn the requests that concern only the directory into changes and answers for both.
+//! server runs. The server implements [`Backend`] and drives [`serve`]; [`plan`] turns the requests
+//! that concern only the directory into changes and [`Reading`]s for both.
 //!
 //! Start reading at [`Request`] and [`Response`].
 
@@ -15,6 +15,7 @@ mod client;
 mod listener;
 mod page;
 mod plan;
+mod reading;
 mod request;
 mod response;
 mod socket;
@@ -25,7 +26,8 @@ pub use client::{AdminError, call, run};
 pub use listener::{Backend, LINE_BYTES_MAX, serve};
 pub use page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, PageRequest};
 pub(crate) use plan::with_causes;
-pub use plan::{Plan, answer_commit, plan, read};
+pub use plan::{Plan, answer_commit, plan, policy_hints};
+pub use reading::Reading;
 pub use request::{Alarm, ConnectionTarget, Password, PolicyTarget, Request};
 pub use response::{
     BindingRow, ConnectionRow, ConsumerRow, Counts, ErrorCode, ExchangeRow, PermissionRow,

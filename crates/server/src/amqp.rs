@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use broker::shard::Crowd;
 use broker::{OutboxGauge, Refusal};
 use bytes::{Bytes, BytesMut};
 use engine::{Batch, Connection, ConnectionInfo, Shard};
@@ -27,6 +28,9 @@ const READ_BYTES_MIN: usize = 4 << 10;
 const READ_BYTES_MAX: usize = 256 << 10;
 /// How long the last words of a connection may take to be read, in milliseconds.
 const LINGER_MS: u64 = 2_000;
+/// How long a publisher waits for the consumers of a queue that it has crowded to take more, in milliseconds: those that take less
+/// than [`broker::limits::OUTBOX_BYTES_RESUME`] in this time are left behind.
+const PACE_MS: u64 = 2;
 /// Rounds of one turn; then other connections have theirs.
 const ROUNDS_MAX: usize = 8;
 
@@ -59,6 +63,8 @@ struct Driver {
     alarm_at_ms: u64,
     /// When a connection that is over is given up, although its peer has not read everything.
     linger_until_ms: Option<u64>,
+    /// A queue that the last batch crowded, and until when its consumers have to move.
+    pace: Option<(Crowd, u64)>,
     is_end: bool,
     /// The number of open channels, for listings.
     channels: Arc<AtomicU32>,
@@ -88,6 +94,7 @@ pub(crate) async fn drive(
         alarm: Box::pin(tokio::time::sleep_until(Instant::now())),
         alarm_at_ms: 0,
         linger_until_ms: None,
+        pace: None,
         channels: Arc::default(),
         is_end: false,
     };
@@ -100,6 +107,23 @@ pub(crate) async fn drive(
     if outcome.is_ok() {
         let farewell = std::future::poll_fn(|context| driver.transport.poll_shutdown(context));
         let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS), farewell).await;
+    }
+}
+
+/// How much memory a read takes beside `held` bytes of an unfinished frame, those included, and how much it asks for.
+///
+/// Whoever is not let in yet gets no more than the frame takes that may come; everyone else gets a large frame in one piece.
+fn room_for(held: usize, read_bytes: usize, frame_max: u32, is_open: bool) -> (usize, usize) {
+    let whole = match usize::try_from(frame_max) {
+        Ok(0) | Err(_) => READ_BYTES_MAX,
+        Ok(limit) => limit.min(READ_BYTES_MAX),
+    };
+    let missing = whole.saturating_sub(held).max(1);
+    if is_open {
+        (held + read_bytes.max(missing), read_bytes)
+    } else {
+        let wanted = missing.min(READ_BYTES_MIN);
+        (held + wanted, wanted)
     }
 }
 
@@ -160,12 +184,17 @@ impl Driver {
             .or_else(|| self.session.next_deadline())
             .unwrap_or(deadline);
         if self.alarm_at_ms <= now_ms || deadline < self.alarm_at_ms {
-            self.alarm_at_ms = deadline;
-            let ahead = Duration::from_millis(deadline.saturating_sub(now_ms).max(1));
-            self.alarm.as_mut().reset(Instant::now() + ahead);
-            is_due |= self.alarm.as_mut().poll(context).is_ready();
+            is_due |= self.set_alarm(context, deadline, now_ms);
         }
         is_due
+    }
+
+    /// Has the task woken at a time; true when it has come.
+    fn set_alarm(&mut self, context: &mut Context<'_>, at_ms: u64, now_ms: u64) -> bool {
+        self.alarm_at_ms = at_ms;
+        let ahead = Duration::from_millis(at_ms.saturating_sub(now_ms).max(1));
+        self.alarm.as_mut().reset(Instant::now() + ahead);
+        self.alarm.as_mut().poll(context).is_ready()
     }
 
     fn poll_verdict(&mut self, context: &mut Context<'_>, now_ms: u64) -> bool {
@@ -187,13 +216,7 @@ impl Driver {
             }
             Err(denied) => {
                 tracing::info!(peer = %self.peer.address, %denied, "login refused");
-                let denied = match denied {
-                    engine::accounts::Denied::NotLocal => Denied::LoopbackOnly,
-                    engine::accounts::Denied::Credentials | engine::accounts::Denied::Busy => {
-                        Denied::Refused
-                    }
-                };
-                self.session.authenticated(Err(denied), now_ms);
+                self.session.authenticated(Err(Denied), now_ms);
             }
         }
         true
@@ -254,6 +277,9 @@ impl Driver {
         let must_wait = self.shard.must_publishers_wait();
         let is_open = self.session.is_open();
         self.session.hold_publishes(must_wait && is_open);
+        if self.is_paced(context, now_ms) {
+            return Ok(false);
+        }
         if self.session.is_holding() {
             self.shard.wake_when_unblocked(context.waker());
             self.session.touch(now_ms);
@@ -268,24 +294,18 @@ impl Driver {
             }
         }
         let mut buffer = BytesMut::new();
-        let wanted = self.read_bytes;
         let held = std::mem::take(&mut self.input);
+        let frame_max = self.session.frame_max();
+        let (room, wanted) = room_for(held.len(), self.read_bytes, frame_max, is_open);
         if !held.is_empty() {
-            // A frame that is larger than what is held is read in one piece.
-            let whole = usize::try_from(self.session.frame_max())
-                .unwrap_or(READ_BYTES_MAX)
-                .min(READ_BYTES_MAX);
-            buffer.reserve(held.len() + wanted.max(whole.saturating_sub(held.len())));
+            buffer.reserve(room);
             buffer.extend_from_slice(&held);
         }
         let before = buffer.len();
         match self.transport.poll_read(context, &mut buffer, wanted) {
             Poll::Pending => {
-                self.input = if held.is_empty() {
-                    buffer.freeze()
-                } else {
-                    held
-                };
+                // The buffer goes, even if the socket gave it away only after a second look: whoever is silent keeps none.
+                self.input = held;
                 return Ok(false);
             }
             Poll::Ready(Ok(0)) => {
@@ -299,6 +319,27 @@ impl Driver {
         self.input = buffer.freeze();
         self.handle_input(now_ms);
         Ok(true)
+    }
+
+    /// Says whether consumers are to catch up before more is read. What flows past them would go to the disk and back.
+    fn is_paced(&mut self, context: &mut Context<'_>, now_ms: u64) -> bool {
+        let Some((before, mut until_ms)) = self.pace.take() else {
+            return false;
+        };
+        let Some(crowd) = self.shard.crowd(before.queue, context.waker()) else {
+            return false;
+        };
+        if crowd != before {
+            until_ms = now_ms + PACE_MS;
+        } else if until_ms < now_ms {
+            return false;
+        }
+        self.pace = Some((crowd, until_ms));
+        let is_late = self.alarm_at_ms <= now_ms || until_ms < self.alarm_at_ms;
+        if is_late && self.set_alarm(context, until_ms + 1, now_ms) {
+            context.waker().wake_by_ref();
+        }
+        true
     }
 
     /// Reads more at once while reads come back full, less when they come back nearly empty.
@@ -317,8 +358,9 @@ impl Driver {
                 let consumed = self
                     .session
                     .handle_input(&self.input, now_ms, Some(&mut batch));
-                batch.finish();
+                let crowd = batch.finish();
                 connection.run_requests();
+                self.pace = crowd.map(|crowd| (crowd, now_ms + PACE_MS));
                 consumed
             }
             None => self
@@ -394,3 +436,6 @@ impl Driver {
         connection.close();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,9 @@ use std::io::{self, Write};
 
 use crate::listen::Door;
 
+/// Where the command line looks for a server by itself.
+const USUAL_PORT: u16 = 5672;
+
 /// Prints one line of JSON with each door's address, for scripts.
 pub(crate) fn ready_json(doors: &[Door]) -> io::Result<()> {
     let addresses: serde_json::Map<_, _> = doors
@@ -41,18 +44,20 @@ pub(crate) fn ready(
     if guest {
         writeln!(out, "From this machine guest / guest works too.")?;
     }
-    if let Some(door) = doors.iter().find(|door| door.name == "amqp") {
+    let amqp = doors.iter().find(|door| door.name == "amqp");
+    if let Some(door) = amqp.filter(|_| guest) {
+        // As it was called here, so that the lines can be pasted as they are.
+        let program = std::env::args().next().unwrap_or_else(|| "chaski".into());
+        let url = if door.address.port() == USUAL_PORT {
+            String::new()
+        } else {
+            format!(" --url amqp://guest:guest@{}", door.address)
+        };
         writeln!(out, "\nTry, in another terminal:")?;
-        writeln!(
-            out,
-            "  python3 -c \"import pika; c = pika.BlockingConnection(pika.URLParameters('amqp://guest:guest@{}/%2F')); \\",
-            door.address
-        )?;
-        writeln!(
-            out,
-            "    ch = c.channel(); ch.queue_declare('hello'); ch.basic_publish('', 'hello', b'Hello!'); print(ch.basic_get('hello', True)[2])\""
-        )?;
-        writeln!(out, "  chaski queue list")?;
+        writeln!(out, "  {program} queue declare tasks{url}")?;
+        writeln!(out, "  {program} publish -k tasks 'Hello World!'{url}")?;
+        writeln!(out, "  {program} consume tasks{url}")?;
+        writeln!(out, "  {program} status --data {}", data.display())?;
     }
     writeln!(out, "\nCtrl-C stops it.")?;
     out.flush()

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use broker::ConnectionId;
 use codec::amqp::field::{Table, Value};
+use directory::Subject;
 use engine::{Alarm, Shard};
 
 use crate::admin::{
@@ -56,10 +57,8 @@ impl Operator {
         let planned = tokio::task::spawn_blocking(move || admin::plan(&asked)).await;
         match planned {
             Ok(Ok(Plan::Change(changes))) => admin::answer_commit(self.shard.commit(changes).await),
-            Ok(Ok(Plan::Read)) => match self.shard.snapshot().await {
-                Ok(snapshot) => admin::read(&request, &snapshot).unwrap_or_else(|| {
-                    Response::error(ErrorCode::Invalid, "this request reads nothing")
-                }),
+            Ok(Ok(Plan::Read(reading))) => match self.shard.snapshot().await {
+                Ok(snapshot) => reading.answer(&snapshot),
                 Err(failure) => Response::error(ErrorCode::Failed, failure.to_string()),
             },
             Ok(Ok(Plan::Live)) => self.live(request).await,
@@ -69,6 +68,11 @@ impl Operator {
     }
 
     async fn live(&self, request: Request) -> Response {
+        if let Some(name) = listed_vhost(&request)
+            && !self.shard.vhosts().iter().any(|vhost| **vhost == *name)
+        {
+            return Response::not_found(Subject::VirtualHost, name);
+        }
         match request {
             Request::QueueList { vhost, page } => self.queues(vhost.as_deref(), &page).await,
             Request::ExchangeList { vhost, page } => self.exchanges(vhost.as_deref(), &page),
@@ -263,6 +267,18 @@ impl Operator {
             disk_free_bytes: self.shard.alarms().free_bytes(),
         }))
     }
+}
+
+/// The virtual host that a list is asked for, if for one alone.
+fn listed_vhost(request: &Request) -> Option<&str> {
+    if let Request::QueueList { vhost, .. }
+    | Request::ExchangeList { vhost, .. }
+    | Request::BindingList { vhost, .. }
+    | Request::ConsumerList { vhost, .. } = request
+    {
+        return vhost.as_deref();
+    }
+    None
 }
 
 fn channels_of(view: &engine::ConnectionView) -> u64 {

@@ -25,6 +25,7 @@ mod validate;
 
 pub use address::{ListenAddress, ListenAddressError};
 pub use error::ConfigError;
+pub(crate) use nearest::nearest;
 pub use secret::Secret;
 pub use sources::Sources;
 
@@ -149,6 +150,11 @@ pub struct Limits {
     /// Consumers of one channel.
     #[config(default = 10_000, env = "CHASKI_MAX_CONSUMERS_PER_CHANNEL")]
     pub max_consumers_per_channel: u32,
+
+    /// Messages that one connection may have unacknowledged. With as many, its consumers wait as if their
+    /// prefetch were used up.
+    #[config(default = 1_000_000, env = "CHASKI_MAX_UNACKED_PER_CONNECTION")]
+    pub max_unacked_per_connection: u32,
 
     /// Time from accepting a connection to its `connection.open`, in milliseconds. A peer that
     /// needs longer is closed.

@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::config::paths;
+use crate::entries;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,6 +78,7 @@ pub fn examine(data_dir: &Path) -> Report {
         examine_entries(data_dir, &mut report);
         examine_accounts(data_dir, &mut report);
         examine_messages(data_dir, &mut report);
+        examine_certificate(data_dir, &mut report);
     }
     report
 }
@@ -115,29 +117,26 @@ fn examine_place(data_dir: &Path, report: &mut Report) -> bool {
     true
 }
 
-/// Looks for things that a data directory never has: links, and files of another user.
+/// Looks for what keeps a server from starting, and for links and files of another user beside it.
 fn examine_entries(data_dir: &Path, report: &mut Report) {
     let owner = fs::metadata(data_dir).map(|metadata| metadata.uid()).ok();
-    let entries = match fs::read_dir(data_dir) {
-        Ok(entries) => entries,
-        Err(error) => {
-            report.add(
-                Severity::Broken,
-                "entries",
-                format!("cannot be listed: {error}"),
-            );
-            return;
-        }
-    };
-    for entry in entries.flatten() {
+    for obstacle in owner
+        .map(|owner| entries::obstacles(data_dir, owner))
+        .unwrap_or_default()
+    {
+        let subject = obstacle.path.strip_prefix(data_dir).unwrap_or(data_dir);
+        let message = format!("{}; {}", obstacle.problem, obstacle.remedy);
+        report.add(Severity::Broken, &subject.display().to_string(), message);
+    }
+    // That it cannot be listed was said just now.
+    for entry in fs::read_dir(data_dir).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let metadata = match fs::symlink_metadata(entry.path()) {
-            Ok(metadata) => metadata,
-            Err(error) => {
-                report.add(Severity::Broken, &name, format!("cannot be read: {error}"));
-                continue;
-            }
+        let Ok(metadata) = fs::symlink_metadata(entry.path()) else {
+            continue;
         };
+        if entries::is_known(&name) {
+            continue;
+        }
         if metadata.file_type().is_symlink() {
             let message = "is a symbolic link; put the file itself here";
             report.add(Severity::Broken, &name, message);
@@ -181,6 +180,9 @@ fn examine_accounts(data_dir: &Path, report: &mut Report) {
     for problem in &inspection.problems {
         report.add(Severity::Broken, subject, problem.as_str());
     }
+    if inspection.is_sound() && inspection.counts.is_some() {
+        examine_topology(data_dir, report);
+    }
     if let Some(counts) = inspection.counts.as_ref().filter(|_| inspection.is_sound()) {
         let message = format!(
             "{} accounts, {} virtual hosts, {} exchanges, {} queues, {} bindings, {} policies",
@@ -192,6 +194,21 @@ fn examine_accounts(data_dir: &Path, report: &mut Report) {
             counts.policies
         );
         report.add(Severity::Good, subject, message);
+    }
+}
+
+/// Looks for what is stored so that a server refuses to start with it.
+fn examine_topology(data_dir: &Path, report: &mut Report) {
+    match engine::unservable(data_dir) {
+        Ok(found) => {
+            for unservable in found {
+                report.add(Severity::Broken, "directory.sqlite", unservable.to_string());
+            }
+        }
+        Err(failure) => {
+            let message = crate::admin::with_causes(&failure);
+            report.add(Severity::Broken, "directory.sqlite", message);
+        }
     }
 }
 
@@ -241,6 +258,17 @@ fn examine_messages(data_dir: &Path, report: &mut Report) {
         inspection.segments.len()
     );
     report.add(Severity::Good, subject, message);
+}
+
+/// Checks the certificate that the server made for itself.
+fn examine_certificate(data_dir: &Path, report: &mut Report) {
+    let subject = "tls";
+    match crate::tls::check_own(&data_dir.join(subject)) {
+        Ok(true) => report.add(Severity::Good, subject, "certificate and key fit"),
+        // The first start with TLS makes one.
+        Ok(false) => {}
+        Err(error) => report.add(Severity::Broken, subject, crate::admin::with_causes(&error)),
+    }
 }
 
 #[cfg(test)]

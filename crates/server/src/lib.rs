@@ -10,9 +10,11 @@ mod announce;
 mod backend;
 pub mod config;
 pub mod doctor;
+mod entries;
 mod listen;
 mod serve;
 mod tls;
 mod transport;
 
+pub use entries::Obstacle;
 pub use serve::{ServeError, ServeOptions, serve};

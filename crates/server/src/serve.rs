@@ -9,7 +9,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
+use broker::topology::Quotas;
 use engine::{Engine, EngineError, Options, ShardSeed};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use session::Settings;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -19,8 +21,9 @@ use tokio::task::LocalSet;
 
 use crate::backend::Operator;
 use crate::config::{Config, LogFormat};
+use crate::entries::{self, Obstacle};
 use crate::listen::{ConnectionCount, Door, Reception, accept};
-use crate::tls::{TlsAcceptor, TlsError};
+use crate::tls::{self, TlsAcceptor, TlsError};
 use crate::{admin, announce};
 
 /// Turns that every shard takes after its connections are closed: a letter may cause one more.
@@ -39,24 +42,30 @@ pub struct ServeOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The data directory cannot be used.
-    #[error("cannot use the data directory {}: {source}. Choose one that this account may write with --data DIR", path.display())]
+    #[error("cannot use the data directory {}: {reason}. Choose one that this account may write with --data DIR", path.display())]
     Data {
         /// Which one.
         path: PathBuf,
-        /// Why.
-        source: io::Error,
+        /// Why; said in the message, so not its source.
+        reason: io::Error,
     },
+    /// Another server runs on the data directory.
+    #[error("another server runs on the data directory {}; stop it first, or choose another with --data DIR", .0.display())]
+    InUse(PathBuf),
+    /// Something stands in the data directory that keeps the server from using it.
+    #[error(transparent)]
+    Obstacle(#[from] Obstacle),
     /// A listener's address cannot be had.
     #[error(
-        "cannot listen on {address} for {name}: {source}. Another program may have it; choose another with --{name} ADDR:PORT, or close it with --{name} off"
+        "cannot listen on {address} for {name}: {reason}. Another program may have it; choose another with --{name} ADDR:PORT, or close it with --{name} off"
     )]
     Listen {
         /// Which listener.
         name: &'static str,
         /// Where.
         address: SocketAddr,
-        /// Why.
-        source: io::Error,
+        /// Why; said in the message, so not its source.
+        reason: io::Error,
     },
     /// The engine cannot start or stop.
     #[error(transparent)]
@@ -86,9 +95,14 @@ pub enum ServeError {
 /// [`ServeError`], each one line that says what to do.
 pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
     start_log(&config);
-    let data = |source| ServeError::Data {
+    let data = |reason: io::Error| ServeError::Data {
         path: config.data.clone(),
-        source,
+        // That something exists already is told when it is no directory.
+        reason: if reason.kind() == io::ErrorKind::AlreadyExists {
+            io::ErrorKind::NotADirectory.into()
+        } else {
+            reason
+        },
     };
     // For its owner's eyes only; a directory that is there keeps the rights that its owner gave it.
     fs::DirBuilder::new()
@@ -96,11 +110,17 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         .mode(0o700)
         .create(&config.data)
         .map_err(data)?;
+    let owner = rustix::process::geteuid().as_raw();
+    if let Some(obstacle) = entries::obstacles(&config.data, owner).into_iter().next() {
+        return Err(obstacle.into());
+    }
+    tls::check(&config)?;
     let shards = config.shard_count();
-    let (engine, seeds) = Engine::open(&engine_options(&config, shards))?;
+    let (engine, seeds) = Engine::open(&engine_options(&config, shards)).map_err(not_open)?;
     for damage in &engine.damage {
         tracing::error!(%damage, "the message log is damaged; the rest is served. `chaski doctor` says more");
     }
+    raise_descriptor_limit();
     let tls = config
         .listeners
         .amqps_address()
@@ -178,6 +198,27 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
     engine.close()?;
     tracing::info!("stopped; everything confirmed is on disk");
     Ok(())
+}
+
+/// Says why the engine is not open, with a way out.
+fn not_open(error: EngineError) -> ServeError {
+    if let EngineError::Store(engine::StoreFailure::Locked { path }) = error {
+        ServeError::InUse(path)
+    } else {
+        error.into()
+    }
+}
+
+/// Takes as many file descriptors as the process may have: each connection needs one, and what is usual is 1,024.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of file descriptors stays as it is");
+    }
 }
 
 /// How far the server has come towards its end.
@@ -307,10 +348,10 @@ fn open_doors(config: &Config, shards: u16) -> Result<Vec<Door>, ServeError> {
         .into_iter()
         .filter_map(|(name, address, tls)| Some((name, address?, tls)));
     open.map(|(name, address, tls)| {
-        Door::open(name, address, tls, shards).map_err(|source| ServeError::Listen {
+        Door::open(name, address, tls, shards).map_err(|reason| ServeError::Listen {
             name,
             address,
-            source,
+            reason,
         })
     })
     .collect()
@@ -329,7 +370,10 @@ fn engine_options(config: &Config, shards: u16) -> Options {
             .administrator_password
             .as_ref()
             .map(|secret| secret.expose().to_owned()),
-        queues_max: usize::try_from(config.limits.max_queues).unwrap_or(usize::MAX),
+        quotas: Quotas {
+            queues: usize::try_from(config.limits.max_queues).unwrap_or(usize::MAX),
+            bindings: usize::try_from(config.limits.max_bindings).unwrap_or(usize::MAX),
+        },
         memory_high_bytes: config.limits.memory_high(),
         memory_resume_bytes: config.limits.memory_resume(),
         disk_free_low_bytes: config.limits.disk_free_low_bytes,
@@ -345,6 +389,8 @@ fn session_settings(config: &Config) -> Settings {
         handshake_timeout_ms: config.limits.handshake_timeout_ms,
         message_bytes_max: config.limits.max_message_bytes,
         consumers_per_channel_max: config.limits.max_consumers_per_channel,
+        unacked_max: usize::try_from(config.limits.max_unacked_per_connection)
+            .unwrap_or(usize::MAX),
         tag_seed: {
             let mut seed = [0; 8];
             getrandom::fill(&mut seed).expect("the operating system gives random bytes");
@@ -358,7 +404,8 @@ fn start_log(config: &Config) {
     let filter =
         tracing_subscriber::EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| "info".into());
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let is_coloured = io::stderr().is_terminal() && !no_color;
+    let is_able = std::env::var_os("TERM").is_some_and(|name| name != "dumb");
+    let is_coloured = io::stderr().is_terminal() && is_able && !no_color;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(is_coloured)

@@ -1,8 +1,10 @@
 //! TLS: the operator's certificates by name, or one of our own; loaded again on request.
 
+mod own;
+
 use std::collections::HashMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,6 +18,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::Config;
+
+/// The largest file of certificates or keys that is read.
+const PEM_BYTES_MAX: u64 = 1 << 20;
 
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,14 @@ pub enum TlsError {
         path: PathBuf,
         /// Why it is not usable.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A certificate without its key, or a key without its certificate.
+    #[error("{} is missing beside {}; put it back, or move the other one away and a new pair is made", missing.display(), there.display())]
+    Half {
+        /// Which file is not there.
+        missing: PathBuf,
+        /// Which is.
+        there: PathBuf,
     },
     /// The server's own certificate cannot be made.
     #[error("cannot make a certificate")]
@@ -92,14 +105,7 @@ pub(crate) struct TlsAcceptor {
 impl TlsAcceptor {
     /// Loads the operator's certificate, or makes one of our own at first.
     pub(crate) fn new(config: &Config) -> Result<Self, TlsError> {
-        let places = match (&config.tls.certificate, &config.tls.key) {
-            (Some(certificate), Some(key)) => Places {
-                certificate: certificate.clone(),
-                key: key.clone(),
-                by_name: config.tls.directory.clone(),
-            },
-            _ => own_certificate(&config.tls_dir(), config.tls.directory.clone())?,
-        };
+        let places = places(config)?;
         let resolver = Arc::new(Resolver {
             current: RwLock::new(Arc::new(load(&places)?)),
         });
@@ -136,48 +142,61 @@ impl TlsAcceptor {
     }
 }
 
-fn own_certificate(dir: &Path, by_name: Option<PathBuf>) -> Result<Places, TlsError> {
-    let places = Places {
-        certificate: dir.join("server.crt"),
-        key: dir.join("server.key"),
-        by_name,
+/// Reads a PEM file, which is small: more than that is not taken into memory.
+fn read_pem(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let mut bytes = Vec::new();
+    let read =
+        fs::File::open(path).and_then(|file| file.take(PEM_BYTES_MAX + 1).read_to_end(&mut bytes));
+    let file = |source| TlsError::File {
+        operation: "read",
+        path: path.to_owned(),
+        source,
     };
-    if places.certificate.exists() && places.key.exists() {
-        return Ok(places);
+    read.map_err(file)?;
+    if bytes.len() as u64 > PEM_BYTES_MAX {
+        let source = io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "it is larger than any PEM file",
+        );
+        return Err(file(source));
     }
-    let file = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| TlsError::File {
-            operation,
-            path,
-            source,
-        }
-    };
-    fs::create_dir_all(dir).map_err(file("create", dir))?;
-    let names = [
-        "localhost".to_owned(),
-        "127.0.0.1".to_owned(),
-        "::1".to_owned(),
-    ];
-    let made = rcgen::generate_simple_self_signed(names).map_err(TlsError::Generate)?;
-    write_private(&places.key, made.signing_key.serialize_pem().as_bytes())
-        .map_err(file("write", &places.key))?;
-    fs::write(&places.certificate, made.cert.pem()).map_err(file("write", &places.certificate))?;
-    Ok(places)
+    Ok(bytes)
 }
 
-/// Writes a file that only its owner may read.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// Checks the certificates that are there, before anything else is begun.
+///
+/// # Errors
+/// Those of loading them; that none was made yet is none.
+pub(crate) fn check(config: &Config) -> Result<(), TlsError> {
+    if config.listeners.amqps_address().is_none() {
+        return Ok(());
+    }
+    if config.tls.certificate.is_none() {
+        return check_own(&config.tls_dir()).map(drop);
+    }
+    load(&places(config)?).map(drop)
+}
+
+/// Checks the pair that the server made itself; tells whether there is one.
+///
+/// # Errors
+/// Those of loading it.
+pub(crate) fn check_own(dir: &Path) -> Result<bool, TlsError> {
+    if !dir.join(own::CERTIFICATE).exists() && !dir.join(own::KEY).exists() {
+        return Ok(false);
+    }
+    load(&own::own_certificate(dir, None)?).map(|_| true)
+}
+
+fn places(config: &Config) -> Result<Places, TlsError> {
+    match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => Ok(Places {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            by_name: config.tls.directory.clone(),
+        }),
+        _ => own::own_certificate(&config.tls_dir(), config.tls.directory.clone()),
+    }
 }
 
 fn load(places: &Places) -> Result<Certificates, TlsError> {
@@ -213,11 +232,11 @@ fn load_pair(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsErr
             path: path.to_owned(),
             source,
         };
-    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect)
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read_pem(certificate)?)
+        .collect::<Result<_, _>>()
         .map_err(|error| unusable("certificate", certificate, error.into()))?;
-    let private =
-        PrivateKeyDer::from_pem_file(key).map_err(|error| unusable("key", key, error.into()))?;
+    let private = PrivateKeyDer::from_pem_slice(&read_pem(key)?)
+        .map_err(|error| unusable("key", key, error.into()))?;
     let pair = CertifiedKey::from_der(chain, private, &ring::default_provider());
     pair.map(Arc::new)
         .map_err(|error| unusable("pair of certificate and key", certificate, error.into()))

@@ -6,6 +6,7 @@ use codec::amqp::reply::ReplyCode;
 
 use crate::channel::Channel;
 use crate::faults::Fault;
+use crate::limits;
 use crate::session::Session;
 use crate::unacked::Unacked;
 
@@ -32,14 +33,17 @@ impl Session {
             }
             let until = if tag == 0 { u64::MAX } else { tag };
             while let Some(unacked) = channel.unacked.take_until(until) {
-                settle_one(channel, unacked, outcome, port);
+                self.unacked_count -= settle_one(channel, unacked, outcome, port);
             }
         } else {
             let unacked = channel.unacked.take(tag).ok_or_else(|| unknown_tag(tag))?;
-            settle_one(channel, unacked, outcome, port);
+            self.unacked_count -= settle_one(channel, unacked, outcome, port);
         }
         if channel.credit_limit != 0 {
             self.credit_grew(number);
+        }
+        if self.is_laden {
+            self.load_fell();
         }
         Ok(())
     }
@@ -68,8 +72,10 @@ impl Session {
                 unacked.sequence,
                 Outcome::Recovered,
             );
+            self.unacked_count -= 1;
         }
         self.credit_grew(number);
+        self.load_fell();
         if is_answered {
             self.send(number, BasicRecoverOk {});
         }
@@ -104,6 +110,21 @@ impl Session {
             .find_open(number)
             .is_some_and(|channel| channel.credit_limit != 0)
         {
+            self.mark_resume(number);
+        }
+    }
+
+    /// Has all consumers served again once the connection is rid of enough of what it had not acknowledged.
+    #[cold]
+    pub(crate) fn load_fell(&mut self) {
+        let max = self.settings.unacked_max;
+        let resume = max - max / limits::LADEN_RESUME_PART - 1;
+        if !self.is_laden || self.unacked_count > resume {
+            return;
+        }
+        self.is_laden = false;
+        self.gauge.set_laden(false);
+        for number in self.channels.numbers() {
             self.mark_resume(number);
         }
     }
@@ -161,11 +182,23 @@ fn resume_in_turn<P: Port>(channel: &mut Channel, port: &mut P) {
     }
 }
 
+/// Settles one delivery, or keeps that for the commit; returns how many that takes off the connection.
 #[inline]
-fn settle_one<P: Port>(channel: &mut Channel, unacked: Unacked, outcome: Outcome, port: &mut P) {
+fn settle_one<P: Port>(
+    channel: &mut Channel,
+    unacked: Unacked,
+    outcome: Outcome,
+    port: &mut P,
+) -> usize {
     match &mut channel.transaction {
-        Some(transaction) => transaction.push_settle(unacked, outcome),
-        None => port.settle(unacked.queue, unacked.consumer, unacked.sequence, outcome),
+        Some(transaction) => {
+            transaction.push_settle(unacked, outcome);
+            0
+        }
+        None => {
+            port.settle(unacked.queue, unacked.consumer, unacked.sequence, outcome);
+            1
+        }
     }
 }
 

@@ -54,11 +54,6 @@ pub struct Login {
     pub impersonator: bool,
 }
 
-/// Why a login was refused, as far as the peer may know.
+/// A login was refused. The peer is told no more than that, whatever the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
-    /// Wrong, or nobody.
-    Refused,
-    /// The account may come from this machine only.
-    LoopbackOnly,
-}
+pub struct Denied;

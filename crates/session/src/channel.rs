@@ -5,6 +5,7 @@ use std::sync::Arc;
 use broker::{ConsumerNumber, Credit, Name};
 
 use crate::confirms::Confirms;
+use crate::faults::Fault;
 use crate::publish::Assembly;
 use crate::transaction::Transaction;
 use crate::unacked::UnackedList;
@@ -117,6 +118,16 @@ impl Channels {
             .filter(|channel| channel.phase == Phase::Open)
     }
 
+    /// Finds what is known of the message whose content is coming in; content of no message is a fault.
+    #[inline]
+    pub(crate) fn assembly(&mut self, number: u16) -> Result<&mut Assembly, Fault> {
+        let open = self.find_open(number);
+        open.and_then(|channel| channel.assembly.as_deref_mut())
+            .ok_or_else(|| {
+                Fault::unexpected_frame("expected method frame, got non method frame instead")
+            })
+    }
+
     /// Opens a channel; its number is free.
     pub(crate) fn open(&mut self, number: u16) {
         let index = usize::from(number);
@@ -155,10 +166,5 @@ impl Channels {
             .filter(|(_, slot)| slot.is_some())
             .map(|(number, _)| number)
             .collect()
-    }
-
-    /// All channels.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Channel> {
-        self.slots.iter().flatten().map(AsRef::as_ref)
     }
 }

@@ -217,6 +217,7 @@ impl Session {
             channel.unacked.restore(transaction.into_settled());
         }
         for unacked in channel.unacked.drain() {
+            self.unacked_count -= 1;
             port.settle(
                 unacked.queue,
                 unacked.consumer,
@@ -224,5 +225,6 @@ impl Session {
                 Outcome::Requeued,
             );
         }
+        self.load_fell();
     }
 }

@@ -10,6 +10,7 @@ use codec::amqp::reply::ReplyCode;
 use crate::channel::ReplyConsumer;
 use crate::consumers::Consumer;
 use crate::faults::{Cause, Fault};
+use crate::limits;
 use crate::requests::{Ask, REPLY_QUEUE};
 use crate::session::Session;
 
@@ -24,6 +25,11 @@ impl Session {
     ) -> Result<(), Fault> {
         let queue = self.queue_name(number, get.queue)?;
         let no_ack = get.no_ack;
+        let most = self.settings.unacked_max;
+        if !no_ack && self.unacked_count >= most {
+            let detail = format!("the connection has its limit of {most} unacknowledged messages");
+            return Err(Fault::precondition(detail));
+        }
         self.ask(
             number,
             Ask::Get { no_ack },
@@ -107,6 +113,11 @@ impl Session {
             let detail = format!("reached maximum ({most}) of consumers per channel");
             Fault::connection(ReplyCode::NotAllowed, detail)
         };
+        let too_many_in_all = || {
+            let most = limits::CONSUMERS_MAX;
+            let detail = format!("reached maximum ({most}) of consumers per connection");
+            Fault::connection(ReplyCode::NotAllowed, detail)
+        };
         let channel = self.channels.find_open(number).ok_or_else(too_many)?;
         let is_taken = |other: &ConsumerNumber| {
             self.consumers
@@ -125,7 +136,7 @@ impl Session {
             tag: tag.clone(),
             no_ack,
         };
-        let consumer = self.consumers.add(consumer).ok_or_else(too_many)?;
+        let consumer = self.consumers.add(consumer).ok_or_else(too_many_in_all)?;
         channel.consumers.push(consumer);
         Ok(consumer)
     }

@@ -45,6 +45,7 @@ impl Session {
             ref message,
             redelivered,
             annotation,
+            tag_bytes: _,
         } = *delivery;
         if !known.no_ack {
             channel.unacked.push(Unacked {
@@ -53,6 +54,11 @@ impl Session {
                 sequence,
                 consumer: Some(consumer),
             });
+            self.unacked_count += 1;
+            if self.unacked_count >= self.settings.unacked_max {
+                self.is_laden = true;
+                self.gauge.set_laden(true);
+            }
         }
         content::encode_deliver(
             number,
@@ -91,6 +97,7 @@ impl Session {
             ref message,
             redelivered,
             annotation,
+            tag_bytes: _,
         } = *delivery;
         if !no_ack {
             channel.unacked.push(Unacked {
@@ -99,6 +106,7 @@ impl Session {
                 sequence,
                 consumer: None,
             });
+            self.unacked_count += 1;
         }
         let method = BasicGetOk {
             delivery_tag: tag,

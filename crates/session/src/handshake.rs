@@ -111,11 +111,11 @@ impl Session {
     }
 
     fn handle_start_ok(&mut self, start: &ConnectionStartOk<'_>) -> Result<(), Fault> {
-        let properties = start
+        start
             .client_properties
-            .to_owned()
+            .validate()
             .map_err(|error| Fault::connection(error.reply_code(), error.to_string()))?;
-        self.peer.introduce(properties);
+        self.peer.introduce(start.client_properties);
         let Some(mechanism) = Mechanism::named(start.mechanism) else {
             let detail = format!("unknown authentication mechanism '{}'", start.mechanism);
             return Err(Fault::connection(ReplyCode::CommandInvalid, detail));
@@ -130,7 +130,7 @@ impl Session {
                 });
                 self.state = State::Authenticating;
             }
-            None => self.deny(Denied::Refused),
+            None => self.deny(),
         }
         Ok(())
     }
@@ -155,28 +155,20 @@ impl Session {
                 );
                 self.state = State::Tune;
             }
-            Err(denied) => self.deny(denied),
+            Err(Denied) => self.deny(),
         }
     }
 
     /// Ends a connection whose login was refused; only a client that asked for it is told.
-    fn deny(&mut self, denied: Denied) {
+    fn deny(&mut self) {
         if !self.peer.takes_authentication_failure {
             self.state = State::Closed;
             return;
         }
-        let detail = match denied {
-            Denied::Refused => format!(
-                "Login was refused using authentication mechanism {}. For details see the broker logfile.",
-                self.peer.mechanism
-            ),
-            Denied::LoopbackOnly => {
-                format!(
-                    "User '{}' can only connect via localhost",
-                    self.peer.login.as_deref().unwrap_or_default()
-                )
-            }
-        };
+        let detail = format!(
+            "Login was refused using authentication mechanism {}. For details see the broker logfile.",
+            self.peer.mechanism
+        );
         // RabbitMQ blames no method for it.
         self.fail_connection(
             Cause::NONE,

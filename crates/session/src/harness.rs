@@ -403,6 +403,7 @@ pub(crate) fn delivery(sequence: u64, body: &[u8]) -> Delivery {
         message: Arc::new(Message::new("x".into(), "key", &[0, 0], body)),
         redelivered: false,
         annotation: Annotation::None,
+        tag_bytes: 0,
     }
 }
 

@@ -25,6 +25,8 @@ pub const OUTPUT_SHARED_BYTES_MIN: usize = SHARED_BODY_BYTES_MIN;
 pub const CONSUMERS_MAX: usize = 1 << 16;
 /// Settled entries that may lie between unsettled ones before a list of deliveries is compacted.
 pub const UNACKED_SETTLED_MAX: usize = 1_024;
+/// A connection that is laden with unacknowledged messages gets more when this part of them is acknowledged: one in so many.
+pub const LADEN_RESUME_PART: usize = 16;
 /// Longest expiration in milliseconds, which is RabbitMQ's.
 pub const EXPIRATION_MS_MAX: u64 = u32::MAX as u64;
 /// After how long consumers are served a second time when a shared credit was given back by another shard.

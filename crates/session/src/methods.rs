@@ -23,8 +23,14 @@ impl Session {
         };
         let highest = self.peer.channel_max;
         if number > highest {
-            let detail =
-                format!("channel number {number} is beyond the negotiated channel_max ({highest})");
+            let open = self.channels.count();
+            let detail = if open >= usize::from(highest) {
+                format!(
+                    "number of channels opened ({open}) has reached the negotiated channel_max ({highest})"
+                )
+            } else {
+                format!("channel number {number} is beyond the negotiated channel_max ({highest})")
+            };
             return Err(Fault::connection(ReplyCode::NotAllowed, detail));
         }
         self.channels.open(number);

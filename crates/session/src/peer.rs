@@ -1,12 +1,13 @@
 //! What is known about the other end.
 
 use broker::Name;
-use codec::amqp::field::{Table, Value};
+use codec::amqp::field::{TableRef, ValueRef};
 
 /// What a client said about itself and what was agreed with it.
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
-    pub(crate) client_properties: Table,
+    /// As they came: decoded they could take thirty times as much, and nobody is known yet.
+    pub(crate) client_properties: Box<[u8]>,
     pub(crate) mechanism: String,
     pub(crate) login: Option<Name>,
     pub(crate) is_impersonator: bool,
@@ -21,18 +22,23 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Keeps the client's properties and reads its capabilities.
-    pub(crate) fn introduce(&mut self, properties: Table) {
+    pub(crate) fn introduce(&mut self, properties: TableRef<'_>) {
+        let capabilities = properties.get("capabilities").and_then(ValueRef::as_table);
         let has = |name: &str| {
-            let capabilities = properties.get("capabilities").and_then(Value::as_table);
             capabilities
                 .and_then(|table| table.get(name))
-                .and_then(Value::as_bool)
+                .and_then(ValueRef::as_bool)
                 .unwrap_or(false)
         };
         self.takes_blocked = has("connection.blocked");
         self.takes_consumer_cancel = has("consumer_cancel_notify");
         self.takes_authentication_failure = has("authentication_failure_close");
-        self.client_properties = properties;
+        self.client_properties = properties.as_bytes().into();
+    }
+
+    /// What the client says about itself.
+    pub(crate) const fn client_properties(&self) -> TableRef<'_> {
+        TableRef::new(&self.client_properties)
     }
 }
 
@@ -44,7 +50,7 @@ pub struct Description<'a> {
     /// The virtual host, once it was asked for.
     pub vhost: Option<&'a str>,
     /// Everything that the client says about itself.
-    pub client_properties: &'a Table,
+    pub client_properties: TableRef<'a>,
     /// Client property `product`.
     pub product: Option<&'a str>,
     /// Client property `platform`.

@@ -173,15 +173,7 @@ impl Session {
         payload: &[u8],
         port: &mut P,
     ) -> Result<(), Fault> {
-        let assembly = self
-            .channels
-            .find_open(number)
-            .and_then(|channel| channel.assembly.as_mut());
-        let Some(assembly) = assembly else {
-            return Err(Fault::unexpected_frame(
-                "expected method frame, got non method frame instead",
-            ));
-        };
+        let assembly = self.channels.assembly(number)?;
         if assembly.has_header() {
             return Err(Fault::unexpected_frame(
                 "expected content body, got non content body frame instead",
@@ -219,15 +211,7 @@ impl Session {
         payload: &[u8],
         port: &mut P,
     ) -> Result<(), Fault> {
-        let assembly = self
-            .channels
-            .find_open(number)
-            .and_then(|channel| channel.assembly.as_mut());
-        let Some(assembly) = assembly else {
-            return Err(Fault::unexpected_frame(
-                "expected method frame, got non method frame instead",
-            ));
-        };
+        let assembly = self.channels.assembly(number)?;
         let Some(missing) = assembly.missing() else {
             let detail =
                 "expected content header for class 60, got non content header frame instead";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use broker::{Event, OutboxGauge, Port};
 use bytes::Bytes;
-use codec::amqp::field::Value;
+use codec::amqp::field::ValueRef;
 use codec::amqp::frame::{self, Frame, FrameKind};
 use codec::amqp::method::{ConnectionBlocked, ConnectionUnblocked, Method};
 
@@ -43,6 +43,10 @@ pub struct Session {
     pub(crate) timers: Timers,
     /// Bytes of half-received bodies, over all channels.
     pub(crate) assembly_bytes: usize,
+    /// Deliveries of all channels that are not acknowledged.
+    pub(crate) unacked_count: usize,
+    /// There are as many as may be, and the gauge says so.
+    pub(crate) is_laden: bool,
     /// The highest publish number of channels that are gone.
     pub(crate) numbers_until: u64,
     /// Channels with confirms to tell.
@@ -81,6 +85,8 @@ impl Session {
             is_secret_pending: false,
             timers,
             assembly_bytes: 0,
+            unacked_count: 0,
+            is_laden: false,
             numbers_until: 0,
             confirms_due: Vec::new(),
             resumes_due: Vec::new(),
@@ -376,8 +382,8 @@ impl Session {
     /// The connection as listings show it.
     #[must_use]
     pub fn description(&self) -> Description<'_> {
-        let properties = &self.peer.client_properties;
-        let text = |name: &str| properties.get(name).and_then(Value::as_str);
+        let properties = self.peer.client_properties();
+        let text = |name: &str| properties.get(name).and_then(ValueRef::as_str);
         Description {
             login: self.peer.login.as_ref(),
             vhost: self.peer.vhost.as_deref(),
@@ -387,11 +393,7 @@ impl Session {
             connection_name: text("connection_name"),
             channels: self.channels.count(),
             consumers: self.consumers.count(),
-            unacked: self
-                .channels
-                .iter()
-                .map(|channel| channel.unacked.len())
-                .sum(),
+            unacked: self.unacked_count,
             frame_max: self.peer.frame_max,
             heartbeat_s: self.peer.heartbeat_s,
         }

@@ -17,6 +17,8 @@ pub struct Settings {
     pub message_bytes_max: u64,
     /// Consumers of one channel. Default 10,000.
     pub consumers_per_channel_max: u32,
+    /// Messages that the connection may have unacknowledged; with as many its consumers wait. Default 1,000,000.
+    pub unacked_max: usize,
     /// What one channel's open transaction may hold. Units: bytes; default 64 MiB.
     pub transaction_bytes_max: usize,
     /// Server property `version`, which client libraries compare with RabbitMQ's.
@@ -40,6 +42,7 @@ impl Default for Settings {
             handshake_timeout_ms: 10_000,
             message_bytes_max: 16 * 1024 * 1024,
             consumers_per_channel_max: 10_000,
+            unacked_max: 1_000_000,
             transaction_bytes_max: 64 * 1024 * 1024,
             version: "4.0.0".to_owned(),
             platform: "Rust".to_owned(),

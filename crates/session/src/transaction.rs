@@ -114,7 +114,8 @@ impl Session {
                     result = self.publish(number, &content.content(), port)
                 }
                 Operation::Settle(unacked, outcome) => {
-                    port.settle(unacked.queue, unacked.consumer, unacked.sequence, outcome)
+                    port.settle(unacked.queue, unacked.consumer, unacked.sequence, outcome);
+                    self.unacked_count -= 1;
                 }
             }
             if result.is_err() {
@@ -129,6 +130,7 @@ impl Session {
         result?;
         if has_settled {
             self.credit_grew(number);
+            self.load_fell();
         }
         self.ask(number, Ask::Commit, false, cause, Request::Sync, port);
         Ok(())

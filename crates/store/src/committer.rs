@@ -25,6 +25,7 @@ use crate::limits::{
     BLOCK_BYTES, BUFFER_BYTES_KEPT, FIRST_JOURNAL_BYTES, FRAME_BYTES_MAX, FRAME_BYTES_TARGET,
     FULL_DISK_PAUSE, FULL_FILES_BEFORE_BACKPRESSURE, JOURNAL_PER_STATE,
 };
+use crate::newest::{Mark, Newest};
 use crate::record;
 use crate::shard::SettleRequest;
 use crate::shared::{Batch, SettledTurn, Shared, lock};
@@ -69,6 +70,7 @@ pub(crate) struct Committer {
     shared: Arc<Shared>,
     active: Active,
     next_frame: u64,
+    mark: Mark,
     full: VecDeque<FullFile>,
     /// Per shard: the rotation that its durable states answer.
     settled: Vec<u64>,
@@ -102,6 +104,7 @@ impl Committer {
                 asked: false,
             },
             next_frame: start.frame,
+            mark: Mark::open(shared.disk.as_ref(), &shared.places),
             full: start.full,
             settled: vec![0; shards],
             turns: Vec::new(),
@@ -242,6 +245,10 @@ impl Committer {
         let place = (self.active.file.number, self.active.salt);
         self.frame.seal(place, self.next_frame, records, flags);
         self.write_through(&self.frame, self.active.offset)?;
+        self.mark.set(Newest {
+            file: self.active.file.number,
+            frame: self.next_frame,
+        });
         self.active.offset += bytes;
         self.next_frame += 1;
         Ok(())

@@ -11,7 +11,7 @@ pub enum Failure {
     /// Another process has the data directory open.
     #[error("the data directory {} is in use by another server", path.display())]
     Locked {
-        /// The lock file.
+        /// The data directory.
         path: PathBuf,
     },
     /// The operating system refused an operation.

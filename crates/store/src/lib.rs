@@ -59,6 +59,7 @@ mod fuzzing;
 mod ids;
 mod inspect;
 mod limits;
+mod newest;
 mod quarantine;
 mod queue;
 mod record;

@@ -159,7 +159,7 @@ pub(crate) fn take_lock(disk: &dyn Disk, places: &Places) -> Result<Box<dyn Disk
     disk.lock(&places.lock).map_err(|error| {
         if error.kind() == std::io::ErrorKind::WouldBlock {
             Failure::Locked {
-                path: places.lock.clone(),
+                path: places.root.clone(),
             }
         } else {
             Failure::disk("lock", &places.lock, error)

@@ -28,6 +28,8 @@ pub(crate) struct MemoryLog {
     durable: u64,
     /// After so many messages settling fails.
     pub(crate) settles_left: Option<usize>,
+    /// How often it has failed.
+    pub(crate) refused_settles: u64,
 }
 
 /// What is left of a queue after a crash.
@@ -182,6 +184,7 @@ impl Log for MemoryLog {
     ) -> Result<(), BacklogError> {
         for (stored, is_durable) in messages {
             if self.settles_left == Some(0) {
+                self.refused_settles += 1;
                 return Err(BacklogError::Full);
             }
             self.settles_left = self.settles_left.map(|left| left - 1);
@@ -218,9 +221,26 @@ pub(crate) struct MemoryBacklog {
     queue: Option<QueueId>,
     messages: BTreeMap<u64, Stored>,
     end: u64,
+    /// Nothing can be read at present; counts how often it was tried.
+    failed_reads: Option<u64>,
 }
 
 impl MemoryBacklog {
+    /// Makes every read fail, or none any more; returns how many have failed.
+    pub(crate) fn fail_reads(&mut self, fail: bool) -> u64 {
+        std::mem::replace(&mut self.failed_reads, fail.then_some(0)).unwrap_or(0)
+    }
+
+    fn try_disk(&mut self) -> Result<(), BacklogError> {
+        match &mut self.failed_reads {
+            Some(count) => {
+                *count += 1;
+                Err(BacklogError::Failed)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Loses a message, as a broken disk does.
     pub(crate) fn damage(&mut self, sequence: u64) {
         self.messages.remove(&sequence);
@@ -241,20 +261,28 @@ impl Backlog for MemoryBacklog {
         self.end
     }
 
-    fn read(&mut self, from: u64, bytes_max: usize, out: &mut Vec<Stored>) {
+    fn read(
+        &mut self,
+        from: u64,
+        bytes_max: usize,
+        out: &mut Vec<Stored>,
+    ) -> Result<(), BacklogError> {
+        self.try_disk()?;
         let mut bytes = 0;
         for stored in self.messages.range(from..).map(|(_, stored)| stored) {
             out.push(stored.clone());
             bytes += stored.message.body_length();
             // A small piece at a time, so that reading on is tried often.
             if bytes >= bytes_max.min(12) {
-                return;
+                break;
             }
         }
+        Ok(())
     }
 
-    fn fetch(&mut self, sequence: u64) -> Option<Stored> {
-        self.messages.get(&sequence).cloned()
+    fn fetch(&mut self, sequence: u64) -> Result<Option<Stored>, BacklogError> {
+        self.try_disk()?;
+        Ok(self.messages.get(&sequence).cloned())
     }
 
     fn live(&self) -> u64 {

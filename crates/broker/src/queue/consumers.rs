@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::{ConnectionId, ConsumeRequest, ConsumerNumber, Credit, OutboxGauge, Refusal};
+use crate::{
+    ConnectionId, ConsumeRequest, ConsumerNumber, Credit, Delivery, OutboxGauge, Refusal, limits,
+};
 
 /// One consumer.
 #[derive(Debug)]
@@ -36,11 +38,20 @@ impl Consumer {
     /// A consumer without acknowledgements ignores its prefetch, but not a channel's shared credit that is used up.
     #[inline]
     fn can_take(&mut self) -> bool {
-        (self.no_ack || self.prefetch == 0 || self.unacked < self.prefetch)
+        (self.no_ack || (self.has_credit() && !self.gauge.is_laden()))
             && self.gauge.has_room()
             && self
                 .credit
                 .reserve(self.number, &mut self.has_yielded, &mut self.is_reserved)
+    }
+
+    const fn has_credit(&self) -> bool {
+        self.prefetch == 0 || self.unacked < self.prefetch
+    }
+
+    /// What its tag adds to each delivery on the wire.
+    pub(crate) fn tag_bytes(&self) -> u8 {
+        Delivery::tag_bytes_of(&self.tag)
     }
 
     pub(crate) fn credit(&self) -> Arc<Credit> {
@@ -103,6 +114,13 @@ impl Consumers {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Consumer> {
         self.slots.iter().flatten()
+    }
+
+    /// Says whether there are consumers that only their sockets hold up, and not for long.
+    pub(crate) fn are_draining(&self, now_ms: u64) -> bool {
+        self.iter()
+            .take(limits::PACED_CONSUMERS_SEEN)
+            .any(|consumer| consumer.gauge.is_draining(now_ms))
     }
 
     /// Says whether a consumer is served: all are, but where only one at a time is.

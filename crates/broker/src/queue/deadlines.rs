@@ -27,10 +27,19 @@ impl<B: Backlog> Queue<B> {
             }
             _ => None,
         };
-        let head = if self.has_expiring && self.ready_count > 0 {
-            self.ready
-                .next_expiry(&mut self.backlog, self.place.id.is_durable())
-                .filter(|at| *at != u64::MAX)
+        let head = if self.cannot_read() {
+            self.stall.reading_until_ms
+        } else if self.has_expiring && self.ready_count > 0 {
+            let expiry = self
+                .ready
+                .next_expiry(&mut self.backlog, self.place.id.is_durable());
+            // When it cannot be read, at once: who does what is due knows the time to wait until.
+            let expiry = if self.ready.has_failed() {
+                Some(0)
+            } else {
+                expiry
+            };
+            expiry.filter(|at| *at != u64::MAX)
         } else {
             None
         };
@@ -41,11 +50,20 @@ impl<B: Backlog> Queue<B> {
     }
 
     pub(crate) const fn has_deadlines(&self) -> bool {
-        self.has_expiring || self.options.expires_ms.is_some()
+        self.has_expiring || self.options.expires_ms.is_some() || self.cannot_read()
     }
 
     /// Does what is due.
     pub(crate) fn tick<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
+        if self
+            .stall
+            .reading_until_ms
+            .take_if(|until| *until <= work.now_ms)
+            .is_some()
+        {
+            self.dispatch(work);
+            self.enforce_length(work);
+        }
         if self.has_expiring {
             self.expire(work);
         }

@@ -24,7 +24,7 @@ impl<B: Backlog> Queue<B> {
             .consumers
             .get_mut(slot)
             .expect("the slot was chosen just now");
-        let Some(delivery) = entry.delivery(self.place, self.kind) else {
+        let Some(delivery) = entry.delivery(self.place, self.kind, consumer.tag_bytes()) else {
             return false;
         };
         consumer.took(delivery.outbox_bytes());
@@ -72,7 +72,7 @@ impl<B: Backlog> Queue<B> {
 
     /// Hands out ready messages while consumers can take them.
     pub(crate) fn dispatch<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
-        while self.ready_count > 0 {
+        while self.ready_count > 0 && !self.cannot_read() {
             let Some(slot) = self.consumers.next() else {
                 return;
             };
@@ -95,16 +95,20 @@ impl<B: Backlog> Queue<B> {
         work: &mut Work<'_, L, S>,
     ) -> Option<Entry> {
         loop {
-            let mut entry = self.pop_ready()?;
+            let mut entry = self.pop_ready(work.now_ms)?;
             if entry.expires_at_ms <= work.now_ms {
                 self.die(entry, Reason::Expired, work);
+                if self.cannot_read() {
+                    return None;
+                }
                 continue;
             }
             if entry.message.is_none() {
-                entry.message = self
-                    .backlog
-                    .fetch(entry.sequence)
-                    .map(|stored| stored.message);
+                let Ok(fetched) = self.backlog.fetch(entry.sequence) else {
+                    self.put_back_unread(entry, work.now_ms);
+                    return None;
+                };
+                entry.message = fetched.map(|stored| stored.message);
             }
             if entry.message.is_some() {
                 return Some(entry);
@@ -114,20 +118,30 @@ impl<B: Backlog> Queue<B> {
         }
     }
 
-    pub(super) fn pop_ready(&mut self) -> Option<Entry> {
+    fn pop_ready(&mut self, now_ms: u64) -> Option<Entry> {
         let entry = self
             .ready
             .pop(&mut self.backlog, self.place.id.is_durable());
-        self.note_popped(entry)
+        self.note_popped(entry, now_ms)
     }
 
-    pub(super) fn note_popped(&mut self, entry: Option<Entry>) -> Option<Entry> {
+    /// Makes a message ready again whose content cannot be read for now.
+    pub(super) fn put_back_unread(&mut self, entry: Entry, now_ms: u64) {
+        self.ready_count += 1;
+        self.ready_bytes += u64::from(entry.body_bytes);
+        self.ready.put_back(entry);
+        self.stall_reading(now_ms);
+    }
+
+    pub(super) fn note_popped(&mut self, entry: Option<Entry>, now_ms: u64) -> Option<Entry> {
         if let Some(entry) = &entry {
             self.ready_count = self.ready_count.saturating_sub(1);
             self.ready_bytes = self.ready_bytes.saturating_sub(u64::from(entry.body_bytes));
             self.resident_bytes = self
                 .resident_bytes
                 .saturating_sub(self.unsettled_bytes(entry));
+        } else if self.ready.has_failed() {
+            self.stall_reading(now_ms);
         } else {
             self.ready_count = 0;
         }
@@ -180,6 +194,7 @@ impl<B: Backlog> Queue<B> {
         connection: ConnectionId,
         work: &mut Work<'_, L, S>,
     ) {
+        self.resumed += 1;
         self.consumers.resume(connection);
         self.dispatch(work);
     }
@@ -192,8 +207,11 @@ impl<B: Backlog> Queue<B> {
         work: &mut Work<'_, L, S>,
     ) -> Option<(Delivery, u64)> {
         self.last_used_ms = work.now_ms;
+        if self.cannot_read() {
+            return None;
+        }
         let entry = self.take_live(work)?;
-        let delivery = entry.delivery(self.place, self.kind)?;
+        let delivery = entry.delivery(self.place, self.kind, 0)?;
         if no_ack {
             self.forget(entry.sequence, entry.logged, work.log);
         } else {
@@ -205,7 +223,7 @@ impl<B: Backlog> Queue<B> {
 
 impl Entry {
     #[inline]
-    fn delivery(&self, queue: QueueRef, kind: QueueKind) -> Option<Delivery> {
+    fn delivery(&self, queue: QueueRef, kind: QueueKind, tag_bytes: u8) -> Option<Delivery> {
         let annotation = if kind == QueueKind::Quorum && self.delivery_count > 0 {
             Annotation::DeliveryCount(self.delivery_count)
         } else {
@@ -218,6 +236,7 @@ impl Entry {
             message,
             redelivered: self.redelivered,
             annotation,
+            tag_bytes,
         })
     }
 }

@@ -97,11 +97,11 @@ impl<B: Backlog> Queue<B> {
                     .length_bytes_max
                     .is_some_and(|max| queue.ready_bytes > max)
         };
-        while is_over(self) && self.ready_count > 0 {
+        while is_over(self) && self.ready_count > 0 && !self.cannot_read() {
             let entry = self
                 .ready
                 .pop_oldest(&mut self.backlog, self.place.id.is_durable());
-            let Some(entry) = self.note_popped(entry) else {
+            let Some(entry) = self.note_popped(entry, work.now_ms) else {
                 return;
             };
             self.die(entry, Reason::MaxLength, work);
@@ -111,17 +111,22 @@ impl<B: Backlog> Queue<B> {
     /// Ends the messages at the head whose time has passed, a bounded number at once.
     pub(super) fn expire<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
         for _ in 0..limits::DISPATCH_BATCH_MAX {
+            if self.cannot_read() {
+                return;
+            }
             let entry =
                 self.ready
                     .pop_due(work.now_ms, &mut self.backlog, self.place.id.is_durable());
-            let Some(entry) = entry else { return };
-            if let Some(entry) = self.note_popped(Some(entry)) {
+            if entry.is_none() && !self.ready.has_failed() {
+                return;
+            }
+            if let Some(entry) = self.note_popped(entry, work.now_ms) {
                 self.die(entry, Reason::Expired, work);
             }
         }
     }
 
-    /// Sends a message to the dead-letter exchange, or ends it where there is none.
+    /// Sends a message to the dead-letter exchange, or ends it where there is none. One that cannot be read for now is ready again.
     pub(super) fn die<L: Log<Backlog = B>, S: Sink>(
         &mut self,
         mut entry: Entry,
@@ -131,11 +136,13 @@ impl<B: Backlog> Queue<B> {
         let Some(exchange) = self.options.dead_letter_exchange.clone() else {
             return self.forget(entry.sequence, entry.logged, work.log);
         };
-        let message = entry.message.take().or_else(|| {
-            self.backlog
-                .fetch(entry.sequence)
-                .map(|stored| stored.message)
-        });
+        let message = match entry.message.take() {
+            Some(message) => Some(message),
+            None => match self.backlog.fetch(entry.sequence) {
+                Ok(fetched) => fetched.map(|stored| stored.message),
+                Err(_) => return self.put_back_unread(entry, work.now_ms),
+            },
+        };
         let Some(message) = message else {
             return self.forget(entry.sequence, entry.logged, work.log);
         };
@@ -225,17 +232,11 @@ impl<B: Backlog> Queue<B> {
 
     /// Says whether the queue may be deleted.
     pub(crate) fn check_delete(&self, if_unused: bool, if_empty: bool) -> Result<(), Refusal> {
-        let refuse = |state: &str| {
-            Err(Refusal::precondition(format!(
-                "queue '{}' in vhost '{}' {state}",
-                self.name, self.vhost
-            )))
-        };
         if if_unused && self.consumers.count() > 0 {
-            return refuse("in use");
+            return Err(Refusal::kept("in use", &self.name, &self.vhost));
         }
         if if_empty && self.ready_count + self.unacked.len() as u64 > 0 {
-            return refuse("not empty");
+            return Err(Refusal::kept("not empty", &self.name, &self.vhost));
         }
         Ok(())
     }

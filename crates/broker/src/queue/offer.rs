@@ -123,7 +123,7 @@ impl<B: Backlog> Queue<B> {
         }
         // What consumers hold soon ends by itself, mostly: writing it out is worth it only for much more of it.
         if self.resident_bytes + self.held_bytes / 4 > resident_max {
-            self.settle_all(work.log);
+            self.settle_all(work.now_ms, work.log);
         }
     }
 }

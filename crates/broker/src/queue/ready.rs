@@ -78,6 +78,8 @@ pub(crate) struct Fifo {
     pub(crate) window: VecDeque<Entry>,
     pub(crate) read_from: u64,
     pub(crate) tail: VecDeque<Entry>,
+    /// The last look into the backlog failed: what comes next is not known.
+    has_failed: bool,
 }
 
 impl Ready {
@@ -178,6 +180,14 @@ impl Ready {
         }
     }
 
+    /// Says whether the backlog could not be read when something was last taken or looked at.
+    pub(crate) const fn has_failed(&self) -> bool {
+        match self {
+            Self::Fifo(fifo) => fifo.has_failed,
+            Self::Priority(_) => false,
+        }
+    }
+
     /// Takes the message that goes first when the queue is too long: the oldest of the lowest priority.
     pub(crate) fn pop_oldest(
         &mut self,
@@ -204,7 +214,9 @@ impl Fifo {
     }
 
     fn peek(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<&Entry> {
-        self.fill(backlog, is_durable);
+        if !self.fill(backlog, is_durable) {
+            return None;
+        }
         let returned = self.returned.values().next();
         returned
             .or_else(|| self.window.front())
@@ -216,24 +228,33 @@ impl Fifo {
         if let Some((_, entry)) = self.returned.pop_first() {
             return Some(entry);
         }
-        self.fill(backlog, is_durable);
+        if !self.fill(backlog, is_durable) {
+            return None;
+        }
         self.window.pop_front().or_else(|| self.tail.pop_front())
     }
 
-    /// Reads on from the backlog once what was read before is used up.
+    /// Reads on from the backlog once what was read before is used up. False when that fails: nothing may be taken then, as the
+    /// tail comes behind what could not be read.
     #[inline]
-    fn fill(&mut self, backlog: &mut impl Backlog, is_durable: bool) {
+    fn fill(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> bool {
+        self.has_failed = false;
         if self.window.is_empty()
             && self.returned.is_empty()
             && self.read_from < backlog.settled_end()
         {
             self.read_on(backlog, is_durable);
         }
+        !self.has_failed
     }
 
     fn read_on(&mut self, backlog: &mut impl Backlog, is_durable: bool) {
         let mut stored = Vec::new();
-        backlog.read(self.read_from, limits::BACKLOG_READ_BYTES, &mut stored);
+        let read = backlog.read(self.read_from, limits::BACKLOG_READ_BYTES, &mut stored);
+        self.has_failed = read.is_err();
+        if self.has_failed {
+            return;
+        }
         self.read_from = stored
             .last()
             .map_or_else(|| backlog.settled_end(), |last| last.sequence + 1);

@@ -3,11 +3,14 @@
 use super::Queue;
 use super::ready::{Entry, Ready};
 use crate::limits;
-use crate::log::{Backlog, Stored};
+use crate::log::{Backlog, BacklogError, Stored};
 
 impl<B: Backlog> Queue<B> {
     /// Fills a queue with what its log kept: the backlog's messages and those that only the journal has.
-    pub(crate) fn restore(&mut self, next: u64, messages: Vec<Stored>) {
+    ///
+    /// # Errors
+    /// The backlog cannot be read, and the queue's order hangs on it.
+    pub(crate) fn restore(&mut self, next: u64, messages: Vec<Stored>) -> Result<(), BacklogError> {
         self.next = self.next.max(next);
         self.has_expiring |= self.backlog.live() > 0;
         match &mut self.ready {
@@ -19,7 +22,7 @@ impl<B: Backlog> Queue<B> {
                 self.count_ready_bytes();
             }
             // A priority queue's order needs every entry, so that its backlog is read once at start.
-            Ready::Priority(_) => self.enlist_settled(),
+            Ready::Priority(_) => self.enlist_settled()?,
         }
         for mut stored in messages {
             if let Some(ttl) = self.options.message_ttl_ms {
@@ -32,12 +35,13 @@ impl<B: Backlog> Queue<B> {
             self.resident_bytes += entry.footprint();
             self.make_ready(entry);
         }
+        Ok(())
     }
 
-    fn enlist_settled(&mut self) {
+    fn enlist_settled(&mut self) -> Result<(), BacklogError> {
         let mut chunk = Vec::new();
         let mut from = self.backlog.first();
-        while let Some(next) = self.read_settled(from, &mut chunk) {
+        while let Some(next) = self.read_settled(from, &mut chunk)? {
             from = next;
             for stored in chunk.drain(..) {
                 let mut entry = Entry::from_stored(stored, self.place.id.is_durable());
@@ -45,9 +49,11 @@ impl<B: Backlog> Queue<B> {
                 self.make_ready(entry);
             }
         }
+        Ok(())
     }
 
-    /// Replaces an estimate by the true number once a limit depends on it, which reads the backlog through.
+    /// Replaces an estimate by the true number once a limit depends on it, which reads the backlog through. It stays an estimate
+    /// where that fails.
     pub(super) fn count_ready_bytes(&mut self) {
         if !self.is_estimated || self.options.length_bytes_max.is_none() {
             return;
@@ -59,7 +65,11 @@ impl<B: Backlog> Queue<B> {
         let mut bytes: u64 = in_memory.map(|entry| u64::from(entry.body_bytes)).sum();
         let mut from = fifo.read_from;
         let mut chunk = Vec::new();
-        while let Some(next) = self.read_settled(from, &mut chunk) {
+        loop {
+            let Ok(next) = self.read_settled(from, &mut chunk) else {
+                return;
+            };
+            let Some(next) = next else { break };
             from = next;
             bytes += chunk
                 .drain(..)
@@ -71,11 +81,15 @@ impl<B: Backlog> Queue<B> {
     }
 
     /// Reads some settled messages; returns where to read on, `None` at the end.
-    fn read_settled(&mut self, from: u64, chunk: &mut Vec<Stored>) -> Option<u64> {
+    fn read_settled(
+        &mut self,
+        from: u64,
+        chunk: &mut Vec<Stored>,
+    ) -> Result<Option<u64>, BacklogError> {
         if from >= self.backlog.settled_end() {
-            return None;
+            return Ok(None);
         }
-        self.backlog.read(from, limits::BACKLOG_READ_BYTES, chunk);
-        chunk.last().map(|last| last.sequence + 1)
+        self.backlog.read(from, limits::BACKLOG_READ_BYTES, chunk)?;
+        Ok(chunk.last().map(|last| last.sequence + 1))
     }
 }

@@ -2,13 +2,24 @@
 
 use super::ready::Ready;
 use super::{Entry, Queue};
+use crate::limits;
 use crate::log::{Backlog, BacklogError, Log, Position, Stored};
 
 impl<B: Backlog> Queue<B> {
-    /// Settles everything that is only in memory, as a queue does that holds too much of it. A full disk leaves it in memory.
-    pub(super) fn settle_all<L: Log<Backlog = B>>(&mut self, log: &mut L) {
-        // The disk's state is the engine's to act on: it blocks publishers and tries again.
-        let _ = self.settle_below(self.next, log);
+    /// Settles everything that is only in memory, as a queue does that holds too much of it. A full disk leaves it in memory, and
+    /// is not tried again with every message: each attempt looks at all that is held.
+    pub(super) fn settle_all<L: Log<Backlog = B>>(&mut self, now_ms: u64, log: &mut L) {
+        if self
+            .stall
+            .settling_until_ms
+            .is_some_and(|until| now_ms < until)
+        {
+            return;
+        }
+        let settled = self.settle_below(self.next, log);
+        self.stall.settling_until_ms = settled
+            .is_err()
+            .then(|| now_ms.saturating_add(limits::SETTLE_RETRY_MS));
     }
 
     /// Settles what the log holds at or before `position`, so that the log may forget it.

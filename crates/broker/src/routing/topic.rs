@@ -93,6 +93,18 @@ impl TopicTree {
     }
 
     pub(crate) fn route<'a>(&'a self, key: &str, found: &mut dyn FnMut(&'a Destination)) {
+        for state in self.walk(key, |_| ()) {
+            self.nodes
+                .get(state as usize)
+                .into_iter()
+                .flat_map(|node| &node.destinations)
+                .for_each(&mut *found);
+        }
+    }
+
+    /// Finds the nodes whose patterns match; `step` is told of each node that is looked at.
+    #[inline]
+    fn walk(&self, key: &str, mut step: impl FnMut(u32)) -> Vec<u32> {
         let mut states = Vec::with_capacity(8);
         self.enter(ROOT, &mut states);
         let mut next = Vec::with_capacity(8);
@@ -100,6 +112,7 @@ impl TopicTree {
         for word in key.split('.').filter(|_| !key.is_empty()) {
             next.clear();
             for &state in &states {
+                step(state);
                 let Some(node) = self.nodes.get(state as usize) else {
                     continue;
                 };
@@ -118,16 +131,10 @@ impl TopicTree {
             next.dedup();
             std::mem::swap(&mut states, &mut next);
             if states.is_empty() {
-                return;
+                break;
             }
         }
-        for state in states {
-            self.nodes
-                .get(state as usize)
-                .into_iter()
-                .flat_map(|node| &node.destinations)
-                .for_each(&mut *found);
-        }
+        states
     }
 
     /// Adds a state and the `#` below it, which may stand for no word at all.
@@ -197,3 +204,6 @@ fn normalise(pattern: &str) -> Vec<&str> {
     }
     words
 }
+
+#[cfg(test)]
+mod tests;

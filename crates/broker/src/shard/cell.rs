@@ -27,10 +27,13 @@ impl<B: Backlog> Cell<B> {
         }
     }
 
-    pub(super) fn restore(&mut self, next: u64, messages: Vec<Stored>) {
+    pub(super) fn restore(&mut self, next: u64, messages: Vec<Stored>) -> Result<(), BacklogError> {
         match self {
             Self::Queue(queue) => queue.restore(next, messages),
-            Self::Stream(stream) => stream.restore(next, messages),
+            Self::Stream(stream) => {
+                stream.restore(next, messages);
+                Ok(())
+            }
         }
     }
 

@@ -112,10 +112,19 @@ impl<L: Log> Shard<L> {
             limits::QUEUE_RESIDENT_BYTES_MAX
         };
         for target in targets {
-            self.with(*target, now_ms, sink, |cell, work| match cell {
-                Cell::Queue(queue) => queue.after_publish(resident_max, work),
-                Cell::Stream(stream) => stream.after_publish(resident_max, work),
+            let crowd = self.with(*target, now_ms, sink, |cell, work| match cell {
+                Cell::Queue(queue) => {
+                    queue.after_publish(resident_max, work);
+                    queue.crowd(now_ms)
+                }
+                Cell::Stream(stream) => {
+                    stream.after_publish(resident_max, work);
+                    None
+                }
             });
+            if let Some(crowd) = crowd.flatten() {
+                self.crowd = Some(crowd);
+            }
         }
     }
 }

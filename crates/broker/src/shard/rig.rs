@@ -340,7 +340,8 @@ impl Rig {
                 },
             };
             self.shard
-                .restore(specification.clone(), backlog, next, messages, self.now_ms);
+                .restore(specification.clone(), backlog, next, messages, self.now_ms)
+                .expect("nothing fails");
         }
     }
 

@@ -1,3 +1,5 @@
+mod crowd;
+
 use super::rig::{PUBLISHER, Rig};
 use crate::arguments::{QueueKind, QueueOptions};
 use crate::message::tests::message;

@@ -29,7 +29,7 @@ impl<B: Backlog> Stream<B> {
         if bytes_max == u64::MAX
             && self
                 .received_at(first)
-                .is_some_and(|received| received >= oldest_ms)
+                .is_ok_and(|received| received.is_some_and(|received| received >= oldest_ms))
         {
             return;
         }
@@ -49,9 +49,14 @@ impl<B: Backlog> Stream<B> {
         let mut from = first;
         let all_settled_go = loop {
             chunk.clear();
-            if from < self.backlog.settled_end() {
-                self.backlog
-                    .read(from, limits::BACKLOG_READ_BYTES, &mut chunk);
+            if from < self.backlog.settled_end()
+                && self
+                    .backlog
+                    .read(from, limits::BACKLOG_READ_BYTES, &mut chunk)
+                    .is_err()
+            {
+                // What cannot be read now is looked at the next time.
+                break false;
             }
             let Some(last) = chunk.last() else { break true };
             from = last.sequence + 1;
@@ -82,8 +87,12 @@ impl<B: Backlog> Stream<B> {
         let mut from = self.backlog.first();
         let mut chunk = Vec::new();
         while from < self.backlog.settled_end() {
-            self.backlog
+            let read = self
+                .backlog
                 .read(from, limits::BACKLOG_READ_BYTES, &mut chunk);
+            if read.is_err() {
+                return self.backlog.bytes();
+            }
             let Some(last) = chunk.last() else { break };
             from = last.sequence + 1;
             bytes += chunk

@@ -260,3 +260,26 @@ fn an_unused_stream_is_spent_when_its_lease_ends() {
     rig.advance(1);
     assert_eq!(rig.shard.take_spent(), [place]);
 }
+
+#[test]
+fn readers_wait_for_a_disk_that_cannot_be_read() {
+    let mut rig = stream(QueueOptions::default());
+    publish(&mut rig, 0..3);
+    rig.settle_all();
+    let fail_reads = |rig: &mut Rig, fail| {
+        let (_, mut backlogs) = rig.shard.durable_backlogs();
+        backlogs.next().expect("a stream").0.fail_reads(fail)
+    };
+    fail_reads(&mut rig, true);
+    publish(&mut rig, 3..5);
+    assert_eq!(read_from(&mut rig, StreamOffset::First, 1), []);
+    publish(&mut rig, 5..6);
+    assert_eq!(offsets(&mut rig), [], "nothing is passed over");
+    assert_eq!(
+        fail_reads(&mut rig, false),
+        1,
+        "it is not tried with every message"
+    );
+    rig.advance(crate::limits::BACKLOG_RETRY_MS);
+    assert_eq!(offsets(&mut rig), [0, 1, 2, 3, 4, 5]);
+}

@@ -6,7 +6,7 @@ use super::exchanges::default_exchange_is_fixed;
 use super::{Actor, Change, Topology, Vhost, clean_name};
 use crate::access::{Resource, Right};
 use crate::routing::{Binding, Destination, ExchangeKind};
-use crate::{Name, QueueRef, Refusal, RefusalKind, limits};
+use crate::{Name, QueueRef, Refusal, RefusalKind};
 
 /// A binding by the names of its ends.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,12 +57,16 @@ impl Topology {
         if exchange.bindings.contains(&binding) {
             return Ok(());
         }
-        if exchange.bindings.len() >= limits::BINDINGS_PER_EXCHANGE_MAX {
-            let detail = format!("exchange '{}' has its limit of bindings", wish.source);
+        if self.binding_count >= self.quotas.bindings && actor.access.is_some() {
+            let detail = format!(
+                "cannot bind '{}' to exchange '{}': binding limit in cluster ({}) is reached",
+                wish.destination, wish.source, self.quotas.bindings
+            );
             return Err(Refusal::new(RefusalKind::LimitExceeded, detail));
         }
         exchange.matcher.add(&binding, &wish.arguments);
         exchange.bindings.insert(binding);
+        self.binding_count += 1;
         let is_durable = exchange.durable && is_destination_durable;
         if let Some(queue) = host
             .queues
@@ -106,6 +110,7 @@ impl Topology {
         if !exchange.bindings.remove(&binding) {
             return Ok(());
         }
+        self.binding_count -= 1;
         exchange.matcher.remove(&binding);
         let still_bound = exchange
             .bindings
@@ -181,15 +186,15 @@ impl Vhost {
         all
     }
 
-    /// Drops every binding of a queue that is gone; returns the auto-delete exchanges that have none left.
+    /// Drops every binding of a queue that is gone; returns the auto-delete exchanges that have none left, and how many went.
     pub(super) fn drop_bindings_to_queue(
         &mut self,
         name: &Name,
         place: QueueRef,
         sources: impl Iterator<Item = Name>,
-    ) -> Vec<Name> {
+    ) -> (Vec<Name>, usize) {
         let gone = Destination::Queue(name.clone(), place);
-        let mut doomed = Vec::new();
+        let (mut doomed, mut count) = (Vec::new(), 0);
         for source in sources {
             let Some(exchange) = self.exchanges.get_mut(&source) else {
                 continue;
@@ -200,6 +205,7 @@ impl Vhost {
                 .filter(|binding| binding.destination == gone)
                 .cloned()
                 .collect();
+            count += dropped.len();
             for binding in &dropped {
                 exchange.bindings.remove(binding);
                 exchange.matcher.remove(binding);
@@ -208,7 +214,7 @@ impl Vhost {
                 doomed.push(source);
             }
         }
-        doomed
+        (doomed, count)
     }
 }
 

@@ -211,16 +211,18 @@ impl Topology {
                     queue.sources.remove(&name);
                 }
             }
-            doomed.extend(host.drop_bindings_to_exchange(&name));
+            let (also_doomed, dropped) = host.drop_bindings_to_exchange(&name);
+            self.binding_count -= exchange.bindings.len() + dropped;
+            doomed.extend(also_doomed);
         }
         self.version += 1;
     }
 }
 
 impl Vhost {
-    /// Removes every binding that leads to an exchange; returns the auto-delete exchanges that have none left.
-    fn drop_bindings_to_exchange(&mut self, gone: &Name) -> Vec<Name> {
-        let mut doomed = Vec::new();
+    /// Removes every binding that leads to an exchange; returns the auto-delete exchanges that have none left, and how many went.
+    fn drop_bindings_to_exchange(&mut self, gone: &Name) -> (Vec<Name>, usize) {
+        let (mut doomed, mut count) = (Vec::new(), 0);
         #[expect(clippy::disallowed_methods, reason = "what comes of it is sorted")]
         for exchange in self.exchanges.values_mut() {
             let leads_there = |binding: &&crate::routing::Binding| {
@@ -236,12 +238,13 @@ impl Vhost {
                 exchange.bindings.remove(binding);
                 exchange.matcher.remove(binding);
             }
+            count += dropped.len();
             if !dropped.is_empty() && exchange.auto_delete && exchange.bindings.is_empty() {
                 doomed.push(exchange.name.clone());
             }
         }
         doomed.sort_unstable();
-        doomed
+        (doomed, count)
     }
 }
 

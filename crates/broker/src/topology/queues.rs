@@ -56,7 +56,7 @@ impl Topology {
         };
         check_rights(&name, &wish, actor)?;
         let what = format!("queue '{name}' in vhost '{vhost}'");
-        let queues_max = self.queues_max;
+        let (queues, queues_max) = (self.queue_count, self.quotas.queues);
         let host = self.vhost_mut(vhost)?;
         if let Some(existing) = host.queues.get(&*name) {
             return existing.check_declaration(&wish, actor, vhost, &what);
@@ -70,16 +70,10 @@ impl Topology {
                 limits::NAME_BYTES_MAX
             )));
         }
-        let kind = queue_kind(&wish.arguments, &what)?;
-        let own_options = check_kind(
-            kind,
-            &wish,
-            QueueOptions::declared(&wish.arguments, &what)?,
-            &what,
-        )?;
-        if host.queues.len() >= queues_max {
+        let (kind, own_options) = kind_and_options(&wish, &what)?;
+        if queues >= queues_max {
             let detail = format!(
-                "vhost '{vhost}' has its limit of {queues_max} queues; delete some or raise the limit"
+                "cannot declare queue '{name}': queue limit in cluster ({queues_max}) is reached"
             );
             return Err(Refusal::new(RefusalKind::LimitExceeded, detail));
         }
@@ -112,13 +106,7 @@ impl Topology {
         owner: Option<Name>,
     ) -> Result<QueueDeclared, Refusal> {
         let what = format!("queue '{}' in vhost '{vhost}'", wish.name);
-        let kind = queue_kind(&wish.arguments, &what)?;
-        let own_options = check_kind(
-            kind,
-            &wish,
-            QueueOptions::declared(&wish.arguments, &what)?,
-            &what,
-        )?;
+        let (kind, own_options) = kind_and_options(&wish, &what)?;
         self.vhost_mut(vhost)?;
         self.next_durable = self.next_durable.max(id.0 + 1);
         let entry = QueueEntry {
@@ -152,7 +140,9 @@ impl Topology {
                     owner: entry.owner.clone(),
                 });
             }
-            host.queues.insert(name.clone(), entry);
+            if host.queues.insert(name.clone(), entry).is_none() {
+                self.queue_count += 1;
+            }
         }
         self.version += 1;
         QueueDeclared::Created(name, place, kind, Box::new(options))
@@ -173,7 +163,10 @@ impl Topology {
         let Some(entry) = host.queues.remove(name) else {
             return false;
         };
-        let doomed = host.drop_bindings_to_queue(&entry.name, place, entry.sources.into_iter());
+        let (doomed, dropped) =
+            host.drop_bindings_to_queue(&entry.name, place, entry.sources.into_iter());
+        self.queue_count -= 1;
+        self.binding_count -= dropped;
         if place.id.is_durable() {
             self.changes.push(Change::QueueDeleted { id: place.id });
         }
@@ -232,6 +225,16 @@ fn check_rights(name: &str, wish: &QueueDeclaration, actor: &Actor<'_>) -> Resul
         access.check(Right::Write, Resource::Exchange, exchange)?;
     }
     Ok(())
+}
+
+/// Reads and checks what a declaration asks for.
+fn kind_and_options(
+    wish: &QueueDeclaration,
+    what: &str,
+) -> Result<(QueueKind, QueueOptions), Refusal> {
+    let kind = queue_kind(&wish.arguments, what)?;
+    let options = QueueOptions::declared(&wish.arguments, what)?;
+    Ok((kind, check_kind(kind, wish, options, what)?))
 }
 
 /// Refuses what a kind of queue cannot be, and fills in what it always is.

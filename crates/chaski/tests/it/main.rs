@@ -6,11 +6,17 @@
 )]
 
 mod abuse;
+mod bench;
 mod cli;
 mod client;
+mod damage;
+mod data_directory;
+mod disk;
 mod faults;
 mod lifecycle;
+mod mistakes;
 mod server;
 mod shards;
+mod terminal;
 mod tls;
 mod wire;

@@ -30,7 +30,14 @@ impl Server {
 
     /// Starts a server on a data directory that may hold something.
     pub(crate) fn start_on(data: &Path, arguments: &[&str]) -> Self {
-        let mut child = command(data)
+        let mut command = command(data);
+        command.stderr(Stdio::null());
+        Self::start_by(command, data, arguments)
+    }
+
+    /// Starts a server by a command that was prepared in some way.
+    pub(crate) fn start_by(mut command: Command, data: &Path, arguments: &[&str]) -> Self {
+        let mut child = command
             .args([
                 "serve",
                 "--amqp",
@@ -41,7 +48,6 @@ impl Server {
             ])
             .args(arguments)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");
         let mut line = String::new();
@@ -94,6 +100,14 @@ impl Server {
         child.wait_with_output().expect("it ends")
     }
 
+    /// Says whether the process runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child
+            .try_wait()
+            .expect("it can be waited for")
+            .is_none()
+    }
+
     /// Sends the process a signal.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.child.id()).expect("a process number");
@@ -126,6 +140,11 @@ impl Server {
     /// Asks the process to end and waits until it has.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         self.signal(rustix::process::Signal::TERM);
+        self.ended()
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + DEADLINE;
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {

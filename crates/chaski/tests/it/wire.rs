@@ -32,7 +32,7 @@ impl Frame {
         u16::from_be_bytes(self.payload[at..at + 2].try_into().expect("two bytes"))
     }
 
-    fn u64_at(&self, at: usize) -> u64 {
+    pub(crate) fn u64_at(&self, at: usize) -> u64 {
         u64::from_be_bytes(self.payload[at..at + 8].try_into().expect("eight bytes"))
     }
 }
@@ -76,8 +76,13 @@ impl Wire {
 
     /// Connects and logs in as guest with channel 1 open.
     pub(crate) fn open(address: &str) -> Self {
+        Self::open_with(address, &[0, 0, 0, 0])
+    }
+
+    /// As [`Wire::open`], with client properties as given, length and all.
+    pub(crate) fn open_with(address: &str, properties: &[u8]) -> Self {
         let mut wire = Self::started(address);
-        wire.send(&start_ok("PLAIN", b"\0guest\0guest"));
+        wire.send(&start_ok_with(properties, "PLAIN", b"\0guest\0guest"));
         let tune = wire.expect(10, 30);
         let mut reply = tune.payload[4..].to_vec();
         reply[6..].fill(0); // no heartbeat
@@ -182,6 +187,27 @@ impl Wire {
                 Some(_) | None => {}
             }
         }
+    }
+
+    /// As [`Wire::next_confirm`], but `None` also when none comes before the socket's read timeout.
+    pub(crate) fn confirm_in_time(&mut self) -> Option<u64> {
+        if self.buffered.len() == self.read_to {
+            let mut byte = [0; 1];
+            match self.stream.peek(&mut byte) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) =>
+                {
+                    return None;
+                }
+                Err(error) => panic!("the server says nothing: {error}"),
+            }
+        }
+        self.next_confirm()
     }
 
     /// Consumes a queue on channel 1.

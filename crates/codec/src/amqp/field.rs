@@ -30,9 +30,9 @@ pub const DEPTH_MAX: usize = 32;
 
 /// How many values one table may hold, those of nested tables and arrays included.
 ///
-/// A value of one octet takes some fifty in memory, so this keeps what a hostile frame can
-/// allocate near a mebibyte.
-pub const ITEMS_MAX: usize = 16_384;
+/// A field of two octets takes 56 in memory, and its name and text an allocation each: this keeps
+/// what a hostile frame can allocate below a mebibyte.
+pub const ITEMS_MAX: usize = 12_288;
 
 /// Holds one value of a field table.
 #[derive(Clone, Debug, PartialEq)]

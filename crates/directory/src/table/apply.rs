@@ -12,6 +12,7 @@ use crate::error::{Refused, Subject};
 use crate::model::{
     Account, Binding, DestinationKind, Exchange, Permission, Policy, Queue, TopicPermission,
 };
+use crate::name;
 
 /// Exchanges with this prefix come with their virtual host and have no row.
 const PREDECLARED_PREFIX: &str = "amq.";
@@ -52,14 +53,7 @@ pub(crate) fn apply(sql: &Connection, change: &Change) -> Applied {
         Change::AccountTags { login, tags } => set_tags(sql, login, tags),
         Change::AccountDeleted { login } => delete_account(sql, login),
         Change::PermissionSet(permission) => set_permission(sql, permission),
-        Change::PermissionCleared { vhost, login } => {
-            run(
-                sql,
-                "DELETE FROM permissions WHERE vhost = ?1 AND login = ?2",
-                params![vhost, login],
-            )?;
-            Ok(())
-        }
+        Change::PermissionCleared { vhost, login } => clear_permission(sql, vhost, login),
         Change::TopicPermissionSet(permission) => set_topic_permission(sql, permission),
         Change::TopicPermissionCleared {
             vhost,
@@ -73,14 +67,7 @@ pub(crate) fn apply(sql: &Connection, change: &Change) -> Applied {
         Change::Bound(binding) => bind(sql, binding),
         Change::Unbound(binding) => unbind(sql, binding),
         Change::PolicySet(policy) => set_policy(sql, policy),
-        Change::PolicyCleared { vhost, name } => {
-            run(
-                sql,
-                "DELETE FROM policies WHERE vhost = ?1 AND name = ?2",
-                params![vhost, name],
-            )?;
-            Ok(())
-        }
+        Change::PolicyCleared { vhost, name } => clear_policy(sql, vhost, name),
         Change::ParameterSet { key, value } => {
             run(
                 sql,
@@ -94,6 +81,7 @@ pub(crate) fn apply(sql: &Connection, change: &Change) -> Applied {
 }
 
 fn add_vhost(sql: &Connection, name: &str) -> Applied {
+    check_name(Subject::VirtualHost, name)?;
     let added = run(
         sql,
         "INSERT INTO vhosts (name) VALUES (?1) ON CONFLICT DO NOTHING",
@@ -195,12 +183,26 @@ fn set_topic_permission(sql: &Connection, permission: &TopicPermission) -> Appli
     Ok(())
 }
 
+/// Whoever mistypes a name must not believe that rights were taken.
+fn clear_permission(sql: &Connection, vhost: &str, login: &str) -> Applied {
+    require_vhost(sql, vhost)?;
+    require_account(sql, login)?;
+    run(
+        sql,
+        "DELETE FROM permissions WHERE vhost = ?1 AND login = ?2",
+        params![vhost, login],
+    )?;
+    Ok(())
+}
+
 fn clear_topic_permission(
     sql: &Connection,
     vhost: &str,
     login: &str,
     exchange: Option<&str>,
 ) -> Applied {
+    require_vhost(sql, vhost)?;
+    require_account(sql, login)?;
     run(
         sql,
         "DELETE FROM topic_permissions
@@ -336,6 +338,7 @@ fn unbind(sql: &Connection, binding: &Binding) -> Applied {
 }
 
 fn set_policy(sql: &Connection, policy: &Policy) -> Applied {
+    check_name(Subject::Policy, &policy.name)?;
     require_vhost(sql, &policy.vhost)?;
     run(
         sql,
@@ -354,6 +357,16 @@ fn set_policy(sql: &Connection, policy: &Policy) -> Applied {
         ],
     )?;
     Ok(())
+}
+
+fn clear_policy(sql: &Connection, vhost: &str, name: &str) -> Applied {
+    require_vhost(sql, vhost)?;
+    let cleared = run(
+        sql,
+        "DELETE FROM policies WHERE vhost = ?1 AND name = ?2",
+        params![vhost, name],
+    )?;
+    require(cleared > 0, Subject::Policy, name)
 }
 
 fn delete_bindings_to(
@@ -426,6 +439,10 @@ fn require(found: bool, subject: Subject, name: &str) -> Applied {
         name: name.to_owned(),
     }
     .into())
+}
+
+fn check_name(subject: Subject, name: &str) -> Result<(), Refused> {
+    name::check_name(name).map_err(|reason| Refused::Invalid { subject, reason })
 }
 
 fn check_tags(tags: &[String]) -> Result<(), Refused> {

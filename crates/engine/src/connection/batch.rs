@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, RwLockReadGuard};
 
 use broker::access::Access;
+use broker::shard::Crowd;
 use broker::topology::{Actor, Addressed, RouteCache, Routes, Topology};
 use broker::{
     Annotation, ConnectionId, ConsumerNumber, Delivery, Event, Message, Name, OutboxGauge, Outcome,
@@ -58,8 +59,11 @@ impl Batch<'_> {
     }
 
     /// Ends the batch: queues that settlements touched go on, letters go out, the log's batch is handed to the committer.
-    pub fn finish(mut self) {
+    ///
+    /// Returns a queue of this shard that it filled faster than its consumers' sockets drain: see [`Shard::crowd`].
+    pub fn finish(mut self) -> Option<Crowd> {
         self.flush_settlements();
+        let crowd = self.state.core.take_crowd();
         let Self {
             topology,
             state,
@@ -70,6 +74,7 @@ impl Batch<'_> {
         drop(topology);
         drop(state);
         shard.finish(now_ms);
+        crowd
     }
 
     /// Hands settlements for other shards over, so that whatever follows comes after them.
@@ -105,6 +110,7 @@ impl Batch<'_> {
             message,
             redelivered: false,
             annotation: Annotation::None,
+            tag_bytes: u8::MAX,
         };
         recipient.gauge.add(delivery.outbox_bytes());
         let event = Event::Deliver {

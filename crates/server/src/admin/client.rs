@@ -21,7 +21,9 @@ pub enum AdminError {
     /// No server listens in the data directory.
     #[error(
         "no server runs on the data directory {}; start it with `chaski serve --data {}`, or name \
-         another directory with --data", data_dir.display(), data_dir.display()
+         another directory with --data",
+        whole(data_dir),
+        whole(data_dir)
     )]
     NotRunning {
         /// The data directory.
@@ -51,6 +53,12 @@ pub enum AdminError {
         /// What is wrong and what to do.
         message: String,
     },
+}
+
+/// Shows where a relative path leads: most often the command was called in another directory than the server.
+fn whole(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.display().to_string()
 }
 
 /// Asks the server that runs on a data directory.

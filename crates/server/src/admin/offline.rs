@@ -41,10 +41,7 @@ pub fn run(data_dir: &Path, request: &Request) -> Result<Response, AdminError> {
     let mut directory = Directory::open(&database).map_err(failed)?;
     let response = match plan {
         Plan::Change(changes) => plan::answer_commit(directory.commit(&changes)),
-        Plan::Read => {
-            let snapshot = directory.load().map_err(failed)?;
-            plan::read(request, &snapshot).ok_or_else(not_running)?
-        }
+        Plan::Read(reading) => reading.answer(&directory.load().map_err(failed)?),
         Plan::Live => return Err(not_running()),
     };
     accepted(response)

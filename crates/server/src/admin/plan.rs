@@ -1,27 +1,29 @@
-//! Requests that concern only the directory, as changes to it and answers from it.
+//! Requests that concern only the directory, as changes to it and questions about it.
 
+use broker::{POLICY_HINTS, POLICY_KEYS};
 use directory::{
-    Account, ApplyTo, Change, CommitError, Permission, Policy, Refused, Snapshot, TopicPermission,
-    password,
+    Account, ApplyTo, Change, CommitError, Permission, Policy, Refused, TopicPermission, password,
 };
-use regex::Regex;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::reading::Reading;
 use super::request::{Password, PolicyTarget, Request};
-use super::response::{
-    ErrorCode, PermissionRow, PolicyRow, Response, TopicPermissionRow, UserRow, VhostRow,
-};
+use super::response::{ErrorCode, Response};
+use crate::config::nearest;
 
 /// The pattern of everything.
 const EVERYTHING: &str = ".*";
+
+/// Arguments that shape a queue when it is made, so that no policy can give them later.
+const DECLARED_ONLY: [&str; 3] = ["max-priority", "queue-type", "single-active-consumer"];
 
 /// How a request is answered.
 #[derive(Clone, Debug)]
 pub enum Plan {
     /// By committing these changes; then [`answer_commit`].
     Change(Vec<Change>),
-    /// By [`read`] from a snapshot of the directory.
-    Read,
+    /// From a snapshot of the directory.
+    Read(Reading),
     /// By the running server only.
     Live,
 }
@@ -89,19 +91,24 @@ pub fn plan(request: &Request) -> Result<Plan, Response> {
             apply_to,
             priority,
             definition,
-        } => Change::PolicySet(Policy {
-            vhost,
-            name,
-            pattern: pattern(matching)?,
-            apply_to: stored_target(apply_to),
-            priority,
-            definition: Value::Object(definition).to_string(),
-        }),
+        } => {
+            check_keys(&name, &definition)?;
+            Change::PolicySet(checked(Policy {
+                vhost,
+                name,
+                pattern: matching,
+                apply_to: stored_target(apply_to),
+                priority,
+                definition: Value::Object(definition).to_string(),
+            })?)
+        }
         Request::PolicyClear { vhost, name } => Change::PolicyCleared { vhost, name },
-        Request::UserList
-        | Request::VhostList
-        | Request::PermissionList { .. }
-        | Request::PolicyList { .. } => return Ok(Plan::Read),
+        Request::UserList => return Ok(Plan::Read(Reading::Users)),
+        Request::VhostList => return Ok(Plan::Read(Reading::Vhosts)),
+        Request::PermissionList { login, vhost } => {
+            return Ok(Plan::Read(Reading::Permissions { login, vhost }));
+        }
+        Request::PolicyList { vhost } => return Ok(Plan::Read(Reading::Policies { vhost })),
         Request::QueueList { .. }
         | Request::ExchangeList { .. }
         | Request::BindingList { .. }
@@ -132,41 +139,6 @@ pub fn answer_commit(outcome: Result<(), CommitError>) -> Response {
         Err(CommitError::Failure(failure)) => {
             Response::error(ErrorCode::Failed, with_causes(&failure))
         }
-    }
-}
-
-/// Answers a request that [`plan`] called [`Plan::Read`]; `None` for any other.
-#[must_use]
-pub fn read(request: &Request, snapshot: &Snapshot) -> Option<Response> {
-    match request {
-        Request::UserList => Some(users(snapshot)),
-        Request::VhostList => Some(vhosts(snapshot)),
-        Request::PermissionList { login, vhost } => {
-            Some(permissions(snapshot, login.as_deref(), vhost.as_deref()))
-        }
-        Request::PolicyList { vhost } => Some(policies(snapshot, vhost.as_deref())),
-        Request::UserAdd { .. }
-        | Request::UserPassword { .. }
-        | Request::UserTags { .. }
-        | Request::UserDelete { .. }
-        | Request::VhostAdd { .. }
-        | Request::VhostDelete { .. }
-        | Request::PermissionSet { .. }
-        | Request::PermissionClear { .. }
-        | Request::TopicPermissionSet { .. }
-        | Request::TopicPermissionClear { .. }
-        | Request::PolicySet { .. }
-        | Request::PolicyClear { .. }
-        | Request::QueueList { .. }
-        | Request::ExchangeList { .. }
-        | Request::BindingList { .. }
-        | Request::ConnectionList { .. }
-        | Request::ConnectionClose { .. }
-        | Request::ConsumerList { .. }
-        | Request::AlarmSet { .. }
-        | Request::AlarmClear { .. }
-        | Request::Reload
-        | Request::Status => None,
     }
 }
 
@@ -213,88 +185,51 @@ fn hash(password: &Password) -> Result<String, Response> {
         .map_err(|error| Response::error(ErrorCode::Invalid, error.to_string()))
 }
 
-/// Refuses a pattern that could never match, before it is stored and locks somebody out.
+/// Refuses a pattern that cannot be used, before it is stored and locks somebody out.
 fn pattern(pattern: String) -> Result<String, Response> {
-    match Regex::new(&pattern) {
+    match broker::access::Pattern::compile(&pattern) {
         Ok(_) => Ok(pattern),
-        Err(error) => Err(Response::error(
-            ErrorCode::Invalid,
-            format!("`{pattern}` is not a regular expression: {error}"),
-        )),
+        Err(reason) => Err(Response::error(ErrorCode::Invalid, reason)),
     }
 }
 
-fn users(snapshot: &Snapshot) -> Response {
-    let rows = snapshot.accounts.iter().map(|account| UserRow {
-        login: account.login.clone(),
-        tags: account.tags.clone(),
-    });
-    Response::Users(sorted(rows, |row| row.login.clone()))
+/// Tells which keys of a policy's definition are taken for RabbitMQ's sake and change nothing here.
+pub fn policy_hints(definition: &Map<String, Value>) -> Vec<&str> {
+    let is_hint = |key: &&str| POLICY_HINTS.contains(key);
+    definition
+        .keys()
+        .map(String::as_str)
+        .filter(is_hint)
+        .collect()
 }
 
-fn vhosts(snapshot: &Snapshot) -> Response {
-    let rows = snapshot.vhosts.iter().map(|vhost| VhostRow {
-        name: vhost.name.clone(),
-    });
-    Response::Vhosts(sorted(rows, |row| row.name.clone()))
-}
-
-fn permissions(snapshot: &Snapshot, login: Option<&str>, vhost: Option<&str>) -> Response {
-    let wanted = |row_login: &str, row_vhost: &str| {
-        login.is_none_or(|login| login == row_login) && vhost.is_none_or(|vhost| vhost == row_vhost)
+/// Refuses a key that no policy gives, with the key that may have been meant.
+fn check_keys(policy: &str, definition: &Map<String, Value>) -> Result<(), Response> {
+    let is_known = |key: &str| POLICY_KEYS.contains(&key) || POLICY_HINTS.contains(&key);
+    let Some(key) = definition.keys().find(|key| !is_known(key)) else {
+        return Ok(());
     };
-    let permissions = snapshot
-        .permissions
-        .iter()
-        .filter(|row| wanted(&row.login, &row.vhost))
-        .map(|row| PermissionRow {
-            vhost: row.vhost.clone(),
-            login: row.login.clone(),
-            configure: row.configure.clone(),
-            write: row.write.clone(),
-            read: row.read.clone(),
-        });
-    let topic_permissions = snapshot
-        .topic_permissions
-        .iter()
-        .filter(|row| wanted(&row.login, &row.vhost))
-        .map(|row| TopicPermissionRow {
-            vhost: row.vhost.clone(),
-            login: row.login.clone(),
-            exchange: row.exchange.clone(),
-            write: row.write.clone(),
-            read: row.read.clone(),
-        });
-    Response::Permissions {
-        permissions: sorted(permissions, |row| (row.vhost.clone(), row.login.clone())),
-        topic_permissions: sorted(topic_permissions, |row| {
-            (row.vhost.clone(), row.login.clone(), row.exchange.clone())
-        }),
+    let advice = if DECLARED_ONLY.contains(&key.as_str()) {
+        format!("it can only be declared with the queue, as `x-{key}`")
+    } else {
+        let known = POLICY_KEYS.into_iter().chain(POLICY_HINTS);
+        nearest(key, known).map_or_else(
+            || "`chaski policy set --help` lists all keys".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        )
+    };
+    Err(Response::error(
+        ErrorCode::Invalid,
+        format!("policy '{policy}': no policy gives `{key}`; {advice}"),
+    ))
+}
+
+/// Refuses a policy that could not be applied, before it is stored and keeps the next start from succeeding.
+fn checked(policy: Policy) -> Result<Policy, Response> {
+    match engine::check_policy(&policy) {
+        Ok(()) => Ok(policy),
+        Err(refusal) => Err(Response::error(ErrorCode::Invalid, refusal.detail)),
     }
-}
-
-fn policies(snapshot: &Snapshot, vhost: Option<&str>) -> Response {
-    let rows = snapshot
-        .policies
-        .iter()
-        .filter(|row| vhost.is_none_or(|vhost| vhost == row.vhost))
-        .map(|row| PolicyRow {
-            vhost: row.vhost.clone(),
-            name: row.name.clone(),
-            pattern: row.pattern.clone(),
-            apply_to: shown_target(row.apply_to),
-            priority: row.priority,
-            // What somebody else wrote into the table is shown as it stands.
-            definition: serde_json::from_str(&row.definition)
-                .unwrap_or_else(|_| Value::String(row.definition.clone())),
-        });
-    Response::Policies(sorted(rows, |row| (row.vhost.clone(), row.name.clone())))
-}
-
-fn sorted<T, K: Ord>(rows: impl Iterator<Item = T>, key: impl FnMut(&T) -> K) -> Vec<T> {
-    let mut rows: Vec<T> = rows.collect();
-    rows.sort_by_key(key);
-    rows
 }
 
 fn stored_target(target: PolicyTarget) -> ApplyTo {
@@ -305,16 +240,5 @@ fn stored_target(target: PolicyTarget) -> ApplyTo {
         PolicyTarget::ClassicQueues => ApplyTo::ClassicQueues,
         PolicyTarget::QuorumQueues => ApplyTo::QuorumQueues,
         PolicyTarget::Streams => ApplyTo::Streams,
-    }
-}
-
-fn shown_target(target: ApplyTo) -> PolicyTarget {
-    match target {
-        ApplyTo::All => PolicyTarget::All,
-        ApplyTo::Exchanges => PolicyTarget::Exchanges,
-        ApplyTo::Queues => PolicyTarget::Queues,
-        ApplyTo::ClassicQueues => PolicyTarget::ClassicQueues,
-        ApplyTo::QuorumQueues => PolicyTarget::QuorumQueues,
-        ApplyTo::Streams => PolicyTarget::Streams,
     }
 }

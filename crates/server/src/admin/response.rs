@@ -1,5 +1,6 @@
 //! What an operator gets.
 
+use directory::{Refused, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -61,6 +62,15 @@ impl Response {
             code,
             message: message.into(),
         }
+    }
+
+    /// Builds the error for something that does not exist, in the directory's words.
+    pub(crate) fn not_found(subject: Subject, name: &str) -> Self {
+        let refused = Refused::NotFound {
+            subject,
+            name: name.to_owned(),
+        };
+        Self::error(ErrorCode::NotFound, refused.to_string())
     }
 }
 

@@ -235,6 +235,30 @@ fn a_held_data_directory_is_not_touched() {
     }
 }
 
+/// Checks that a request is refused before anything is stored, in one line that says what is wrong.
+#[track_caller]
+fn invalid(request: &Request, naming: &str) {
+    match plan(request) {
+        Err(Response::Error { code, message }) => {
+            assert_eq!(code, ErrorCode::Invalid);
+            assert!(message.contains(naming), "{message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+fn policy_set(definition: &str) -> Request {
+    Request::PolicySet {
+        vhost: "/".to_owned(),
+        name: "p".to_owned(),
+        pattern: "^tmp[.]".to_owned(),
+        apply_to: PolicyTarget::Queues,
+        priority: 0,
+        definition: serde_json::from_str(definition).expect("an object"),
+    }
+}
+
 #[test]
 fn a_pattern_that_is_no_regular_expression_is_refused_before_it_is_stored() {
     let request = Request::PermissionSet {
@@ -244,13 +268,41 @@ fn a_pattern_that_is_no_regular_expression_is_refused_before_it_is_stored() {
         write: ".*".to_owned(),
         read: ".*".to_owned(),
     };
-    match plan(&request) {
-        Err(Response::Error { code, message }) => {
-            assert_eq!(code, ErrorCode::Invalid);
-            assert!(message.contains("`(`"), "{message}");
-        }
-        other => panic!("expected a refusal, got {other:?}"),
+    invalid(&request, "'('");
+}
+
+#[test]
+fn a_policy_that_could_not_be_applied_is_refused_with_what_may_have_been_meant() {
+    for (definition, naming) in [
+        (r#"{"max-lenght":5}"#, "did you mean `max-length`?"),
+        (r#"{"x-message-ttl":5}"#, "did you mean `message-ttl`?"),
+        (r#"{"ha-mod":"all"}"#, "did you mean `ha-mode`?"),
+        (
+            r#"{"federation-upstream-set":"all"}"#,
+            "`chaski policy set --help`",
+        ),
+        (r#"{"max-priority":5}"#, "as `x-max-priority`"),
+        (
+            r#"{"max-length":"5"}"#,
+            "'max-length' for policy 'p': it must be a whole number",
+        ),
+        (r#"{"max-length":1.5}"#, "it must be a whole number"),
+        (
+            r#"{"max-length":18446744073709551615}"#,
+            "it must be a whole number",
+        ),
+        (r#"{"overflow":["drop-head"]}"#, "it must be a text"),
+        (r#"{"dead-letter-exchange":null}"#, "it must be a text"),
+        ("{}", "empty"),
+    ] {
+        invalid(&policy_set(definition), naming);
     }
+    let Request::PolicySet { definition, .. } =
+        policy_set(r#"{"max-length":5,"ha-mode":"exactly","ha-params":2}"#)
+    else {
+        panic!("it is one");
+    };
+    assert_eq!(policy_hints(&definition), ["ha-mode", "ha-params"]);
 }
 
 #[test]

@@ -64,6 +64,10 @@ fn limits(config: &Config) -> Value {
             "max_consumers_per_channel",
             number(limits.max_consumers_per_channel.into()),
         ),
+        (
+            "max_unacked_per_connection",
+            number(limits.max_unacked_per_connection.into()),
+        ),
         ("handshake_timeout_ms", number(limits.handshake_timeout_ms)),
         ("shutdown_timeout_ms", number(limits.shutdown_timeout_ms)),
         ("memory_high_bytes", number(limits.memory_high())),

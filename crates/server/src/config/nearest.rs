@@ -7,7 +7,7 @@ const BEGINNING_BYTES_MIN: usize = 4;
 ///
 /// Near enough is a third of the length of the wanted name, and at least 2 edits; the beginning
 /// of a candidate is nearer than any edit.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     wanted: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

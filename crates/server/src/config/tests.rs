@@ -148,6 +148,9 @@ fn values_out_of_range_or_against_each_other_are_refused() {
     check_refused(load("limits.disk_free_resume_bytes", "1"), &["above"]);
     check_refused(load("tls.key", "k.pem"), &["tls.certificate"]);
     check_refused(load("log.level", "a=b=c"), &["log.level"]);
+    check_refused(load("log.level", "loud"), &["`loud` is no level"]);
+    check_refused(load("log.level", "info,session"), &["`session` is no"]);
+    check_refused(load("log.level", ""), &["log.level"]);
     check_refused(load("accounts.administrator", ""), &["administrator"]);
 }
 
@@ -241,8 +244,8 @@ fn listen_addresses_are_read_as_people_write_them() {
 #[test]
 fn the_nearest_name_is_found_only_when_it_is_near() {
     let names = ["data", "shards", "frame_max"];
-    assert_eq!(nearest::nearest("frame-max", names), Some("frame_max"));
-    assert_eq!(nearest::nearest("shrads", names), Some("shards"));
-    assert_eq!(nearest::nearest("frame", names), Some("frame_max"));
-    assert_eq!(nearest::nearest("unrelated", names), None);
+    assert_eq!(nearest("frame-max", names), Some("frame_max"));
+    assert_eq!(nearest("shrads", names), Some("shards"));
+    assert_eq!(nearest("frame", names), Some("frame_max"));
+    assert_eq!(nearest("unrelated", names), None);
 }

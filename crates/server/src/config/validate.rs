@@ -41,6 +41,12 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         1 << 20,
     )?;
     within(
+        "limits.max_unacked_per_connection",
+        limits.max_unacked_per_connection,
+        1,
+        1 << 28,
+    )?;
+    within(
         "limits.handshake_timeout_ms",
         limits.handshake_timeout_ms,
         100,
@@ -109,13 +115,29 @@ fn check_texts(config: &Config) -> Result<(), ConfigError> {
     }
     directory::account::check_login_name(&config.accounts.administrator)
         .map_err(|error| rule("accounts.administrator", error.to_string()))?;
-    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&config.log.level) {
-        return Err(rule(
-            "log.level",
-            format!("{error}; give error, warn, info, debug or trace"),
-        ));
-    }
-    Ok(())
+    check_log_level(&config.log.level)
+}
+
+/// The filter takes any single word for a part of the program: a mistyped level would log everything of a part that is not there.
+fn check_log_level(directives: &str) -> Result<(), ConfigError> {
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |text: &str| levels.contains(&text.trim().to_ascii_lowercase().as_str());
+    let wrong = directives
+        .split(',')
+        .find(|directive| !is_level(directive.rsplit('=').next().unwrap_or_default()));
+    let message = match wrong {
+        Some(wrong) => format!("`{wrong}` is no level"),
+        None => match tracing_subscriber::EnvFilter::try_new(directives) {
+            Ok(_) => return Ok(()),
+            Err(error) => error.to_string(),
+        },
+    };
+    Err(rule(
+        "log.level",
+        format!(
+            "{message}; give error, warn, info, debug or trace, by part as in info,session=debug"
+        ),
+    ))
 }
 
 fn within<T: PartialOrd + std::fmt::Display>(

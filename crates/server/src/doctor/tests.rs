@@ -6,11 +6,14 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A data directory as the first start leaves it, without messages.
+/// A data directory as the first start leaves it, but for its messages.
 fn data_directory() -> TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).expect("the owner's");
     drop(Directory::open(&paths::directory(directory.path())).expect("a new database"));
+    for name in ["journal", "queues"] {
+        fs::create_dir(directory.path().join(name)).expect("a new directory");
+    }
     directory
 }
 
@@ -33,7 +36,14 @@ fn a_new_data_directory_is_sound() {
     let report = examine(directory.path());
     assert!(report.is_sound(), "{report:#?}");
     check(&report, Severity::Good, "directory.sqlite", "accounts");
-    check(&report, Severity::Warning, "messages", "no journal yet");
+}
+
+#[test]
+fn a_database_whose_messages_are_missing_is_broken() {
+    let directory = data_directory();
+    fs::remove_dir(directory.path().join("journal")).expect("it is empty");
+    let report = examine(directory.path());
+    check(&report, Severity::Broken, "journal", "put it back");
 }
 
 #[test]
@@ -80,9 +90,6 @@ fn a_damaged_database_is_broken_and_not_touched() {
 #[test]
 fn an_empty_journal_is_sound() {
     let directory = data_directory();
-    let journal = directory.path().join("journal");
-    fs::create_dir(&journal).expect("a new directory");
-    fs::create_dir(directory.path().join("queues")).expect("a new directory");
     check(
         &examine(directory.path()),
         Severity::Good,

@@ -1,9 +1,11 @@
-use broker::Outcome;
+use broker::{Outcome, Reply};
 use codec::amqp::method::{
-    BasicAck, BasicNack, BasicQos, BasicRecover, BasicRecoverAsync, BasicReject,
+    BasicAck, BasicGet, BasicNack, BasicQos, BasicRecover, BasicRecoverAsync, BasicReject,
+    ChannelClose, ChannelOpen, TxCommit, TxRollback, TxSelect,
 };
 
-use crate::harness::{Bench, Call, settled};
+use crate::Settings;
+use crate::harness::{Bench, Call, delivery, settled};
 use crate::limits;
 
 fn ack(delivery_tag: u64, multiple: bool) -> BasicAck {
@@ -210,4 +212,102 @@ fn a_limit_for_new_consumers_is_theirs() {
         matches!(calls.as_slice(), [Call::Request(1, consume)] if consume.contains("prefetch: 17")),
         "{calls:?}"
     );
+}
+
+/// A connection that may have four unacknowledged messages, has them, and has a second consumer on channel 2.
+fn laden() -> (Bench, broker::ConsumerNumber, broker::ConsumerNumber) {
+    let settings = Settings {
+        unacked_max: 4,
+        ..Settings::default()
+    };
+    let mut bench = Bench::open_with(settings, 0);
+    bench.method(2, ChannelOpen {});
+    let (first, second) = (
+        bench.consume("first", false),
+        bench.consume_on(2, "second", false),
+    );
+    for sequence in 1..=3 {
+        bench.deliver(first, sequence, b"x");
+        assert!(!bench.session.gauge.is_laden());
+    }
+    bench.deliver(first, 4, b"x");
+    assert!(bench.session.gauge.is_laden(), "no consumer gets more");
+    bench.frames();
+    bench.calls();
+    (bench, first, second)
+}
+
+fn resumed(calls: &[Call]) -> Vec<u32> {
+    let numbers = calls.iter().filter_map(|call| match call {
+        Call::Resume(number) => Some(*number),
+        Call::Publish { .. }
+        | Call::Settle { .. }
+        | Call::Request(..)
+        | Call::Drop(_)
+        | Call::OpenReply(..) => None,
+    });
+    let mut numbers: Vec<u32> = numbers.collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn a_connection_with_too_many_unacknowledged_waits_until_it_acknowledges() {
+    let (mut bench, first, second) = laden();
+    bench.method(1, ack(1, false));
+    assert!(!bench.session.gauge.is_laden());
+    assert_eq!(
+        resumed(&bench.calls()),
+        [first.0, second.0],
+        "the consumers of all channels are served again"
+    );
+    bench.method(1, ack(2, false));
+    assert_eq!(resumed(&bench.calls()), [] as [u32; 0]);
+}
+
+#[test]
+fn closing_a_channel_or_recovering_frees_what_it_held() {
+    let (mut bench, _, second) = laden();
+    bench.method(1, ChannelClose::default());
+    assert!(!bench.session.gauge.is_laden());
+    assert_eq!(resumed(&bench.calls()), [second.0]);
+
+    let (mut bench, first, second) = laden();
+    bench.method(1, BasicRecover { requeue: true });
+    assert!(!bench.session.gauge.is_laden());
+    assert_eq!(resumed(&bench.calls()), [first.0, second.0]);
+}
+
+#[test]
+fn an_acknowledgement_counts_when_its_transaction_is_committed() {
+    let (mut bench, _, _) = laden();
+    bench.method(1, TxSelect {});
+    bench.method(1, ack(4, true));
+    assert!(bench.session.gauge.is_laden(), "nothing is settled yet");
+    bench.method(1, TxRollback {});
+    assert_eq!(bench.session.description().unacked, 4);
+    bench.method(1, ack(4, true));
+    bench.method(1, TxCommit {});
+    assert!(!bench.session.gauge.is_laden());
+    assert_eq!(bench.session.description().unacked, 0);
+}
+
+#[test]
+fn gets_count_and_are_refused_when_there_are_too_many() {
+    let (mut bench, _, _) = laden();
+    let get = |no_ack| BasicGet { queue: "q", no_ack };
+    bench.method(2, get(true));
+    bench.replied(2, Ok(Reply::Empty));
+    bench.frames();
+    bench.method(2, get(false));
+    let frames = bench.frames();
+    assert!(
+        matches!(frames.as_slice(), [only] if only.contains("ChannelClose { reply_code: 406")
+            && only.contains("its limit of 4 unacknowledged messages")),
+        "{frames:?}"
+    );
+    bench.method(1, ack(1, false));
+    bench.method(1, get(false));
+    bench.replied(1, Ok(Reply::Got(Box::new(delivery(9, b"x")), 0)));
+    assert_eq!(bench.session.description().unacked, 4);
 }

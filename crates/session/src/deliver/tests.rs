@@ -1,4 +1,4 @@
-use broker::{Annotation, ConsumerNumber, Event, QueueId};
+use broker::{Annotation, Body, ConsumerNumber, Delivery, Event, Message, QueueId};
 use codec::amqp::field::{Table, Value};
 use codec::amqp::properties::Properties;
 use proptest::prelude::*;
@@ -99,5 +99,47 @@ proptest! {
         let mut expected = properties.clone();
         expected.headers.get_or_insert_default().insert("x-delivery-count", i64::from(count));
         prop_assert_eq!(annotated(&properties, Annotation::DeliveryCount(count)), expected);
+    }
+}
+
+#[test]
+fn a_delivery_counts_for_at_least_what_it_takes_on_the_wire() {
+    let long = "n".repeat(255);
+    for tag in ["c", &long] {
+        for (exchange, key) in [("", "q"), (long.as_str(), long.as_str())] {
+            for frame_max in [4_096, 131_072] {
+                for length in [0, 1, 255, 4_087, 4_088, 4_089, 8_176, 100_000] {
+                    for annotation in [
+                        Annotation::None,
+                        Annotation::DeliveryCount(3),
+                        Annotation::StreamOffset(9),
+                    ] {
+                        let mut bench = Bench::open_with(Settings::default(), frame_max);
+                        let consumer = bench.consume(tag, false);
+                        bench.frames();
+                        let body = vec![7; length];
+                        let message =
+                            Message::new(exchange.into(), key, &[0, 0], Body::Copy(&body));
+                        let delivery = Delivery {
+                            message: message.into(),
+                            annotation,
+                            tag_bytes: Delivery::tag_bytes_of(tag),
+                            ..delivery(1, b"")
+                        };
+                        let counted = delivery.outbox_bytes();
+                        bench.event(Event::Deliver {
+                            channel: 1,
+                            consumer,
+                            delivery,
+                        });
+                        let taken = bench.session.output().len();
+                        assert!(
+                            taken <= counted && counted <= taken + taken / 200 + 84,
+                            "a body of {length}: {taken} bytes on the wire count for {counted}"
+                        );
+                    }
+                }
+            }
+        }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Replayed {
     pub(crate) described: Option<u64>,
     /// Everything that the journal holds of it beyond what is settled, ascending.
     pub(crate) messages: Vec<Journaled>,
+    /// Ranges of messages that the journal says are gone. Kept only in doubt, for segments whose description is lost.
+    pub(crate) ended: Vec<(Sequence, Sequence)>,
 }
 
 impl Replayed {
@@ -39,6 +41,7 @@ impl Replayed {
             image: QueueImage::empty(queue),
             described: None,
             messages: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -94,6 +97,18 @@ impl Replayed {
             && let Some(message) = self.messages.get_mut(at)
         {
             message.note = note;
+        }
+    }
+
+    /// Leaves the messages up to a sequence to the segment that has them.
+    pub(crate) fn hand_over(&mut self, last: Sequence) {
+        self.image.settled_end = self.image.settled_end.max(last.next());
+        self.image.next = self.image.next.max(self.image.settled_end);
+        let settled = self
+            .messages
+            .extract_if(.., |message| message.sequence <= last);
+        for message in settled.filter(|message| !message.dead && message.note != 0) {
+            self.image.notes.insert(message.sequence, message.note);
         }
     }
 
@@ -187,7 +202,7 @@ impl Replay {
                     });
                 }
             }
-            Record::Ack { queue, first, last } => self.queue(queue).finish(first, last),
+            Record::Ack { queue, first, last } => self.finish(queue, first, last),
             Record::Note {
                 queue,
                 sequence,
@@ -195,7 +210,7 @@ impl Replay {
             } => self.queue(queue).note(sequence, note),
             Record::Purge { queue, below } => {
                 if let Some(last) = below.0.checked_sub(1) {
-                    self.queue(queue).finish(Sequence(0), Sequence(last));
+                    self.finish(queue, Sequence(0), Sequence(last));
                 }
             }
             Record::Drop { queue } => {
@@ -213,6 +228,15 @@ impl Replay {
             Record::Settled(_) => {}
         }
         true
+    }
+
+    fn finish(&mut self, queue: QueueId, first: Sequence, last: Sequence) {
+        let doubtful = self.doubtful;
+        let replayed = self.queue(queue);
+        replayed.finish(first, last);
+        if doubtful {
+            replayed.ended.push((first, last));
+        }
     }
 
     /// Tells whether the states of a turn count. A file is released only after its turn was recorded: when the record is lost

@@ -10,12 +10,13 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 
 use crate::damage::{Damage, DamageKind, Lost};
-use crate::disk::{Disk, OpenMode};
+use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::failure::Failure;
 use crate::fields::{Fields, length_u64, to_usize};
 use crate::frame::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FileHeader, FrameHeader};
 use crate::ids::{QueueId, Sequence};
-use crate::limits::{BLOCK_BYTES, JOURNAL_BYTES_MAX, NUMBER_MAX};
+use crate::limits::{BLOCK_BYTES, JOURNAL_BYTES_MAX, NUMBER_MAX, READ_BYTES};
+use crate::newest::{self, Newest};
 use crate::record::{self, Record};
 use crate::shared::{Places, SPARE_NAME};
 
@@ -54,6 +55,8 @@ pub(crate) struct Scan {
     pub(crate) spare: Option<PathBuf>,
     /// The greatest number that any file's name has.
     pub(crate) last_number: u64,
+    /// A commit that was durable, though its file may have been released since.
+    newest: Newest,
 }
 
 impl Scan {
@@ -68,9 +71,9 @@ impl Scan {
 
     /// Returns the number of the next frame to write.
     pub(crate) fn next_frame(&self) -> u64 {
-        self.frames
-            .last()
-            .map_or(1, |frame| frame.header.sequence + 1)
+        let last = self.frames.last().map_or(0, |frame| frame.header.sequence);
+        // Numbers that were given are not given again, even if their frames are lost.
+        last.max(self.newest.frame) + 1
     }
 }
 
@@ -101,8 +104,10 @@ pub(crate) fn scan(disk: &dyn Disk, places: &Places) -> Result<Scan, Failure> {
     let names = list(disk, places)?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| parse_name(name)).collect();
     numbers.sort_unstable();
+    let newest = newest::read(disk, places)?;
     let mut scan = Scan {
-        last_number: numbers.last().copied().unwrap_or(0),
+        last_number: numbers.last().copied().unwrap_or(0).max(newest.file),
+        newest,
         spare: (names.iter().any(|name| name == SPARE_NAME))
             .then(|| places.journal.join(SPARE_NAME)),
         ..Scan::default()
@@ -111,6 +116,7 @@ pub(crate) fn scan(disk: &dyn Disk, places: &Places) -> Result<Scan, Failure> {
         scan_file(disk, places.journal_file(number), number, &mut scan)?;
     }
     find_gaps(&mut scan);
+    find_lost_end(&mut scan, places);
     Ok(scan)
 }
 
@@ -140,14 +146,36 @@ fn read_file(
     if useful > JOURNAL_BYTES_MAX {
         return Err(Failure::Unexpected {
             path: path.to_path_buf(),
-            reason: format!("it is {length} bytes long, which no journal file is"),
+            reason: format!("it is {length} bytes long, which no journal file is; move it away"),
         });
     }
-    // A fresh buffer is zero without being touched: a sparse file costs what it holds.
     let mut content = vec![0; to_usize(useful)];
-    let count = file.read_at(&mut content, 0).map_err(at("read"))?;
-    content.truncate(count);
+    let count = if header.is_some() {
+        file.read_at(&mut content, 0)
+    } else {
+        read_sparsely(file.as_ref(), &mut content)
+    };
+    content.truncate(count.map_err(at("read"))?);
     Ok((length, content, header))
+}
+
+/// Fills a buffer that is zero without having been touched, and touches it only where the file is not: a sparse file that says
+/// nothing about its length costs the memory of what it holds.
+fn read_sparsely(file: &dyn DiskFile, content: &mut [u8]) -> std::io::Result<usize> {
+    let mut piece = vec![0; READ_BYTES];
+    let mut done = 0;
+    for target in content.chunks_mut(READ_BYTES) {
+        let piece = piece.get_mut(..target.len()).unwrap_or_default();
+        let count = file.read_at(piece, length_u64(done))?;
+        if piece.iter().take(count).any(|byte| *byte != 0) {
+            target.copy_from_slice(piece);
+        }
+        done += count;
+        if count < piece.len() {
+            break;
+        }
+    }
+    Ok(done)
 }
 
 fn scan_file(disk: &dyn Disk, path: PathBuf, number: u64, scan: &mut Scan) -> Result<(), Failure> {
@@ -265,6 +293,49 @@ fn find_gaps(scan: &mut Scan) {
     }
     found.extend(tail(scan, before));
     scan.damage.append(&mut found);
+}
+
+/// Names the loss of the journal's end: a commit was durable, and neither it nor a later one is left.
+fn find_lost_end(scan: &mut Scan, places: &Places) {
+    let last = scan.frames.last().map_or(0, |frame| frame.header.sequence);
+    if last >= scan.newest.frame {
+        return;
+    }
+    // What looks like a write that was cut short had been confirmed.
+    let torn = scan
+        .damage
+        .extract_if(.., |damage| damage.kind == DamageKind::TornTail)
+        .next();
+    let place = torn.map_or_else(
+        || (places.journal_file(scan.newest.file), 0, 0),
+        |torn| (torn.file, torn.offset, torn.bytes),
+    );
+    let (path, offset, bytes) = place;
+    let file = scan.files.iter().find(|file| file.path == path);
+    let lost = file.into_iter().flat_map(|file| {
+        let broken = file.broken.iter();
+        broken
+            .filter(|(at, _)| length_u64(*at) >= offset)
+            .flat_map(|(at, header)| guess_lost(file, *at, header))
+    });
+    let found = Damage {
+        lost: lost.collect(),
+        kind: if file.is_some() {
+            DamageKind::Frame
+        } else {
+            DamageKind::MissingFrames
+        },
+        // A file that holds nothing whole any more is kept as it is.
+        bytes: if bytes == 0 {
+            file.map_or(0, |file| length_u64(file.content.len()))
+        } else {
+            bytes
+        },
+        file: path,
+        offset,
+        quarantine: None,
+    };
+    scan.damage.push(found);
 }
 
 /// Names what lies between two whole frames whose numbers do not follow each other.

@@ -14,7 +14,7 @@ use crate::queue::reader;
 use crate::queue::segment::{self, HEADER_BYTES, Segment};
 use crate::shared::Places;
 
-use super::replay::{Replay, Replayed};
+use super::replay::{Journaled, Replay, Replayed};
 
 /// What is to be done about the files.
 #[derive(Debug, Default)]
@@ -62,7 +62,9 @@ pub(crate) fn check(
             let path = places.queues.join(segment::file_name(queue, id));
             // Refuses what is no file of ours before anything is deleted.
             let opened = disk.open(&path, OpenMode::Read);
-            opened.map_err(|error| Failure::disk("open", &path, error))?;
+            let length = opened.and_then(|file| file.length());
+            let length = length.map_err(|error| Failure::disk("open", &path, error))?;
+            refuse_huge(&path, length)?;
             checked.orphans.push(path);
         }
     }
@@ -166,11 +168,6 @@ fn rebuild(
         .queues
         .entry(queue)
         .or_insert_with(|| Replayed::new(queue));
-    // What the journal holds, it knows better than the segments.
-    let journal_from = replayed
-        .messages
-        .first()
-        .map_or(Sequence(u64::MAX), |message| message.sequence);
     let known_end = replayed.image.next_segment;
     for id in ids {
         let image = &mut replayed.image;
@@ -183,12 +180,17 @@ fn rebuild(
         let (length, bytes) = read_whole(disk, &path, u64::MAX)?;
         image.next_segment = image.next_segment.max(id + 1);
         let salt = segment::decode_header(&bytes, queue, *id);
-        let mut found =
-            reader::scan_below(&bytes, (queue, *id, salt.unwrap_or_default()), journal_from)
-                .segment;
+        let place = (queue, *id, salt.unwrap_or_default());
+        let mut found = read_beside(&bytes, place, &replayed.messages);
         found.forget_transient();
-        let known = known.and_then(|at| image.segments.get_mut(at));
-        if let Some(known) = &known {
+        for (first, last) in &replayed.ended {
+            found.finish(*first, *last);
+        }
+        if salt.is_some() && found.is_over() && known.is_none() {
+            // Nothing in it outlives the process that wrote it, so that no description of it was ever needed.
+            continue;
+        }
+        if let Some(known) = known.and_then(|at| image.segments.get(at)) {
             if salt != Some(known.salt) || found.last <= known.last {
                 continue;
             }
@@ -209,20 +211,38 @@ fn rebuild(
         if found.is_over() {
             continue;
         }
-        let end = found.last.next();
-        if let Some(known) = known {
-            *known = found;
-        } else if image
-            .segments
-            .last()
-            .is_none_or(|last| last.last < found.first)
-        {
-            image.segments.push(found);
-        } else {
-            continue;
+        let (first, last) = (found.first, found.last);
+        let before = image.segments.last().map(|segment| segment.last);
+        match known.and_then(|at| image.segments.get_mut(at)) {
+            Some(known) => *known = found,
+            None if before.is_none_or(|before| before < first) => image.segments.push(found),
+            None => continue,
         }
-        image.settled_end = image.settled_end.max(end);
-        image.next = image.next.max(image.settled_end);
+        replayed.hand_over(last);
+    }
+    Ok(())
+}
+
+/// Reads a segment that nothing describes, up to the first message that the journal has and the segment lacks: what the journal
+/// holds, it knows better.
+fn read_beside(bytes: &[u8], place: (QueueId, u64, u64), journaled: &[Journaled]) -> Segment {
+    let whole = reader::scan_below(bytes, place, Sequence(u64::MAX)).segment;
+    let lacks = |message: &&Journaled| !message.dead && whole.ordinal(message.sequence).is_none();
+    match journaled.iter().find(lacks) {
+        Some(first) if first.sequence <= whole.last => {
+            reader::scan_below(bytes, place, first.sequence).segment
+        }
+        Some(_) | None => whole,
+    }
+}
+
+/// Refuses a file that is too long to be a segment, and so not ours to read or delete.
+fn refuse_huge(path: &Path, bytes: u64) -> Result<(), Failure> {
+    if bytes > SEGMENT_BYTES_MAX {
+        return Err(Failure::Unexpected {
+            path: path.to_path_buf(),
+            reason: format!("it is {bytes} bytes long, which no segment is; move it away"),
+        });
     }
     Ok(())
 }
@@ -236,14 +256,12 @@ pub(crate) fn read_whole(
     let at = |operation| move |error| Failure::disk(operation, path, error);
     let file = disk.open(path, OpenMode::Read).map_err(at("open"))?;
     let length = file.length().map_err(at("measure"))?;
-    if length.min(bytes) > SEGMENT_BYTES_MAX {
-        return Err(Failure::Unexpected {
-            path: path.to_path_buf(),
-            reason: format!("it is {length} bytes long, which no segment is"),
-        });
-    }
+    refuse_huge(path, length.min(bytes))?;
     let mut content = vec![0; to_usize(length.min(bytes))];
     let count = file.read_at(&mut content, 0).map_err(at("read"))?;
     content.truncate(count);
     Ok((length, content))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,12 @@
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use super::{options, publish_all};
 use crate::arguments::{QueueKind, QueueOptions};
+use crate::limits::OUTBOX_BYTES_MAX;
 use crate::shard::rig::Rig;
-use crate::{Outcome, RefusalKind};
+use crate::{ConsumeRequest, Outcome, RefusalKind};
 
 #[test]
 fn a_prefetch_limit_is_each_consumers_own() {
@@ -135,12 +138,12 @@ fn a_consumer_that_does_not_read_is_passed_over_and_served_again_later() {
     let mut rig = Rig::with(options());
     let slow = rig.wish(1, 0);
     rig.consume_as("q", &slow).expect("it is taken");
-    slow.gauge.add(crate::limits::OUTBOX_BYTES_MAX);
+    slow.gauge.add(OUTBOX_BYTES_MAX);
     publish_all(&mut rig, &["1"]);
     assert!(rig.take().is_empty());
     assert!(!slow.gauge.written(10), "not enough was written");
     assert!(
-        slow.gauge.written(crate::limits::OUTBOX_BYTES_MAX - 10),
+        slow.gauge.written(OUTBOX_BYTES_MAX - 10),
         "whoever was passed over is to be resumed"
     );
     rig.resume("q");
@@ -153,9 +156,73 @@ fn a_consumer_that_does_not_read_is_passed_over_and_served_again_later() {
 }
 
 #[test]
+fn a_consumer_that_never_reads_is_handed_the_outbox_limit_and_one_message_at_most() {
+    for (no_ack, prefetch, length) in [
+        (true, 0, 0),
+        (true, 0, 1_000),
+        (true, 0, 200_000),
+        (false, 0, 1_000),
+        (false, 3, 200_000),
+        (false, 100, 1_000),
+        (false, 65_535, 10),
+    ] {
+        let mut rig = Rig::with(options());
+        let stuck = ConsumeRequest {
+            gauge: Arc::default(),
+            no_ack,
+            ..rig.wish(1, prefetch)
+        };
+        rig.consume_as("q", &stuck).expect("it is taken");
+        let text = "x".repeat(length);
+        let published = if length > 10_000 { 20 } else { 6_000 };
+        (0..published).for_each(|_| rig.publish("q", &text));
+        let got = rig.take();
+        let each = got[0].delivery.outbox_bytes();
+        let bytes: usize = got.iter().map(|got| got.delivery.outbox_bytes()).sum();
+        assert!(
+            bytes < OUTBOX_BYTES_MAX + each,
+            "{} messages of {length}: {bytes} bytes",
+            got.len()
+        );
+        assert!(prefetch == 0 || got.len() <= prefetch as usize);
+        assert!(got.len() < published, "there was more to be had");
+        // Whoever reads is served all the rest, as if the other one were not there.
+        rig.consume("q", 2, 0);
+        while rig.ready("q") > 0 {
+            rig.resume("q");
+        }
+        assert_eq!(rig.take().len(), published - got.len());
+        (0..100).for_each(|_| rig.publish("q", &text));
+        assert_eq!(rig.take().len(), 100);
+    }
+}
+
+#[test]
+fn a_laden_connection_gets_only_what_it_need_not_acknowledge() {
+    let mut rig = Rig::with(options());
+    let wish = rig.wish(1, 0);
+    rig.consume_as("q", &wish).expect("it is taken");
+    wish.gauge.set_laden(true);
+    publish_all(&mut rig, &["1", "2"]);
+    assert!(rig.take().is_empty());
+    let free = ConsumeRequest {
+        no_ack: true,
+        ..rig.wish(2, 0)
+    };
+    rig.consume_as("q", &free).expect("it is taken");
+    assert_eq!(rig.bodies(), ["1", "2"]);
+    rig.cancel("q", 2);
+    publish_all(&mut rig, &["3"]);
+    assert!(rig.take().is_empty());
+    wish.gauge.set_laden(false);
+    rig.resume("q");
+    assert_eq!(rig.bodies(), ["3"]);
+}
+
+#[test]
 fn a_closed_shared_limit_also_holds_back_consumers_without_acknowledgements() {
     let mut rig = Rig::with(options());
-    let credit = std::sync::Arc::new(crate::Credit::default());
+    let credit = Arc::new(crate::Credit::default());
     credit.set_limit(1);
     for (number, no_ack) in [(1, false), (2, true)] {
         let mut wish = rig.wish(number, 0);
@@ -185,7 +252,7 @@ fn raising_a_shared_limit_takes_effect_at_once() {
 /// Serves one channel with a shared limit of one message from several consumers, as its session does.
 fn share_one_message(queues: &[&str], consumers: u32) -> Vec<usize> {
     let mut rig = Rig::new();
-    let credit = std::sync::Arc::new(crate::Credit::default());
+    let credit = Arc::new(crate::Credit::default());
     credit.set_limit(1);
     for queue in queues {
         rig.declare(queue, QueueKind::Classic, true, options());

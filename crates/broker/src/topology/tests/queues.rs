@@ -2,10 +2,10 @@
 
 use codec::amqp::field::{Table, Value};
 
-use super::super::{Change, ExchangeDeclaration, QueueDeclaration, Topology};
+use super::super::{Actor, Change, ExchangeDeclaration, QueueDeclaration, Quotas, Topology};
 use super::{Rig, VHOST, binding, exchange, kind, queue, table};
 use crate::arguments::{Overflow, QueueKind};
-use crate::{ApplyTo, ConnectionId, ExchangeKind, Policy, RefusalKind};
+use crate::{ApplyTo, ConnectionId, ExchangeKind, Policy, Refusal, RefusalKind};
 
 #[test]
 fn an_equivalent_queue_may_be_declared_again() {
@@ -239,18 +239,91 @@ fn numbers_of_queues_are_not_used_twice() {
     assert!(rig.queue(queue("new")).unwrap().id > second.id);
 }
 
+fn declare_in(rig: &mut Rig, vhost: &str, wish: QueueDeclaration) -> Result<(), Refusal> {
+    let server = Actor {
+        connection: ConnectionId(2),
+        access: None,
+    };
+    rig.topology.declare_queue(vhost, wish, &server).map(|_| ())
+}
+
 #[test]
-fn a_virtual_host_has_a_limit_of_queues() {
+fn there_is_a_limit_of_queues_which_deleting_makes_room_under() {
     let mut rig = Rig::new();
-    rig.topology.set_queues_max(2);
+    rig.topology.set_quotas(Quotas {
+        queues: 2,
+        ..Quotas::default()
+    });
     rig.queue(queue("1")).unwrap();
     rig.queue(queue("2")).unwrap();
     rig.queue(queue("2"))
         .expect("one that exists is no further one");
+    let refusal = rig.queue(queue("3")).expect_err("it is one too many");
+    assert_eq!(refusal.kind, RefusalKind::LimitExceeded);
     assert_eq!(
-        kind(rig.queue(queue("3"))),
-        Some(RefusalKind::LimitExceeded)
+        refusal.detail,
+        "cannot declare queue '3': queue limit in cluster (2) is reached"
     );
+    let gone = rig.topology.vhost(VHOST).unwrap().queue("1").unwrap().place;
+    assert!(rig.topology.remove_queue(VHOST, "1", gone));
+    rig.queue(queue("3")).expect("there is room again");
+    rig.topology.add_vhost("other");
+    let elsewhere = declare_in(&mut rig, "other", queue("1"));
+    assert_eq!(
+        kind(elsewhere),
+        Some(RefusalKind::LimitExceeded),
+        "the limit is the server's"
+    );
+    rig.topology.remove_vhost(VHOST);
+    declare_in(&mut rig, "other", queue("1")).expect("a virtual host goes with its queues");
+}
+
+#[test]
+fn there_is_a_limit_of_bindings_which_every_way_of_losing_one_makes_room_under() {
+    let mut rig = Rig::new();
+    rig.topology.set_quotas(Quotas {
+        bindings: 2,
+        ..Quotas::default()
+    });
+    let bind = |rig: &mut Rig, source: &str, queue: &str, key: &str| {
+        rig.bind(binding(source, queue, false, key))
+            .map_err(|refusal| {
+                assert_eq!(refusal.kind, RefusalKind::LimitExceeded);
+                assert!(
+                    refusal.detail.contains("binding limit in cluster (2)"),
+                    "{refusal}"
+                );
+            })
+    };
+    type Loss = fn(&mut Rig);
+    let losses: [Loss; 4] = [
+        |rig| rig.unbind(binding("x", "one", false, "a")).unwrap(),
+        |rig| rig.delete_exchange("x", false).unwrap(),
+        |rig| {
+            let gone = rig.topology.vhost(VHOST).unwrap().queue("one").unwrap();
+            let place = gone.place;
+            assert!(rig.topology.remove_queue(VHOST, "one", place));
+        },
+        |rig| drop(rig.topology.remove_vhost(VHOST)),
+    ];
+    for lose in losses {
+        rig.topology.add_vhost(VHOST);
+        for name in ["one", "two"] {
+            rig.queue(queue(name)).unwrap();
+        }
+        rig.exchange(exchange("x", ExchangeKind::Direct)).unwrap();
+        rig.exchange(exchange("y", ExchangeKind::Direct)).unwrap();
+        bind(&mut rig, "x", "one", "a").unwrap();
+        bind(&mut rig, "y", "two", "a").unwrap();
+        bind(&mut rig, "y", "two", "a").expect("one that exists is no further one");
+        assert_eq!(bind(&mut rig, "y", "two", "b"), Err(()));
+        lose(&mut rig);
+        rig.topology.add_vhost(VHOST);
+        rig.queue(queue("two")).unwrap();
+        rig.exchange(exchange("y", ExchangeKind::Direct)).unwrap();
+        bind(&mut rig, "y", "two", "b").expect("there is room again");
+        rig.topology.remove_vhost(VHOST);
+    }
 }
 
 #[test]
@@ -277,7 +350,7 @@ fn a_policy_tightens_the_queues_that_it_names() {
         ".*",
         ApplyTo::QueuesOf(QueueKind::Classic),
         -1,
-        &Table::new(),
+        &table(&[("queue-mode", "lazy".into())]),
     )
     .unwrap();
     let high = Policy::new("high".into(), "^orders\\.", ApplyTo::Queues, 1, &definition).unwrap();

@@ -82,13 +82,13 @@ impl<'a> TableRef<'a> {
     }
 
     fn copy(self, depth: Depth, items: &mut usize) -> Result<Table, DecodeError> {
-        self.iter()
-            .map(|field| {
-                let (name, value) = field?;
-                let value = value.copy(depth, items)?;
-                Ok((name.to_owned(), value))
-            })
-            .collect()
+        let mut fields = Vec::with_capacity(take_items(self.iter(), items)?);
+        for field in self.iter() {
+            let (name, value) = field?;
+            let value = value.copy(depth, items)?;
+            fields.push((name.to_owned(), value));
+        }
+        Ok(Table { fields })
     }
 }
 
@@ -154,7 +154,11 @@ impl<'a> ArrayRef<'a> {
     }
 
     fn copy(self, depth: Depth, items: &mut usize) -> Result<Vec<Value>, DecodeError> {
-        self.iter().map(|item| item?.copy(depth, items)).collect()
+        let mut values = Vec::with_capacity(take_items(self.iter(), items)?);
+        for item in self.iter() {
+            values.push(item?.copy(depth, items)?);
+        }
+        Ok(values)
     }
 }
 
@@ -302,7 +306,7 @@ impl<'a> ValueRef<'a> {
     ///
     /// As [`TableRef::validate`].
     pub fn to_owned(self) -> Result<Value, DecodeError> {
-        self.copy(DEPTH_MAX - 1, &mut { ITEMS_MAX })
+        self.copy(DEPTH_MAX - 1, &mut { ITEMS_MAX - 1 })
     }
 
     /// Reads a type letter and a value; nested tables and arrays by their length alone.
@@ -357,8 +361,8 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// Copies a value that its list has accounted for.
     fn copy(self, depth: Depth, items: &mut usize) -> Result<Value, DecodeError> {
-        take_item(items)?;
         Ok(match self {
             Self::Bool(truth) => Value::Bool(truth),
             Self::I8(number) => Value::I8(number),
@@ -387,6 +391,13 @@ type Depth = usize;
 /// Accounts for one more level of nesting.
 fn descend(depth: Depth) -> Result<Depth, DecodeError> {
     depth.checked_sub(1).ok_or(DecodeError::TooDeep)
+}
+
+/// Accounts for all values of one list before it is allocated, once and no larger than it must be.
+fn take_items(values: impl Iterator, items: &mut usize) -> Result<usize, DecodeError> {
+    let count = values.take(items.saturating_add(1)).count();
+    *items = items.checked_sub(count).ok_or(DecodeError::TooManyItems)?;
+    Ok(count)
 }
 
 /// Accounts for one more value.

@@ -256,7 +256,9 @@ impl World {
                 next,
                 messages,
             }) => {
-                self.cores[shard].restore(specification, backlog, next, messages, self.now_ms);
+                let core = &mut self.cores[shard];
+                let restored = core.restore(specification, backlog, next, messages, self.now_ms);
+                restored.expect("nothing fails");
             }
             None => self.cores[shard].create(specification, self.now_ms),
         }
@@ -280,7 +282,8 @@ fn read(queue: &ModelQueue, recovered: RecoveredQueue) -> (Found, Restored) {
     let mut from = 0;
     loop {
         let before = all.len();
-        backlog.read(from, 1500, &mut all);
+        let read = backlog.read(from, 1500, &mut all);
+        read.expect("the disk is sound");
         let Some(last) = all.get(before..).and_then(<[Stored]>::last) else {
             break;
         };
@@ -293,7 +296,10 @@ fn read(queue: &ModelQueue, recovered: RecoveredQueue) -> (Found, Restored) {
     );
     for stored in &all {
         assert_eq!(
-            backlog.fetch(stored.sequence).as_ref(),
+            backlog
+                .fetch(stored.sequence)
+                .expect("the disk is sound")
+                .as_ref(),
             Some(stored),
             "torn: {name} reads differently"
         );

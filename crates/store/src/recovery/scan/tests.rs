@@ -8,6 +8,7 @@ use crate::disk::Disk;
 use crate::disk::faulty::FaultyDisk;
 use crate::frame::{FRAME_HEADER_BYTES, FileHeader, FrameHeader};
 use crate::ids::{QueueId, Sequence};
+use crate::newest::{self, Mark, Newest};
 use crate::record;
 use crate::shared::Places;
 
@@ -169,4 +170,132 @@ fn frames_of_another_file_or_an_earlier_use_are_ignored() {
     check(&[(2, recycled)], &[3], &[]);
     // A file under another name than it was written for: it was renamed to be written again, and was not.
     check(&[(2, old)], &[], &[]);
+}
+
+/// Files with a mark of the newest commit: its file and its frame.
+fn check_marked(files: &[(u64, Vec<u8>)], newest: (u64, u64), damage: &[(DamageKind, u64)]) {
+    let disk = FaultyDisk::new(1);
+    let places = Places::new(Path::new("/data"));
+    disk.create_dir(&places.journal).unwrap();
+    for (number, content) in files {
+        disk.put(&places.journal_file(*number), content);
+    }
+    let (file, frame) = newest;
+    Mark::open(&disk, &places).set(Newest { file, frame });
+    let scan = scan(&disk, &places).unwrap();
+    let found = scan.damage.iter().map(|damage| {
+        let name = damage.file.file_stem().unwrap().to_str().unwrap();
+        (damage.kind, name.parse().unwrap())
+    });
+    assert_eq!(found.collect::<Vec<_>>(), damage);
+    assert!(
+        scan.last_number >= file && scan.next_frame() > frame,
+        "no number is used again"
+    );
+}
+
+#[test]
+fn the_loss_of_the_newest_commits_is_named() {
+    let first = || (1, file(1, 1, &[1, 2]));
+    check_marked(&[first()], (1, 2), &[]);
+    check_marked(&[first(), (2, file(2, 3, &[3]))], (2, 3), &[]);
+    // The mark lags behind as after a power cut, or a start was cut short behind it.
+    check_marked(&[first(), (2, file(2, 3, &[3]))], (1, 1), &[]);
+    check_marked(&[first(), (2, file(2, 3, &[]))], (1, 2), &[]);
+    check_marked(&[], (0, 0), &[]);
+
+    check_marked(&[], (1, 2), &[(DamageKind::MissingFrames, 1)]);
+    check_marked(&[first()], (2, 3), &[(DamageKind::MissingFrames, 2)]);
+    check_marked(
+        &[first(), (2, Vec::new())],
+        (2, 3),
+        &[(DamageKind::Frame, 2)],
+    );
+    for byte in 0..155 {
+        let mut flipped = file(2, 3, &[3, 4]);
+        flipped[2 * BLOCK + byte] ^= 0x10;
+        let files = [first(), (2, flipped)];
+        // The same bytes are a write that was cut short, or a commit that decayed.
+        check_marked(&files, (2, 3), &[(DamageKind::TornTail, 2)]);
+        check_marked(&files, (2, 4), &[(DamageKind::Frame, 2)]);
+    }
+    let mut cut = file(1, 1, &[1, 2, 3]);
+    cut.truncate(2 * BLOCK + 100);
+    check_marked(&[(1, cut)], (1, 3), &[(DamageKind::Frame, 1)]);
+}
+
+#[test]
+fn a_mark_that_decayed_says_nothing() {
+    let disk = FaultyDisk::new(1);
+    let places = Places::new(Path::new("/data"));
+    disk.create_dir(&places.journal).unwrap();
+    let nothing = Newest::default();
+    assert_eq!(newest::read(&disk, &places).unwrap(), nothing);
+    let newest = Newest { file: 7, frame: 77 };
+    Mark::open(&disk, &places).set(newest);
+    assert_eq!(newest::read(&disk, &places).unwrap(), newest);
+    let path = places.journal.join(newest::NEWEST_NAME);
+    let whole = disk.content(&path).unwrap();
+    for byte in 0..whole.len() {
+        let mut decayed = whole.clone();
+        decayed[byte] ^= 4;
+        disk.put(&path, &decayed);
+        assert_eq!(
+            newest::read(&disk, &places).unwrap(),
+            nothing,
+            "byte {byte}"
+        );
+        disk.put(&path, &whole[..byte]);
+        // Zeros at its end may be missing.
+        let expected = if byte < 17 { nothing } else { newest };
+        assert_eq!(
+            newest::read(&disk, &places).unwrap(),
+            expected,
+            "{byte} bytes"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_was_only_begun_voids_nothing() {
+    // Its start found frame 2 torn, and was cut short before it wrote one of its own.
+    check(
+        &[(1, file(1, 1, &[1, 2])), (2, file(2, 2, &[]))],
+        &[1, 2],
+        &[],
+    );
+}
+
+#[test]
+fn a_gap_is_named_in_its_own_file_and_with_its_own_messages() {
+    let mut second = file(2, 2, &[2, 3, 4, 5, 6]);
+    second[2 * BLOCK + 80] ^= 1;
+    second[4 * BLOCK + 80] ^= 1;
+    let files = [(1, file(1, 1, &[1])), (2, second), (3, file(3, 7, &[7]))];
+    let scan = check(
+        &files,
+        &[1, 2, 4, 6, 7],
+        &[DamageKind::Frame, DamageKind::Frame],
+    );
+    let places = scan.damage.iter().map(|damage| {
+        assert_eq!(damage.file.file_stem().unwrap(), "0000000002");
+        let [lost] = damage.lost[..] else {
+            panic!("one message, not {:?}", damage.lost)
+        };
+        assert_eq!(lost.first, lost.last);
+        (damage.offset / BLOCK as u64, lost.first.0)
+    });
+    assert_eq!(places.collect::<Vec<_>>(), [(2, 3), (4, 5)]);
+}
+
+#[test]
+fn frames_that_left_no_bytes_behind_are_missed() {
+    let mut first = file(1, 1, &[1, 2]);
+    first.truncate(2 * BLOCK);
+    let scan = check(
+        &[(1, first), (2, file(2, 3, &[3]))],
+        &[1, 3],
+        &[DamageKind::MissingFrames],
+    );
+    assert_eq!(scan.damage[0].file.file_stem().unwrap(), "0000000002");
 }

@@ -1,0 +1,248 @@
+//! What clients do, and whether what they get is what the model has.
+
+use super::*;
+
+impl World {
+    pub(super) fn publish(
+        &mut self,
+        publisher: u8,
+        targets: u8,
+        persistent: bool,
+        priority: u8,
+        ttl: Option<u64>,
+    ) {
+        let counter = self.published.entry(publisher).or_insert(0);
+        *counter += 1;
+        let text = format!("{}{counter}", char::from(b'x' + publisher));
+        let targets: Vec<&'static str> = NAMES
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| targets & (1 << bit) != 0)
+            .map(|(_, name)| *name)
+            .collect();
+        let mut message = crate::message::tests::message("dead", &text);
+        (message.persistent, message.priority, message.expiration_ms) = (persistent, priority, ttl);
+        let batch = self.batch();
+        let entered: Vec<bool> = targets
+            .iter()
+            .map(|name| self.enter(name, &text, persistent, priority, ttl))
+            .collect();
+        let number = self.next_number;
+        self.next_number += 1;
+        self.rig.publish_message(&targets, message, Some(number));
+        let is_rejected = entered.contains(&false);
+        let is_logged = targets.iter().any(|name| self.is_logged(name, &text));
+        self.unconfirmed
+            .insert(number, if is_logged && !is_rejected { batch } else { 0 });
+        self.no_confirmed_loss();
+        targets.iter().for_each(|name| self.after_publish(name));
+    }
+
+    pub(super) fn after_publish(&mut self, name: &'static str) {
+        self.dispatched(name);
+        self.enforce_length(name);
+        self.expire(name);
+    }
+
+    /// Checks what was delivered from a queue, and that nobody was forgotten.
+    pub(super) fn dispatched(&mut self, name: &'static str) {
+        let has_letters = name == "dead" && self.rebury();
+        let place = self.rig.place(name);
+        let (here, elsewhere): (Vec<Got>, Vec<Got>) = self
+            .rig
+            .take()
+            .into_iter()
+            .partition(|got| got.delivery.queue == place);
+        self.rig.deliveries = elsewhere;
+        for got in here {
+            self.drop_expired_head(name);
+            self.no_phantom(name, &got.delivery, Some(got.consumer));
+            if !self.queues[name].consumers[&got.consumer].no_ack {
+                self.out.push(got);
+            }
+        }
+        if self.queues[name].is_anyone_free() {
+            self.queues.get_mut(name).expect("it is declared").fresh = None;
+            self.drop_expired_head(name);
+            assert!(
+                self.queues[name].ready.is_empty(),
+                "no_lost_wake_up: {name} has a message and a consumer with room"
+            );
+        }
+        if has_letters {
+            self.expire(name);
+        }
+    }
+
+    pub(super) fn no_phantom(
+        &mut self,
+        name: &'static str,
+        delivery: &Delivery,
+        consumer: Option<u32>,
+    ) {
+        let batch = self.batch();
+        let queue = self.queues.get_mut(name).expect("it is declared");
+        let head = queue
+            .head()
+            .unwrap_or_else(|| panic!("no_phantom: {name} delivered from nothing"));
+        queue.ready.pop_first();
+        queue.fresh = None;
+        let kept = &queue.all[head];
+        assert_eq!(
+            body(&delivery.message),
+            kept.body,
+            "no_phantom: {name} delivered what was not its head"
+        );
+        let is_acked = match consumer.map(|number| {
+            queue
+                .consumers
+                .get_mut(&number)
+                .expect("no_phantom: unknown consumer")
+        }) {
+            None => false,
+            Some(consumer) => {
+                assert!(
+                    consumer.is_free(),
+                    "{name} delivered beyond the prefetch limit"
+                );
+                consumer.unacked += usize::from(!consumer.no_ack);
+                consumer.no_ack
+            }
+        };
+        fifo_per_publisher(queue, head, delivery);
+        if is_acked {
+            queue.end(head, batch);
+        } else {
+            queue.unacked.insert(delivery.sequence, (head, consumer));
+        }
+    }
+
+    pub(super) fn consume(&mut self, name: &'static str, prefetch: u8, no_ack: bool) {
+        let number = self.next_consumer;
+        self.next_consumer += 1;
+        let prefetch = prefetch % 4;
+        self.queues
+            .get_mut(name)
+            .expect("it is declared")
+            .consumers
+            .insert(
+                number,
+                Consumer {
+                    prefetch: usize::from(prefetch),
+                    no_ack,
+                    unacked: 0,
+                },
+            );
+        let mut wish = self.rig.wish(number, u32::from(prefetch));
+        wish.no_ack = no_ack;
+        self.rig
+            .consume_as(name, &wish)
+            .expect("nothing is exclusive");
+        self.dispatched(name);
+        self.enforce_length(name);
+    }
+
+    pub(super) fn cancel(&mut self, index: u8) {
+        let all: Vec<(&'static str, u32)> = self
+            .queues
+            .iter()
+            .flat_map(|(name, queue)| queue.consumers.keys().map(|number| (*name, *number)))
+            .collect();
+        let Some((name, number)) = all.get(usize::from(index) % all.len().max(1)).copied() else {
+            return;
+        };
+        self.rig.cancel(name, number);
+        self.queues
+            .get_mut(name)
+            .expect("it is declared")
+            .consumers
+            .remove(&number);
+        self.dispatched(name);
+    }
+
+    pub(super) fn get(&mut self, name: &'static str, no_ack: bool) {
+        let got = self.rig.get(name, no_ack);
+        self.queues.get_mut(name).expect("it is declared").fresh = None;
+        self.drop_expired_head(name);
+        let Some((delivery, left)) = got else {
+            assert!(
+                self.queues[name].ready.is_empty(),
+                "{name} gave nothing though a message is ready"
+            );
+            return;
+        };
+        self.no_phantom(name, &delivery, None);
+        assert_eq!(
+            left,
+            self.queues[name].ready.len() as u64,
+            "counts_agree: left in {name}"
+        );
+        if no_ack {
+            let batch = self.batch();
+            let queue = self.queues.get_mut(name).expect("it is declared");
+            let (index, _) = queue
+                .unacked
+                .remove(&delivery.sequence)
+                .expect("it was put there just now");
+            queue.end(index, batch);
+        } else {
+            self.out.push(Got {
+                consumer: 0,
+                delivery,
+            });
+        }
+    }
+
+    pub(super) fn settle(&mut self, index: u8, outcome: u8) {
+        if self.out.is_empty() {
+            return;
+        }
+        let got = self.out.remove(usize::from(index) % self.out.len());
+        let outcome = match outcome % 4 {
+            0 => Outcome::Acked,
+            1 => Outcome::Requeued,
+            2 => Outcome::Recovered,
+            _ => Outcome::Rejected,
+        };
+        let consumer = (got.consumer != 0).then_some(got.consumer);
+        self.rig.settle_delivery(&got.delivery, consumer, outcome);
+        let (batch, now_ms) = (self.batch(), self.rig.now_ms);
+        let name = *NAMES
+            .iter()
+            .find(|name| self.rig.place(name) == got.delivery.queue)
+            .expect("it is declared");
+        let (limit, is_quorum) = (
+            self.setups[name].options.delivery_limit,
+            self.setups[name].kind == QueueKind::Quorum,
+        );
+        let queue = self.queues.get_mut(name).expect("it is declared");
+        let (index, consumer) = queue
+            .unacked
+            .remove(&got.delivery.sequence)
+            .expect("it is out");
+        if let Some(consumer) = consumer.and_then(|number| queue.consumers.get_mut(&number)) {
+            consumer.unacked -= 1;
+        }
+        let kept = &mut queue.all[index];
+        kept.deliveries += u32::from(outcome == Outcome::Requeued);
+        let comes_back = matches!(outcome, Outcome::Requeued | Outcome::Recovered);
+        let is_poison = comes_back && limit.is_some_and(|limit| kept.deliveries > limit);
+        if comes_back && !is_poison && is_quorum && kept.deliveries > 0 {
+            kept.noted.push((batch, kept.deliveries));
+        }
+        if outcome == Outcome::Acked {
+            queue.end(index, batch);
+        } else if outcome == Outcome::Rejected {
+            self.die(name, index, "rejected");
+        } else if is_poison {
+            self.die(name, index, "delivery_limit");
+        } else if kept.expires_ms <= now_ms {
+            self.die(name, index, "expired");
+        } else {
+            let key = (u8::MAX - kept.level, index);
+            queue.ready.insert(key);
+        }
+        self.dispatched(name);
+        self.enforce_length(name);
+    }
+}
