@@ -1,11 +1,12 @@
 //! A socket as a connection uses it: plain or TLS, never blocking.
 
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -29,14 +30,13 @@ impl Transport {
         bytes: usize,
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Plain(stream) => loop {
+            Self::Plain(stream) => {
                 ready!(stream.poll_read_ready(context))?;
                 buffer.reserve(bytes);
-                match stream.try_read_buf(buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => return Poll::Ready(result),
-                }
-            },
+                // A read that leaves room has drained the socket; unlike `try_read_buf`, this then does not ask it again.
+                let read = std::pin::pin!(stream.read_buf(buffer));
+                read.poll(context)
+            }
             Self::Tls(stream) => {
                 let before = buffer.len();
                 buffer.resize(before + bytes, 0);
