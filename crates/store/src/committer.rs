@@ -5,15 +5,19 @@
 //!  shard 1 ──submit──▶ inbox ─┼─▶ frame ─▶ durable write ──┤
 //!  checkpoint ─settled turn──▶┘                            └─▶ durable(1), waker(1)
 //! ```
-//! There is no timer: while one sync runs, the inboxes fill; when it returns, all they hold is the next frame. A write or a sync
+//! There is no timer: while one sync runs, the inboxes fill; when it returns, all they hold is the next frame. Only on a slow disk the
+//! next frame waits for a moment ([`company`]). A write or a sync
 //! that fails poisons the store, as nobody knows then what is on the disk. A full disk is different: the same bytes are written
 //! again to the same place until there is room, and nothing was promised meanwhile.
+
+mod company;
 
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use crate::checkpoint::{self, Prepared};
 use crate::disk::WriteError;
@@ -28,7 +32,8 @@ use crate::limits::{
 use crate::newest::{Mark, Newest};
 use crate::record;
 use crate::shard::SettleRequest;
-use crate::shared::{Batch, SettledTurn, Shared, lock};
+use crate::shared::{Batch, SettledTurn, ShardShared, Shared, lock};
+use company::LastCommit;
 
 /// A journal file that is full and waits to be released.
 #[derive(Debug)]
@@ -83,6 +88,7 @@ pub(crate) struct Committer {
     frame: FrameBuffer,
     /// Per shard: the position that the frame makes durable.
     reached: Vec<Option<Position>>,
+    last: LastCommit,
 }
 
 impl Committer {
@@ -113,6 +119,7 @@ impl Committer {
             swap: Vec::new(),
             frame: FrameBuffer::default(),
             reached: vec![None; shards],
+            last: LastCommit::default(),
             shared,
         };
         committer.begin_file()?;
@@ -159,11 +166,19 @@ impl Committer {
     /// Never inlined: `bench/check.py` counts its instructions by its name.
     #[inline(never)]
     fn step(&mut self) -> Result<bool, Failure> {
+        if let Some(pause) = company::pause(&self.last, || waiting(&self.shared)) {
+            std::thread::sleep(pause);
+        }
         self.take();
         let Some((records, flags)) = self.gather() else {
             return Ok(false);
         };
+        let begin = Instant::now();
         self.commit(records, flags)?;
+        self.last = LastCommit {
+            records,
+            took: begin.elapsed(),
+        };
         self.publish();
         self.release();
         Ok(true)
@@ -418,6 +433,15 @@ impl Drop for PanicGuard {
             });
         }
     }
+}
+
+/// How many records wait for the next frame.
+fn waiting(shared: &Shared) -> u32 {
+    let in_shard = |shard: &ShardShared| -> u32 {
+        let inbox = lock(&shard.inbox);
+        inbox.batches.iter().map(|batch| batch.records).sum()
+    };
+    shared.shards.iter().map(in_shard).sum()
 }
 
 fn has_work(shared: &Shared) -> bool {
