@@ -15,13 +15,32 @@ fn counted_work(work: &mut dyn FnMut()) {
     CALLS.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Ends the warm-up: callgrind forgets what it has collected, on the committer's thread too, when this function is called.
+#[inline(never)]
+fn counting_begins() {
+    CALLS.store(0, Ordering::Relaxed);
+}
+
 /// Tells the warm-up from what is counted.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counter {
-    pub(crate) is_counting: bool,
+    is_counting: bool,
 }
 
 impl Counter {
+    /// Counts from the start.
+    pub(crate) fn started() -> Self {
+        let mut counter = Self::default();
+        counter.start();
+        counter
+    }
+
+    /// Ends the warm-up.
+    pub(crate) fn start(&mut self) {
+        counting_begins();
+        self.is_counting = true;
+    }
+
     /// Runs some work, and counts it unless this is the warm-up.
     pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
         if !self.is_counting {

@@ -13,7 +13,6 @@ use crate::counting::Counter;
 use crate::frames::{self, CHANNEL, FRAME_MAX, Message};
 
 const COUNT: u64 = 1_000;
-const COUNTED: Counter = Counter { is_counting: true };
 
 /// Decodes publishes of 16 bytes.
 pub(crate) fn decode(_: &Path) -> u64 {
@@ -24,7 +23,7 @@ pub(crate) fn decode(_: &Path) -> u64 {
     };
     let keys = (0..COUNT).map(|_| "queue");
     let bytes = frames::publishes(message, keys);
-    let bodies = COUNTED.run(|| {
+    let bodies = Counter::started().run(|| {
         let (mut rest, mut bodies) = (bytes.as_ref(), 0);
         while let Ok(Some((frame, used))) = frame::parse(rest, FRAME_MAX) {
             match frame.kind {
@@ -49,7 +48,7 @@ pub(crate) fn decode(_: &Path) -> u64 {
 /// Encodes deliveries of 16 bytes.
 pub(crate) fn encode(_: &Path) -> u64 {
     let mut out = Vec::with_capacity(1 << 20);
-    COUNTED.run(|| {
+    Counter::started().run(|| {
         for tag in 1..=COUNT {
             let (properties, size) = (black_box(&[0x10, 0, 2]), 16);
             content::encode_deliver(
@@ -77,7 +76,7 @@ pub(crate) fn table(_: &Path) -> u64 {
     table.insert("origin", inner);
     table.insert("path", Value::Array(vec![Value::I64(1), Value::I64(2)]));
     let bytes = table.to_bytes();
-    COUNTED.run(|| {
+    Counter::started().run(|| {
         for _ in 0..COUNT {
             let table = TableRef::new(black_box(&bytes));
             table.validate().expect("the table is valid");

@@ -40,12 +40,13 @@ impl Flow {
             persistent,
         };
         for number in 0..self.warm_up + self.batches {
-            world.counter.is_counting = number >= self.warm_up;
+            if number == self.warm_up {
+                world.counter.start();
+            }
             let input = frames::publishes(message, (0..self.batch).map(|_| QUEUE));
             world.send(producer, &input);
             after(world, (number + 1) * self.batch);
         }
-        world.counter.is_counting = false;
         self.batches * self.batch
     }
 }

@@ -37,7 +37,9 @@ pub(super) fn journal_1k(dir: &Path) -> u64 {
     let body = vec![b'x'; 1 << 10];
     let (mut sequence, mut counter) = (0, Counter::default());
     for batch in 0..WARM_UP + BATCHES {
-        counter.is_counting = batch >= WARM_UP;
+        if batch == WARM_UP {
+            counter.start();
+        }
         let submitted = counter.run(|| {
             for _ in 0..RECORDS {
                 log.append_message(&[(QueueId(1), Sequence(sequence))], &[&body]);
@@ -69,7 +71,7 @@ pub(super) fn prepare_backlog(dir: &Path) {
 pub(super) fn backlog_out(dir: &Path) -> u64 {
     let mut world = World::with_journal(dir, SMALL_JOURNAL_BYTES);
     let consumer = world.connect();
-    world.counter.is_counting = true;
+    world.counter.start();
     world.consume(consumer, QUEUE, Some(256), &[]);
     let (all, mut acknowledged) = (16 * BATCH, 0);
     while acknowledged < all {
@@ -90,8 +92,7 @@ pub(super) fn prepare_recovery(dir: &Path) {
 
 /// Starts on it.
 pub(super) fn recovery(dir: &Path) -> u64 {
-    let counter = Counter { is_counting: true };
-    let kept = counter.run(|| open_engine(dir, JOURNAL_BYTES));
+    let kept = Counter::started().run(|| open_engine(dir, JOURNAL_BYTES));
     std::mem::forget(kept);
     40 * BATCH
 }

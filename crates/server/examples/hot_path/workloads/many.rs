@@ -55,7 +55,9 @@ pub(super) fn fanout_100(dir: &Path) -> u64 {
     };
     let mut counted = 0;
     for round in 0..WARM_UP + ROUNDS {
-        world.counter.is_counting = round >= WARM_UP;
+        if round == WARM_UP {
+            world.counter.start();
+        }
         let before = delivered(&world);
         world.send(
             producer,
@@ -63,7 +65,7 @@ pub(super) fn fanout_100(dir: &Path) -> u64 {
         );
         let new = delivered(&world) - before;
         assert_eq!(new, BATCH * QUEUES, "every queue has every message");
-        counted += if world.counter.is_counting { new } else { 0 };
+        counted += if round < WARM_UP { 0 } else { new };
     }
     counted
 }
@@ -104,7 +106,9 @@ pub(super) fn topic_1000(dir: &Path) -> u64 {
         })
         .collect();
     for round in 0..WARM_UP + ROUNDS {
-        world.counter.is_counting = round >= WARM_UP;
+        if round == WARM_UP {
+            world.counter.start();
+        }
         let before = delivered(&world);
         let keys = keys.iter().map(String::as_str);
         world.send(producer, &frames::publishes(message, keys));
@@ -133,7 +137,9 @@ pub(super) fn queues_1000(dir: &Path) -> u64 {
         persistent: false,
     };
     for round in 0..1 + ROUNDS {
-        world.counter.is_counting = round >= 1;
+        if round == 1 {
+            world.counter.start();
+        }
         let before = delivered(&world);
         for (producer, queue) in &lanes {
             let input = frames::publishes(message, std::iter::once(queue.as_str()));
@@ -152,7 +158,7 @@ pub(super) fn connect(dir: &Path) -> u64 {
     for _ in 0..50 {
         world.connect();
     }
-    world.counter.is_counting = true;
+    world.counter.start();
     for _ in 0..COUNT {
         world.connect();
     }
