@@ -28,8 +28,8 @@ pub struct Delivery {
     pub redelivered: bool,
     /// What else the consumer is told.
     pub annotation: Annotation,
-    /// The length of the consumer's tag, which goes out with the message; 0 for a get. Units: bytes.
-    pub tag_bytes: u8,
+    /// What the message counts in its connection's [`crate::OutboxGauge`] until it is written: see [`Self::outbox_bytes_of`].
+    pub outbox_bytes: u32,
 }
 
 impl Delivery {
@@ -39,24 +39,32 @@ impl Delivery {
         u8::try_from(tag.len()).unwrap_or(u8::MAX)
     }
 
-    /// What the message counts in its connection's [`crate::OutboxGauge`] until it is written: at least what it takes on the wire, so
-    /// that the gauge's limit is the limit of what a peer that does not read can make the server hold.
+    /// What a message counts in an [`crate::OutboxGauge`]: at least what it takes on the wire, so that the gauge's limit is the limit
+    /// of what a peer that does not read can make the server hold.
     ///
     /// # Units
-    /// Bytes.
+    /// Bytes; `tag_bytes` is the length of the consumer's tag, which goes out with the message, 0 for a get.
     #[must_use]
     #[inline]
-    pub fn outbox_bytes(&self) -> usize {
-        let message = &*self.message;
+    pub fn outbox_bytes_of(message: &Message, tag_bytes: u8) -> u32 {
         let body = message.body_length();
         // Each frame of a body has eight bytes around it, and the smallest frame limit is 4,096.
         let frames = body >> 8;
         let names = message.exchange().len() + message.routing_key_length();
-        body + frames
+        let bytes = body
+            + frames
             + message.properties().len()
             + names
-            + usize::from(self.tag_bytes)
-            + limits::DELIVERY_BYTES
+            + usize::from(tag_bytes)
+            + limits::DELIVERY_BYTES;
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+
+    /// [`Self::outbox_bytes`] as a length. Units: bytes.
+    #[must_use]
+    #[inline]
+    pub const fn outbox_bytes(&self) -> usize {
+        self.outbox_bytes as usize
     }
 }
 

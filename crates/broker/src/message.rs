@@ -77,11 +77,16 @@ impl Message {
     /// The routing key.
     #[must_use]
     pub fn routing_key(&self) -> &str {
-        let bytes = self
-            .block
+        std::str::from_utf8(self.routing_key_bytes()).unwrap_or_default()
+    }
+
+    /// The routing key as it is written, which needs no look at its characters.
+    #[inline]
+    #[must_use]
+    pub fn routing_key_bytes(&self) -> &[u8] {
+        self.block
             .get(..usize::from(self.key_length))
-            .unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_default()
+            .unwrap_or_default()
     }
 
     /// The length of the routing key. Units: bytes.

@@ -485,10 +485,13 @@ impl Reader {
         let delivery = Delivery {
             queue,
             sequence: stored.sequence,
+            outbox_bytes: Delivery::outbox_bytes_of(
+                &stored.message,
+                Delivery::tag_bytes_of(&self.tag),
+            ),
             message: stored.message,
             redelivered: false,
             annotation: Annotation::StreamOffset(stored.sequence - 1),
-            tag_bytes: Delivery::tag_bytes_of(&self.tag),
         };
         self.gauge.add(delivery.outbox_bytes());
         sink.event(

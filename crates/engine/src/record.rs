@@ -26,7 +26,7 @@ impl Header {
         let mut bytes = [0; HEADER_BYTES];
         let lengths = [
             short(message.exchange().len()),
-            short(message.routing_key().len()),
+            short(message.routing_key_length()),
         ];
         let properties = u32::try_from(message.properties().len()).unwrap_or(u32::MAX);
         let head = [
@@ -46,10 +46,7 @@ impl Header {
 
     /// The parts of the record, in order.
     pub(crate) fn parts<'a>(&'a self, message: &'a Message) -> [&'a [u8]; 5] {
-        let address = [
-            message.exchange().as_bytes(),
-            message.routing_key().as_bytes(),
-        ];
+        let address = [message.exchange().as_bytes(), message.routing_key_bytes()];
         [
             &self.0,
             address[0],

@@ -45,7 +45,7 @@ impl Session {
             ref message,
             redelivered,
             annotation,
-            tag_bytes: _,
+            outbox_bytes: _,
         } = *delivery;
         if !known.no_ack {
             channel.unacked.push(Unacked {
@@ -66,7 +66,7 @@ impl Session {
             tag,
             redelivered,
             message.exchange(),
-            message.routing_key(),
+            message.routing_key_bytes(),
             annotate(message.properties(), annotation, &mut self.scratch),
             message.body_length() as u64,
             self.output.buffer(),
@@ -97,7 +97,7 @@ impl Session {
             ref message,
             redelivered,
             annotation,
-            tag_bytes: _,
+            outbox_bytes: _,
         } = *delivery;
         if !no_ack {
             channel.unacked.push(Unacked {

@@ -397,13 +397,14 @@ pub(crate) fn delivery(sequence: u64, body: &[u8]) -> Delivery {
     } else {
         Body::Copy(body)
     };
+    let message = Arc::new(Message::new("x".into(), "key", &[0, 0], body));
     Delivery {
         queue: queue(7),
         sequence,
-        message: Arc::new(Message::new("x".into(), "key", &[0, 0], body)),
+        outbox_bytes: Delivery::outbox_bytes_of(&message, 0),
+        message,
         redelivered: false,
         annotation: Annotation::None,
-        tag_bytes: 0,
     }
 }
 

@@ -231,12 +231,12 @@ impl Entry {
         };
         let message = self.message.clone()?;
         Some(Delivery {
+            outbox_bytes: Delivery::outbox_bytes_of(&message, tag_bytes),
             queue,
             sequence: self.sequence,
             message,
             redelivered: self.redelivered,
             annotation,
-            tag_bytes,
         })
     }
 }

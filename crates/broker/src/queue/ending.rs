@@ -212,10 +212,10 @@ impl<B: Backlog> Queue<B> {
             Ready::Priority(levels) => {
                 gone.extend(
                     levels
-                        .iter()
-                        .flat_map(|level| level.keys().map(|sequence| (*sequence, *sequence))),
+                        .values()
+                        .map(|entry| (entry.sequence, entry.sequence)),
                 );
-                levels.iter_mut().for_each(BTreeMap::clear);
+                levels.clear();
             }
         }
         for (first, last) in gone {

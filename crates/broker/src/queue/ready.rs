@@ -1,11 +1,14 @@
 //! The messages of a queue that wait for a consumer.
 
+mod levels;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::Message;
 use crate::limits;
 use crate::log::{Backlog, Position, Stored};
+use levels::Levels;
 
 /// A message in a queue.
 #[derive(Debug)]
@@ -62,8 +65,8 @@ impl Entry {
 pub(crate) enum Ready {
     /// First in, first out.
     Fifo(Fifo),
-    /// By falling priority; within one level first in, first out. Every entry stays in memory, its message may be settled.
-    Priority(Vec<BTreeMap<u64, Entry>>),
+    /// By falling priority. Every entry stays in memory, its message may be settled.
+    Priority(Levels),
 }
 
 /// Ready messages in order of arrival.
@@ -92,7 +95,7 @@ impl Ready {
                     ..Fifo::default()
                 })
             },
-            |highest| Self::Priority((0..=highest).map(|_| BTreeMap::new()).collect()),
+            |highest| Self::Priority(Levels::new(highest)),
         )
     }
 
@@ -101,7 +104,7 @@ impl Ready {
     pub(crate) fn push(&mut self, entry: Entry) {
         match self {
             Self::Fifo(fifo) => fifo.tail.push_back(entry),
-            Self::Priority(levels) => insert_at_level(levels, entry),
+            Self::Priority(levels) => levels.insert(entry),
         }
     }
 
@@ -118,7 +121,7 @@ impl Ready {
     pub(crate) fn put_back(&mut self, entry: Entry) {
         match self {
             Self::Fifo(fifo) => drop(fifo.returned.insert(entry.sequence, entry)),
-            Self::Priority(levels) => insert_at_level(levels, entry),
+            Self::Priority(levels) => levels.insert(entry),
         }
     }
 
@@ -132,7 +135,7 @@ impl Ready {
             Self::Fifo(fifo) => fifo
                 .peek(backlog, is_durable)
                 .map(|entry| entry.expires_at_ms),
-            Self::Priority(levels) => levels.iter().filter_map(head_expiry).min(),
+            Self::Priority(levels) => levels.next_expiry(),
         }
     }
 
@@ -154,17 +157,7 @@ impl Ready {
                     None
                 }
             }
-            Self::Priority(levels) => {
-                let is_due = |level: &&mut BTreeMap<u64, Entry>| {
-                    head_expiry(level).is_some_and(|at| at <= now_ms)
-                };
-                levels
-                    .iter_mut()
-                    .rev()
-                    .find(is_due)?
-                    .pop_first()
-                    .map(|(_, entry)| entry)
-            }
+            Self::Priority(levels) => levels.pop_due(now_ms),
         }
     }
 
@@ -173,10 +166,7 @@ impl Ready {
     pub(crate) fn pop(&mut self, backlog: &mut impl Backlog, is_durable: bool) -> Option<Entry> {
         match self {
             Self::Fifo(fifo) => fifo.pop(backlog, is_durable),
-            Self::Priority(levels) => levels
-                .iter_mut()
-                .rev()
-                .find_map(|level| level.pop_first().map(|(_, entry)| entry)),
+            Self::Priority(levels) => levels.pop(),
         }
     }
 
@@ -196,9 +186,7 @@ impl Ready {
     ) -> Option<Entry> {
         match self {
             Self::Fifo(fifo) => fifo.pop(backlog, is_durable),
-            Self::Priority(levels) => levels
-                .iter_mut()
-                .find_map(|level| level.pop_first().map(|(_, entry)| entry)),
+            Self::Priority(levels) => levels.pop_lowest(),
         }
     }
 }
@@ -263,16 +251,5 @@ impl Fifo {
                 .into_iter()
                 .map(|stored| Entry::from_stored(stored, is_durable)),
         );
-    }
-}
-
-fn head_expiry(level: &BTreeMap<u64, Entry>) -> Option<u64> {
-    level.values().next().map(|entry| entry.expires_at_ms)
-}
-
-fn insert_at_level(levels: &mut [BTreeMap<u64, Entry>], entry: Entry) {
-    let level = usize::from(entry.priority).min(levels.len().saturating_sub(1));
-    if let Some(level) = levels.get_mut(level) {
-        level.insert(entry.sequence, entry);
     }
 }

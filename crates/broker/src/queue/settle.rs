@@ -52,12 +52,7 @@ impl<B: Backlog> Queue<B> {
         let in_order = fifo
             .into_iter()
             .flat_map(|fifo| fifo.returned.values().chain(&fifo.tail));
-        in_order.chain(
-            levels
-                .into_iter()
-                .flatten()
-                .flat_map(|level| level.values()),
-        )
+        in_order.chain(levels.into_iter().flat_map(|levels| levels.values()))
     }
 
     #[expect(
@@ -135,10 +130,7 @@ impl<B: Backlog> Queue<B> {
                     fifo.tail.pop_front();
                 }
             }
-            Ready::Priority(levels) => levels
-                .iter_mut()
-                .flat_map(|level| level.values_mut())
-                .for_each(release),
+            Ready::Priority(levels) => levels.values_mut().for_each(release),
         }
         self.held_entries_mut().for_each(release);
         let unsettled = |entry: &Entry| self.unsettled_bytes(entry);

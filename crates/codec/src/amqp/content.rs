@@ -6,7 +6,7 @@ use super::frame::{
     FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_MAX_HARD, FRAME_METHOD,
     FRAME_MIN_SIZE, FRAME_OVERHEAD,
 };
-use super::wire::{DecodeError, Reader, length, short_string};
+use super::wire::{DecodeError, Reader, length, short_bytes, short_string};
 
 #[cfg(test)]
 mod tests;
@@ -112,7 +112,7 @@ pub fn encode_deliver(
     delivery_tag: u64,
     redelivered: bool,
     exchange: &str,
-    routing_key: &str,
+    routing_key: impl AsRef<[u8]>,
     properties_raw: &[u8],
     body_size: u64,
     out: &mut Vec<u8>,
@@ -123,7 +123,7 @@ pub fn encode_deliver(
 
     let (tag_len, tag) = short_string(consumer_tag);
     let (exchange_len, exchange) = short_string(exchange);
-    let (key_len, key) = short_string(routing_key);
+    let (key_len, key) = short_bytes(routing_key.as_ref());
     let method_size = DELIVER_FIXED + tag.len() + exchange.len() + key.len();
     let header_size = HEADER_FIXED + properties_raw.len();
     out.reserve(method_size + header_size + 2 * FRAME_OVERHEAD);

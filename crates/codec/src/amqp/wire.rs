@@ -266,6 +266,15 @@ pub(crate) fn short_string(text: &str) -> (u8, &[u8]) {
     (u8::try_from(bytes.len()).unwrap_or_default(), bytes)
 }
 
+/// Returns what of `bytes`, which are text, fits a short string, and its length octet.
+#[inline]
+pub(crate) fn short_bytes(bytes: &[u8]) -> (u8, &[u8]) {
+    match u8::try_from(bytes.len()) {
+        Ok(len) => (len, bytes),
+        Err(_) => short_string(std::str::from_utf8(bytes).unwrap_or_default()),
+    }
+}
+
 /// Turns the length of something in memory into a length on the wire.
 ///
 /// # Panics

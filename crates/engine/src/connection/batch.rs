@@ -104,13 +104,14 @@ impl Batch<'_> {
             // The requester does not read its replies.
             return 0;
         }
+        let outbox_bytes = Delivery::outbox_bytes_of(&message, u8::MAX);
         let delivery = Delivery {
+            outbox_bytes,
             queue: NOWHERE,
             sequence: 0,
             message,
             redelivered: false,
             annotation: Annotation::None,
-            tag_bytes: u8::MAX,
         };
         recipient.gauge.add(delivery.outbox_bytes());
         let event = Event::Deliver {

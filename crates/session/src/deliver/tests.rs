@@ -121,9 +121,12 @@ fn a_delivery_counts_for_at_least_what_it_takes_on_the_wire() {
                         let message =
                             Message::new(exchange.into(), key, &[0, 0], Body::Copy(&body));
                         let delivery = Delivery {
+                            outbox_bytes: Delivery::outbox_bytes_of(
+                                &message,
+                                Delivery::tag_bytes_of(tag),
+                            ),
                             message: message.into(),
                             annotation,
-                            tag_bytes: Delivery::tag_bytes_of(tag),
                             ..delivery(1, b"")
                         };
                         let counted = delivery.outbox_bytes();
