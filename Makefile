@@ -1,6 +1,6 @@
 # The doors for people; what is more than a line behind them lives in tools/, bench/ and conformance/.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench bench-check fmt
+.PHONY: help run test test-long bench bench-check bench-scaling fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ test-long: ## The same with hundreds of kills, long fuzzing and many more random
 bench: ## Compare the speed with RabbitMQ's and with the machine's own floors
 	cargo build --profile dist --package chaski
 	bench/compare.py
+
+bench-scaling: ## Measure how costs grow with shards, queues, connections and queued messages
+	cargo build --profile dist --package chaski
+	bench/scaling.py
 
 bench-check: ## Count the instructions of the hot path and fail past 5 % more than the baselines
 	bench/check.py

@@ -121,22 +121,26 @@ class _Owned(Broker):
 
 
 class Chaski(_Owned):
-    """`chaski serve` on ports of its own choice; a restart keeps the ports of the first start."""
+    """`chaski serve` on ports of its own choice; a restart keeps the ports of the first start.
+
+    `settings` maps keys of the configuration to values; `listen` is the address, IPv6 in brackets.
+    """
 
     kind = "chaski"
 
-    def __init__(self):
+    def __init__(self, settings=None, listen="127.0.0.1"):
         super().__init__()
+        self._settings = [word for key, value in (settings or {}).items() for word in ("--set", f"{key}={value}")]
         self.binary = os.environ.get("CHASKI_BIN", str(ROOT / "target/release/chaski"))
         if not Path(self.binary).is_file():
             raise SystemExit(f"{self.binary} is not there: build it (cargo build --release) or name it by CHASKI_BIN")
-        self._amqp = self._amqps = "127.0.0.1:0"
+        self._amqp = self._amqps = f"{listen}:0"
         self.ctl = ChaskiCtl(self.binary, self.directory / "data")
 
     def start(self):
         self._spawn(
             [self.binary, "serve", "--data", str(self.directory / "data"), "--amqp", self._amqp,
-             "--amqps", self._amqps, "--ready-json"],
+             "--amqps", self._amqps, "--ready-json", *self._settings],
             stdout=subprocess.PIPE,
         )
         line = self._process.stdout.readline()
@@ -163,8 +167,9 @@ class RabbitMq(_Owned):
 
     kind = "rabbitmq"
 
-    def __init__(self):
+    def __init__(self, listen="127.0.0.1"):
         super().__init__()
+        self._listen = listen.strip("[]")
         self.port, self.tls_port, self._management, self._dist, self._epmd = free_ports(5)
         self._node = f"conformance-{secrets.token_hex(4)}@localhost"
         (self.directory / "enabled_plugins").write_text(
@@ -184,7 +189,7 @@ class RabbitMq(_Owned):
 
     def _configuration(self):
         return "\n".join([
-            f"listeners.tcp.1 = 127.0.0.1:{self.port}",
+            f"listeners.tcp.1 = {self._listen}:{self.port}",
             f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}",
             f"ssl_options.cacertfile = {self.directory}/cert.pem",
             f"ssl_options.certfile = {self.directory}/cert.pem",
@@ -238,8 +243,8 @@ class RabbitMq(_Owned):
         subprocess.run(["epmd", "-kill"], capture_output=True, env=self._env)
 
 
-def open_broker(kind, url=None):
+def open_broker(kind, url=None, **options):
     """The broker of that kind, not started."""
     if url:
         return RunningBroker(url)
-    return {"chaski": Chaski, "rabbitmq": RabbitMq}[kind]()
+    return {"chaski": Chaski, "rabbitmq": RabbitMq}[kind](**options)

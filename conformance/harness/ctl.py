@@ -28,6 +28,9 @@ class ChaskiCtl:
         flags = [word for tag in tags for word in ("--tag", tag)]
         self._run("user", "add", name, "--password-stdin", *flags, stdin=password + "\n")
 
+    def user_password(self, name, password):
+        self._run("user", "password", name, "--password-stdin", stdin=password + "\n")
+
     def user_delete(self, name):
         self._run("user", "delete", name)
 
@@ -108,6 +111,9 @@ class RabbitCtl:
 
     def user_add(self, name, password, tags=()):
         self._call("PUT", f"users/{quote(name, '')}", {"password": password, "tags": ",".join(tags)})
+
+    def user_password(self, name, password):
+        self.user_add(name, password)
 
     def user_delete(self, name):
         self._call("DELETE", f"users/{quote(name, '')}")

@@ -26,7 +26,7 @@ class RawConnection:
 
     def __init__(self, broker, timeout=10.0, tls=False, receive_buffer=None):
         self.broker, self.timeout = broker, timeout
-        self._socket = socket.socket()
+        self._socket = socket.socket(socket.AF_INET6 if ":" in broker.host else socket.AF_INET)
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.settimeout(timeout)

@@ -1,5 +1,6 @@
 """Fixtures: one broker per run, one connection per test, names that no other test uses."""
 
+import contextlib
 import secrets
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness.brokers import open_broker  # noqa: E402
+from harness.brokers import Chaski, open_broker  # noqa: E402
 from harness.raw import RawConnection  # noqa: E402
 
 
@@ -44,6 +45,21 @@ def broker(request):
         yield started
     finally:
         started.stop()
+
+
+@pytest.fixture
+def chaski_with():
+    """Starts a Chaski of the test's own, with settings of its own. For tests that carry `differs_on_rabbitmq`."""
+    opened = []
+
+    def opener(**limits):
+        opened.append(Chaski(settings={f"limits.{key}": value for key, value in limits.items()}))
+        opened[-1].start()
+        return opened[-1]
+
+    yield opener
+    for each in opened:
+        each.stop()
 
 
 @pytest.fixture
@@ -132,4 +148,6 @@ def user(ctl):
 
     yield maker
     for account in made:
-        ctl.user_delete(account)
+        # A test may have deleted it.
+        with contextlib.suppress(RuntimeError):
+            ctl.user_delete(account)

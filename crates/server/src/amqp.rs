@@ -22,6 +22,10 @@ use tokio::time::{Instant, Sleep};
 
 use crate::transport::Transport;
 
+mod stall;
+
+use stall::Stall;
+
 /// The first read of a connection, and the least later on, in bytes.
 const READ_BYTES_MIN: usize = 4 << 10;
 /// The most that is read at once, in bytes.
@@ -59,6 +63,7 @@ struct Driver {
     read_bytes: usize,
     /// Delivered bytes that were encoded and not yet written whole.
     unwritten: usize,
+    stall: Stall,
     alarm: Pin<Box<Sleep>>,
     alarm_at_ms: u64,
     /// When a connection that is over is given up, although its peer has not read everything.
@@ -91,6 +96,7 @@ pub(crate) async fn drive(
         input: Bytes::new(),
         read_bytes: READ_BYTES_MIN,
         unwritten: 0,
+        stall: Stall::default(),
         alarm: Box::pin(tokio::time::sleep_until(Instant::now())),
         alarm_at_ms: 0,
         linger_until_ms: None,
@@ -138,7 +144,7 @@ impl Driver {
             }
             moved |= self.poll_verdict(context, now_ms);
             moved |= self.handle_events(context, now_ms);
-            moved |= self.poll_write(context)?;
+            moved |= self.poll_write(context, now_ms)?;
             if self.session.is_closed() && self.session.output().is_empty() {
                 return self.transport.poll_flush(context);
             }
@@ -164,7 +170,11 @@ impl Driver {
         let is_over = self.session.is_closed();
         let lingers = is_over.then(|| *self.linger_until_ms.get_or_insert(now_ms + LINGER_MS));
         self.is_end |= lingers.is_some_and(|until| until <= now_ms);
-        let Some(deadline) = lingers.or_else(|| self.session.next_deadline()) else {
+        let output = self.session.output();
+        if self.stall.is_due(output.len(), now_ms) {
+            output.detach();
+        }
+        let Some(deadline) = lingers.or_else(|| self.next_deadline()) else {
             return false;
         };
         let mut is_due = false;
@@ -180,9 +190,7 @@ impl Driver {
             }
         }
         // The alarm moves only when it has rung or is late: traffic puts the deadline off at every turn.
-        let deadline = lingers
-            .or_else(|| self.session.next_deadline())
-            .unwrap_or(deadline);
+        let deadline = lingers.or_else(|| self.next_deadline()).unwrap_or(deadline);
         if self.alarm_at_ms <= now_ms || deadline < self.alarm_at_ms {
             is_due |= self.set_alarm(context, deadline, now_ms);
         }
@@ -195,6 +203,11 @@ impl Driver {
         let ahead = Duration::from_millis(at_ms.saturating_sub(now_ms).max(1));
         self.alarm.as_mut().reset(Instant::now() + ahead);
         self.alarm.as_mut().poll(context).is_ready()
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        let session = self.session.next_deadline();
+        session.into_iter().chain(self.stall.deadline()).min()
     }
 
     fn poll_verdict(&mut self, context: &mut Context<'_>, now_ms: u64) -> bool {
@@ -242,7 +255,7 @@ impl Driver {
         true
     }
 
-    fn poll_write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+    fn poll_write(&mut self, context: &mut Context<'_>, now_ms: u64) -> io::Result<bool> {
         self.unwritten += self.session.take_gauge_bytes();
         let mut moved = false;
         while !self.session.output().is_empty() {
@@ -253,10 +266,14 @@ impl Driver {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(count)) => self.session.output().advance(count),
                 Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => return Ok(moved),
+                Poll::Pending => {
+                    self.stall.block(moved, self.session.output().len(), now_ms);
+                    return Ok(moved);
+                }
             }
             moved = true;
         }
+        self.stall = Stall::Flowing;
         if self.unwritten > 0 {
             let written = std::mem::take(&mut self.unwritten);
             if let Some(connection) = &mut self.connection {

@@ -21,6 +21,12 @@ pub const OUTPUT_KEEP_BYTES: usize = 64 * 1024;
 pub const OUTPUT_COMPACT_BYTES: usize = 64 * 1024;
 /// Bodies from this size on are written by reference.
 pub const OUTPUT_SHARED_BYTES_MIN: usize = SHARED_BODY_BYTES_MIN;
+/// Room that an output buffer gets at once when it needs more than it keeps.
+pub const OUTPUT_GROWN_BYTES: usize = broker::limits::OUTBOX_BYTES_MAX + OUTPUT_KEEP_BYTES;
+/// Room for the frames around the next delivery, about.
+pub const OUTPUT_SLACK_BYTES: usize = 1024;
+/// Bytes that are copied at most when output is detached: what is beyond is one message larger than all else that may wait.
+pub const OUTPUT_DETACH_BYTES_MAX: usize = 2 * broker::limits::OUTBOX_BYTES_MAX;
 /// Consumers of one connection: as many as a slot number can name.
 pub const CONSUMERS_MAX: usize = 1 << 16;
 /// Settled entries that may lie between unsettled ones before a list of deliveries is compacted.

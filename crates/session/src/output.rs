@@ -103,6 +103,22 @@ impl Output {
         }
     }
 
+    /// Makes what waits take no more memory than it has bytes, for a peer that does not read.
+    ///
+    /// Bodies that are referred to are copied, oldest first and up to a limit, since each may keep the whole buffer alive that it was
+    /// read into with others.
+    pub fn detach(&mut self) {
+        self.compact();
+        let mut copied = 0;
+        for (_, body) in &mut self.shared {
+            copied += body.len();
+            if copied > limits::OUTPUT_DETACH_BYTES_MAX {
+                return;
+            }
+            *body = Bytes::copy_from_slice(body);
+        }
+    }
+
     /// Gives back all memory of an empty buffer.
     pub(crate) fn release(&mut self) {
         if self.is_empty() {
@@ -135,7 +151,21 @@ impl Output {
             Some(shared) if body.len() >= limits::OUTPUT_SHARED_BYTES_MIN => {
                 self.push_shared(channel, shared, frame_max)
             }
-            _ => content::encode_body_frames(channel, body, frame_max, &mut self.bytes),
+            _ => {
+                self.grow_at_once(body.len());
+                content::encode_body_frames(channel, body, frame_max, &mut self.bytes);
+            }
+        }
+    }
+
+    /// Goes from what an empty buffer keeps to all that deliveries may fill, in one step: growing by halves would leave blocks behind
+    /// that together are as large as what a peer that does not read is allowed.
+    #[inline]
+    fn grow_at_once(&mut self, bytes: usize) {
+        let wanted = self.bytes.len() + bytes + limits::OUTPUT_SLACK_BYTES;
+        if wanted > self.bytes.capacity() && wanted > limits::OUTPUT_KEEP_BYTES {
+            let whole = limits::OUTPUT_GROWN_BYTES.max(wanted);
+            self.bytes.reserve_exact(whole - self.bytes.len());
         }
     }
 

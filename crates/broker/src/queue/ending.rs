@@ -1,6 +1,5 @@
 //! How messages end: settled by a consumer, expired, pushed out, purged, or deleted with their queue.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ready::{Entry, Ready};

@@ -110,3 +110,28 @@ proptest! {
         prop_assert_eq!(written, expected);
     }
 }
+
+#[test]
+fn what_is_detached_lets_go_of_the_buffer_it_came_in_and_reads_the_same() {
+    let read = Bytes::from(vec![7; 200_000]);
+    let mut output = Output::default();
+    for start in [0, 50_000, 100_000] {
+        let body = read.slice(start..start + 8_000);
+        output.push_body(1, &body, Some(&body), 4_096);
+    }
+    output.advance(5_000);
+    let before = all(&output);
+    assert!(!read.is_unique(), "the bodies hold the whole buffer");
+    output.detach();
+    assert!(read.is_unique(), "nobody holds it any more");
+    assert_eq!(all(&output), before);
+}
+
+#[test]
+fn a_body_larger_than_all_else_that_may_wait_is_not_copied() {
+    let body = Bytes::from(vec![7; limits::OUTPUT_DETACH_BYTES_MAX + 1]);
+    let mut output = Output::default();
+    output.push_body(1, &body, Some(&body), 0);
+    output.detach();
+    assert!(!body.is_unique());
+}
