@@ -97,17 +97,17 @@ def idle_point(rig, number):
     """So many idle connections, and one busy pair beside them."""
     with rig.server() as server:
         pid = server.process.pid
-        before, files = watch.memory(pid), watch.sockets(pid)
+        before, files, cpu = watch.memory(pid), watch.sockets(pid), watch.cpu_s(pid)
         with rig.behind(server, f"--idle {number} --duration 170s") as crowd:
-            wait_for(f"opening {number} connections", lambda: watch.sockets(pid) >= files + number)
+            wait_for(f"opening {number} connections", lambda: watch.sockets(pid) >= files + number, crowd)
             # Their handshakes end a moment after the last was accepted.
             settled(pid)
-            memory = watch.memory(pid)
+            memory, open_cpu_s = watch.memory(pid), watch.cpu_s(pid) - cpu
             found = rig.repeated(server, "--size 16")
-        connects = crowd["stages"][0]["connects"]
+        connects = crowd.report["stages"][0]["connects"]
         if connects["dropped"]:
             raise Failed(f"{connects['dropped']} idle connections were dropped")
-        return {"memory": memory, "added": memory - before, "opened_per_s": connects["per_s"]} | found
+        return {"memory": memory, "added": memory - before, "open_cpu_s": open_cpu_s / number, "opened_per_s": connects["per_s"]} | found
 
 
 def settled(pid):

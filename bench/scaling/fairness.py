@@ -43,15 +43,15 @@ def point(rig, options, name, arguments):
         loaded = stack.enter_context(rig.server()) if "another" in name else server
         if "never reads" in name:
             stack.enter_context(stuck(server))
-        report, requeues = {}, None
+        load = requeues = None
         if "requeues" in name:
             requeues = stack.enter_context(requeueing(server))
         inner = stack.enter_context(contextlib.ExitStack())
         before = watch.cpu_s(loaded.process.pid)
         if arguments:
-            report = inner.enter_context(rig.behind(loaded, f"{arguments} --duration 140s"))
+            load = inner.enter_context(rig.behind(loaded, f"{arguments} --duration 140s"))
         if arguments or requeues:
-            wait_for("the load's start", lambda: watch.cpu_s(loaded.process.pid) - before > 0.5)
+            wait_for("the load's start", lambda: watch.cpu_s(loaded.process.pid) - before > 0.5, load)
         meter, began = watch.Meter(loaded.process.pid), time.monotonic()
         lights = rig.generate(server, LIGHTS, options.duration + 1)
         busiest = meter.read(time.monotonic() - began).busiest
@@ -60,18 +60,18 @@ def point(rig, options, name, arguments):
         inner.close()
         stage = lights["stages"][0]
         ends = [stage["end_to_end_latency"], stage["confirm_latency"]]
-        return {"busiest": busiest, "rate": load_rate(report, requeues), "lights": stage["delivered"]["per_s"],
+        return {"busiest": busiest, "rate": load_rate(load, requeues), "lights": stage["delivered"]["per_s"],
                 **{f"{kind}_{key}": end[f"{key}_us"] / 1e3 for kind, end in zip(("message", "confirm"), ends, strict=True)
                    for key in ("p50", "p99", "max")},
                 "worst": max(end["max_us"] for end in ends) / 1e3}
 
 
-def load_rate(report, requeues):
+def load_rate(load, requeues):
     if requeues:
         return requeues.rate()
-    if not report:
+    if not load:
         return None
-    stage = report["stages"][0]
+    stage = load.report["stages"][0]
     return (stage["delivered"] if stage["delivered"]["count"] else stage["published"])["per_s"]
 
 

@@ -13,6 +13,8 @@ FRAMES_BYTES = 75
 LOCK_S = 0.2e-6
 # Assumed: what one read of a busy connection's socket gives, and so what one read lock covers.
 BATCH_BYTES = 64 << 10
+# Neither a queue nor a connection can take less.
+CREDIBLE_BYTES = 100
 # Bytes per message below which nothing but the set-up was written.
 WRITTEN_MIN = 1
 SIZES = {"16 B transient": 16, "1 KiB transient": 1_024, "1 KiB durable": 1_024}
@@ -82,5 +84,7 @@ def micros(seconds):
 
 def memory_line(name, each_bytes, numbers):
     """How much memory so many of a thing take."""
+    if each_bytes < CREDIBLE_BYTES:
+        return f"{name}: {human(each_bytes, 'B')} each is not credible: they fitted into memory that the server had before."
     amounts = ", ".join(f"{number:,} take {human(each_bytes * number / 2**20, 'MiB')}" for number in numbers)
     return f"{name}: {human(each_bytes / 1024, 'KiB')} each; {amounts}."

@@ -95,20 +95,19 @@ class Rig:
 
     @contextlib.contextmanager
     def behind(self, server, arguments):
-        """A generator that runs until the block ends; gives a dictionary that holds its report from then on."""
+        """A generator that runs until the block ends; gives its `Load`, which holds the report from then on."""
         command = [self.options.generator, "bench", *server.target(), "--json", *arguments.split()]
-        report = {}
         with tempfile.TemporaryFile("w+", dir=self.workdir) as output, tempfile.TemporaryFile("w+", dir=self.workdir) as errors:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=without("CHASKI_"))
+            load = Load(process, errors)
             try:
-                yield report
-                if process.poll() is not None:
-                    raise Failed(f"the load ended by itself with {process.returncode}: {words(errors)}")
+                yield load
+                load.check()
                 process.send_signal(signal.SIGINT)
                 process.wait(60)
                 output.seek(0)
                 try:
-                    report.update(json.load(output))
+                    load.report = json.load(output)
                 except ValueError as error:
                     raise Failed(words(errors)) from error
             finally:
@@ -116,15 +115,31 @@ class Rig:
                 process.wait()
 
 
+class Load:
+    """A generator behind others' measurements."""
+
+    def __init__(self, process, errors):
+        self.process = process
+        self.errors = errors
+        self.report = None
+
+    def check(self):
+        """Fails when it ended by itself: then nothing is measured beside it."""
+        if self.process.poll() is not None:
+            raise Failed(f"the load ended by itself with {self.process.returncode}: {words(self.errors)}")
+
+
 def words(file):
     file.seek(0)
     return " ".join(file.read().split())[:300]
 
 
-def wait_for(what, condition):
-    """Looks until a condition holds."""
+def wait_for(what, condition, load=None):
+    """Looks until a condition holds, while the load that shall bring it about runs."""
     end = time.monotonic() + READY_TIMEOUT_S
     while not condition():
+        if load:
+            load.check()
         if time.monotonic() > end:
-            raise Failed(f"{what} within {READY_TIMEOUT_S} s did not happen")
+            raise Failed(f"{what} took over {READY_TIMEOUT_S} s")
         time.sleep(0.01)
