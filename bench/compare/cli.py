@@ -87,14 +87,19 @@ def parse_arguments():
     parser.add_argument("--write", metavar="FILE", help="write the page as Markdown, as docs/perf/amqp.md")
     parser.add_argument("--json", metavar="FILE", help="write every report")
     options = parser.parse_args()
+    find_binaries(options)
+    options.repeats = options.repeats or (1 if options.quick else 3)
+    options.duration = options.duration or (2 if options.quick else 5)
+    return options
+
+
+def find_binaries(options):
+    """Makes the paths of the server's and the generator's binaries whole; ends the program when one is not there."""
     options.generator = options.generator or options.chaski
     options.chaski, options.generator = (str(Path(each).resolve()) for each in (options.chaski, options.generator))
     for binary in {options.chaski, options.generator}:
         if not os.access(binary, os.X_OK):
             raise SystemExit(f"{binary} is not there: cargo build --profile dist --package chaski")
-    options.repeats = options.repeats or (1 if options.quick else 3)
-    options.duration = options.duration or (2 if options.quick else 5)
-    return options
 
 
 def raise_file_limit():

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import resource
 import shlex
 import shutil
@@ -13,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from compare.cli import ROOT, describe, raise_file_limit
+from compare.cli import ROOT, describe, find_binaries, raise_file_limit
 from compare.results import Results
 from compare.servers import Failed, without
 
@@ -83,11 +82,7 @@ def parse_arguments():
     parser.add_argument("--write", metavar="FILE", help="write the page as Markdown, as docs/perf/scaling.md")
     parser.add_argument("--json", metavar="FILE", help="write every figure")
     options = parser.parse_args()
-    options.generator = options.generator or options.chaski
-    options.chaski, options.generator = (str(Path(each).resolve()) for each in (options.chaski, options.generator))
-    for binary in {options.chaski, options.generator}:
-        if not os.access(binary, os.X_OK):
-            raise SystemExit(f"{binary} is not there: cargo build --profile dist --package chaski")
+    find_binaries(options)
     if options.quick and options.full:
         raise SystemExit("--quick and --full exclude each other")
     options.repeats = options.repeats or (1 if options.quick else 3)

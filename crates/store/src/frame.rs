@@ -81,7 +81,7 @@ pub(crate) struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// Writes the header into the placeholder at the front of `frame` and pads the frame to whole blocks.
+    /// Writes the header into the space for it at the front of `frame` and pads the frame to whole blocks.
     #[cfg(any(test, feature = "faults"))]
     pub(crate) fn seal(
         frame: &mut Vec<u8>,
@@ -94,11 +94,11 @@ impl FrameHeader {
         frame.resize(frame.len().next_multiple_of(to_usize(BLOCK_BYTES)), 0);
     }
 
-    /// Writes the header into the placeholder at the front of `frame`.
+    /// Writes the header into the space for it at the front of `frame`.
     fn write(frame: &mut [u8], place: (u64, u64), sequence: u64, records: u32, flags: u32) {
         let payload = frame
             .get(FRAME_HEADER_BYTES..)
-            .expect("the frame starts with a placeholder");
+            .expect("the frame starts with space for its header");
         let payload_crc = crc_fast::crc32_iscsi(payload);
         let payload_bytes = length_u32(payload.len());
         let mut header = [0; FRAME_HEADER_BYTES];

@@ -156,27 +156,16 @@ fn clients_that_understand_it_are_told_that_they_are_blocked() {
         };
         let channel = connection.create_channel().await.unwrap();
         // RabbitMQ tells those that publish; so the first message is under way when the alarm is raised.
-        channel
-            .basic_publish(
-                "".into(),
-                "x".into(),
-                Default::default(),
-                b"x",
-                Default::default(),
-            )
-            .await
-            .unwrap();
+        let publish = async || {
+            let options = Default::default();
+            let published = channel
+                .basic_publish("".into(), "x".into(), options, b"x", Default::default())
+                .await;
+            published.unwrap();
+        };
+        publish().await;
         assert!(server.chaski(&["alarm", "set", "memory"]).status.success());
-        channel
-            .basic_publish(
-                "".into(),
-                "x".into(),
-                Default::default(),
-                b"x",
-                Default::default(),
-            )
-            .await
-            .unwrap();
+        publish().await;
         heard(|event| matches!(event, lapin::Event::ConnectionBlocked(_))).await;
         assert!(
             server
