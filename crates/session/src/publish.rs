@@ -279,7 +279,7 @@ impl Session {
         content: &Content<'_>,
         port: &mut P,
     ) -> Result<(), Fault> {
-        self.has_published = true;
+        self.published += 1;
         let Some(channel) = self.channels.find_open(number) else {
             return Ok(());
         };

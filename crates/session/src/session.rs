@@ -57,7 +57,7 @@ pub struct Session {
     pub(crate) scratch: Vec<u8>,
     pub(crate) tags_generated: u64,
     gauge_bytes: usize,
-    pub(crate) has_published: bool,
+    pub(crate) published: u64,
     holds_publishes: bool,
     is_holding: bool,
     /// Consumers are stopped and deliveries requeued, since nothing will be read any more.
@@ -93,7 +93,7 @@ impl Session {
             scratch: Vec::new(),
             tags_generated: 0,
             gauge_bytes: 0,
-            has_published: false,
+            published: 0,
             holds_publishes: false,
             is_holding: false,
             is_released: false,
@@ -359,7 +359,13 @@ impl Session {
     /// Says whether the peer ever published, so that an alarm concerns it.
     #[must_use]
     pub const fn has_published(&self) -> bool {
-        self.has_published
+        self.published > 0
+    }
+
+    /// How many messages the peer has published, those of open and rolled back transactions included.
+    #[must_use]
+    pub const fn published(&self) -> u64 {
+        self.published
     }
 
     /// The gauge's bytes of the deliveries that were handled since the last call, to be given back once they are written.

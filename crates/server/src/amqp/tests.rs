@@ -1,4 +1,4 @@
-use super::{READ_BYTES_MAX, READ_BYTES_MIN, room_for};
+use super::{READ_BYTES_MAX, READ_BYTES_MAX_LARGE, READ_BYTES_MIN, read_bytes_max, room_for};
 
 #[test]
 fn nobody_unknown_makes_a_read_take_more_than_eight_kibibytes() {
@@ -28,4 +28,11 @@ fn a_frame_beyond_the_limit_is_still_read_on_for_its_refusal() {
             assert!(wanted >= 1 && room > 1 << 20);
         }
     }
+}
+
+#[test]
+fn large_messages_are_read_in_smaller_batches() {
+    assert_eq!(read_bytes_max(256 << 10, 230), Some(READ_BYTES_MAX));
+    assert_eq!(read_bytes_max(256 << 10, 16), Some(READ_BYTES_MAX_LARGE));
+    assert_eq!(read_bytes_max(256 << 10, 0), None, "a part of a message");
 }
