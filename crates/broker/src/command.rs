@@ -143,6 +143,8 @@ pub struct OutboxGauge {
     bytes: AtomicUsize,
     passed_over: AtomicBool,
     is_laden: AtomicBool,
+    /// Room came up, and the queues have yet to hear of it.
+    is_resuming: AtomicBool,
     /// All bytes that were ever taken off.
     drained: AtomicU64,
     /// The last value of `drained` that was new to [`Self::is_draining`], and when.
@@ -174,10 +176,12 @@ impl OutboxGauge {
         self.is_laden.load(Ordering::Relaxed)
     }
 
-    /// Says whether the connection's socket has no room but takes something every now and then.
+    /// Says whether the connection's socket has no room but takes something every now and then; until its queues have heard of new room,
+    /// there is none.
     #[must_use]
     pub fn is_draining(&self, now_ms: u64) -> bool {
-        if self.bytes.load(Ordering::Relaxed) < limits::OUTBOX_BYTES_RESUME {
+        let has_room = self.bytes.load(Ordering::Relaxed) < limits::OUTBOX_BYTES_RESUME;
+        if has_room && !self.is_resuming.load(Ordering::Relaxed) {
             return false;
         }
         let drained = self.drained.load(Ordering::Relaxed);
@@ -206,9 +210,18 @@ impl OutboxGauge {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, subtract)
             .unwrap_or_default();
         let left = before.saturating_sub(bytes);
-        left < limits::OUTBOX_BYTES_RESUME
+        let resumes = left < limits::OUTBOX_BYTES_RESUME
             && self.passed_over.load(Ordering::SeqCst)
-            && self.passed_over.swap(false, Ordering::SeqCst)
+            && self.passed_over.swap(false, Ordering::SeqCst);
+        if resumes {
+            self.is_resuming.store(true, Ordering::Relaxed);
+        }
+        resumes
+    }
+
+    /// Notes that a queue serves the connection's consumers again.
+    pub fn resumed(&self) {
+        self.is_resuming.store(false, Ordering::Relaxed);
     }
 }
 

@@ -185,6 +185,7 @@ impl Connection {
             touched,
             settlements,
             now_ms,
+            remote: None,
         }
     }
 

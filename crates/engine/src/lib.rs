@@ -13,6 +13,7 @@ mod administration;
 mod alarm;
 mod clock;
 mod connection;
+mod crowds;
 mod embedded;
 mod mailbox;
 mod metadata;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) topology: std::sync::RwLock<broker::topology::Topology>,
     pub(crate) mailboxes: Vec<mailbox::Mailbox>,
+    /// Per shard: its crowded queues.
+    pub(crate) crowds: Vec<crowds::Crowds>,
     pub(crate) metadata: metadata::Metadata,
     pub(crate) accounts: accounts::Accounts,
     pub(crate) alarms: Alarms,
@@ -78,6 +81,11 @@ impl Shared {
         self.topology
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Says how crowded a queue of another shard is, as that shard last saw it.
+    pub(crate) fn crowd_elsewhere(&self, queue: broker::QueueRef) -> Option<broker::shard::Crowd> {
+        self.crowds.get(usize::from(queue.shard))?.find(queue)
     }
 
     /// Posts a letter to a shard.

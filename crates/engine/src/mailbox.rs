@@ -146,7 +146,7 @@ pub(crate) struct Settlement {
 }
 
 /// Bytes of messages that may wait in one mailbox before publishers everywhere wait too.
-const BYTES_MAX: usize = 32 << 20;
+const BYTES_MAX: usize = 4 << 20;
 /// What a letter without a message counts.
 const LETTER_BYTES: usize = 128;
 

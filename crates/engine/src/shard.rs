@@ -132,7 +132,11 @@ impl Shard {
     pub fn crowd(&self, queue: QueueRef, waker: &Waker) -> Option<Crowd> {
         let now_ms = self.shared.clock.now_ms();
         let State { core, paced, .. } = &mut *self.state.borrow_mut();
-        let crowd = core.crowd(queue, now_ms);
+        let crowd = if queue.shard == self.index {
+            core.crowd(queue, now_ms)
+        } else {
+            self.shared.crowd_elsewhere(queue)
+        };
         if crowd.is_some() && !paced.iter().any(|known| known.will_wake(waker)) {
             paced.push(waker.clone());
         }
@@ -143,6 +147,31 @@ impl Shard {
     pub(crate) fn wake_paced(&self) {
         let mut state = self.state.borrow_mut();
         state.paced.drain(..).for_each(Waker::wake);
+        self.refresh_crowds(&mut state);
+    }
+
+    /// Tells publishers on other shards of a queue that their letters crowded.
+    fn note_crowd(&self, crowd: Option<Crowd>) {
+        if let (Some(crowd), Some(crowds)) =
+            (crowd, self.shared.crowds.get(usize::from(self.index)))
+        {
+            crowds.note(crowd);
+        }
+    }
+
+    /// Tells publishers on other shards what has become of the queues that they crowded.
+    fn refresh_crowds(&self, state: &mut State) {
+        let now_ms = self.shared.clock.now_ms();
+        let Some(crowds) = self.shared.crowds.get(usize::from(self.index)) else {
+            return;
+        };
+        if crowds.refresh(|queue| state.core.crowd(queue, now_ms)) {
+            for (shard, mailbox) in self.shared.mailboxes.iter().enumerate() {
+                if shard != usize::from(self.index) {
+                    mailbox.notify.notify_one();
+                }
+            }
+        }
     }
 
     /// Asks to be woken when publishers may go on.
@@ -210,12 +239,13 @@ impl Shard {
             let State { core, outboxes, .. } = &mut *state;
             core.release(outboxes);
             core.tick(now_ms, outboxes);
-            // Whoever crowded a queue by letter is on another shard, and bounded by this one's mailbox.
+            // Dead letters have no publisher who could wait.
             let _ = core.take_crowd();
         }
         self.settle_for_log(now_ms);
         self.finish(now_ms);
         self.wake_throttled();
+        self.wake_paced();
     }
 
     /// Makes the queues that were declared elsewhere for this shard.

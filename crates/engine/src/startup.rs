@@ -18,6 +18,7 @@ use store::{Hooks, RecoveredQueue, ShardLog, Store};
 use crate::accounts::{Accounts, GUEST};
 use crate::alarm::{AlarmLimits, Alarms};
 use crate::clock::Clock;
+use crate::crowds::Crowds;
 use crate::embedded::{EmbeddedBacklog, EmbeddedLog};
 use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
@@ -178,6 +179,7 @@ impl Engine {
             clock: Clock::default(),
             topology: std::sync::RwLock::new(topology),
             mailboxes: (0..shards).map(|_| Mailbox::default()).collect(),
+            crowds: (0..shards).map(|_| Crowds::default()).collect(),
             metadata,
             accounts,
             alarms: Alarms::new(limits),

@@ -276,6 +276,9 @@ impl Consumers {
         let mut out: smallvec::SmallVec<[(u64, u32); 4]> = out.collect();
         out.sort_unstable();
         for (_, slot) in out {
+            if let Some(Some(consumer)) = self.slots.get(slot as usize) {
+                consumer.gauge.resumed();
+            }
             self.admit(slot);
         }
     }

@@ -40,6 +40,8 @@ pub struct Batch<'a> {
     pub(super) touched: &'a mut Routes,
     pub(super) settlements: &'a mut Vec<Vec<Settlement>>,
     pub(super) now_ms: u64,
+    /// The last queue of another shard that was published to.
+    pub(super) remote: Option<QueueRef>,
 }
 
 impl std::fmt::Debug for Batch<'_> {
@@ -60,10 +62,13 @@ impl Batch<'_> {
 
     /// Ends the batch: queues that settlements touched go on, letters go out, the log's batch is handed to the committer.
     ///
-    /// Returns a queue of this shard that it filled faster than its consumers' sockets drain: see [`Shard::crowd`].
+    /// Returns a queue that it filled faster than its consumers' sockets drain: see [`Shard::crowd`].
     pub fn finish(mut self) -> Option<Crowd> {
         self.flush_settlements();
-        let crowd = self.state.core.take_crowd();
+        let crowd = self.state.core.take_crowd().or_else(|| {
+            self.remote
+                .and_then(|queue| self.shard.shared.crowd_elsewhere(queue))
+        });
         let Self {
             topology,
             state,
@@ -195,6 +200,7 @@ impl Port for Batch<'_> {
             if shard == self.shard.index {
                 core.publish(&there, &message, ticket, self.now_ms, outboxes);
             } else if let Some(letters) = outboxes.letters.get_mut(usize::from(shard)) {
+                self.remote = there.last().copied();
                 letters.push(Letter::Publish {
                     targets: there,
                     message: message.clone(),

@@ -25,7 +25,10 @@ impl Shard {
                 targets,
                 message,
                 ticket,
-            } => core.publish(&targets, &message, ticket, now_ms, outboxes),
+            } => {
+                core.publish(&targets, &message, ticket, now_ms, outboxes);
+                self.note_crowd(core.take_crowd());
+            }
             Letter::PublishDead {
                 targets,
                 message,

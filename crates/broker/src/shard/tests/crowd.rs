@@ -80,3 +80,17 @@ fn a_queue_without_consumers_is_never_crowded() {
     publish(&mut rig, PACED_BYTES * 3);
     assert_eq!(rig.shard.take_crowd(), None);
 }
+
+#[test]
+fn a_queue_is_crowded_until_it_has_heard_of_the_room() {
+    let mut rig = held_up();
+    publish(&mut rig, PACED_BYTES * 2);
+    let crowd = rig.shard.take_crowd().expect("a crowd");
+    assert!(rig.gauge.written(OUTBOX_BYTES_MAX), "it is to be resumed");
+    // Its consumer's shard has written; the letter that says so is on its way.
+    assert_eq!(rig.shard.crowd(crowd.queue, rig.now_ms), Some(crowd));
+    rig.resume("q");
+    let _ = rig.gauge.written(usize::MAX / 2);
+    rig.gauge.resumed();
+    assert_eq!(rig.shard.crowd(crowd.queue, rig.now_ms), None);
+}
