@@ -29,7 +29,7 @@ use crate::limits::{
     BLOCK_BYTES, BUFFER_BYTES_KEPT, FIRST_JOURNAL_BYTES, FRAME_BYTES_MAX, FRAME_BYTES_TARGET,
     FULL_DISK_PAUSE, FULL_FILES_BEFORE_BACKPRESSURE, JOURNAL_PER_STATE,
 };
-use crate::newest::{Mark, Newest};
+use crate::newest::{Mark, NEWEST_NAME, Newest};
 use crate::record;
 use crate::shard::SettleRequest;
 use crate::shared::{Batch, SettledTurn, ShardShared, Shared, lock};
@@ -110,7 +110,7 @@ impl Committer {
                 asked: false,
             },
             next_frame: start.frame,
-            mark: Mark::open(shared.disk.as_ref(), &shared.places),
+            mark: Mark::open(shared.disk.as_ref(), &shared.places)?,
             full: start.full,
             settled: vec![0; shards],
             turns: Vec::new(),
@@ -380,7 +380,19 @@ impl Committer {
         // Not in the frame's memory, which may hold what this file is for.
         let mut block = FrameBuffer::default();
         block.hold(&header.encode());
-        self.write_through(&block, 0)
+        self.write_through(&block, 0)?;
+        self.mark_begun()
+    }
+
+    /// Notes, durably, that the active file may hold frames from now on.
+    fn mark_begun(&self) -> Result<(), Failure> {
+        let begun = Newest {
+            file: self.active.file.number,
+            frame: self.next_frame - 1,
+        };
+        let path = self.shared.places.journal.join(NEWEST_NAME);
+        retry_while_full(&self.shared, || self.mark.begin(begun))
+            .map_err(|error| Failure::disk("mark", &path, error))
     }
 
     /// Asks every shard to settle what the full files hold.

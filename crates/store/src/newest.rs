@@ -2,7 +2,8 @@
 //! cut interrupted, and the loss of the newest file like a journal that ends earlier.
 //!
 //! It is written after a commit is durable and before that is told to anyone, and is not synced itself: it survives the process, and
-//! after a power cut it may lag behind. It never leads.
+//! after a power cut it may lag behind. It never leads. That a file was begun is synced before the file's first frame is written: a
+//! file above the marked one holds no frame.
 
 use std::io;
 use std::sync::Arc;
@@ -15,27 +16,34 @@ use crate::shared::Places;
 
 /// The name of the mark in the journal's directory.
 pub(crate) const NEWEST_NAME: &str = "newest";
-const MAGIC: u32 = u32::from_le_bytes(*b"CHJN");
+const MAGIC: u32 = u32::from_le_bytes(*b"CHJM");
 const MARK_BYTES: usize = 24;
 
 /// A commit that was durable; zeros when nothing is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Newest {
-    /// The number of its file.
+    /// The number of its file, or of one that was begun behind it.
     pub(crate) file: u64,
     /// The sequence of its frame.
     pub(crate) frame: u64,
 }
 
+impl Newest {
+    /// Says whether it is known that a file was not begun when the last process ended.
+    pub(crate) const fn is_before(self, file: u64) -> bool {
+        self.file != 0 && self.file < file
+    }
+}
+
 /// Writes the mark.
 #[derive(Debug)]
 pub(crate) struct Mark {
-    file: Option<Arc<dyn DiskFile>>,
+    file: Arc<dyn DiskFile>,
 }
 
 impl Mark {
-    /// Opens the mark. Where it cannot be had, the store does without.
-    pub(crate) fn open(disk: &dyn Disk, places: &Places) -> Self {
+    /// Opens the mark.
+    pub(crate) fn open(disk: &dyn Disk, places: &Places) -> Result<Self, Failure> {
         let path = places.journal.join(NEWEST_NAME);
         let opened = match disk.open(&path, OpenMode::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -43,25 +51,33 @@ impl Mark {
             }
             opened => opened,
         };
-        if let Err(error) = &opened {
-            tracing::warn!(path = %path.display(), %error, "cannot mark the newest commit");
-        }
-        Self { file: opened.ok() }
+        let file = opened.map_err(|error| Failure::disk("open", &path, error))?;
+        Ok(Self { file })
+    }
+
+    /// Notes, durably, that a file was begun.
+    pub(crate) fn begin(&self, newest: Newest) -> io::Result<()> {
+        self.file.write_at(&encode(newest), 0)?;
+        self.file.sync()
     }
 
     /// Notes a commit that is durable.
     pub(crate) fn set(&self, newest: Newest) {
-        let mut mark = [0; MARK_BYTES];
-        patch(&mut mark, 0, &MAGIC.to_le_bytes());
-        patch(&mut mark, 8, &newest.file.to_le_bytes());
-        patch(&mut mark, 16, &newest.frame.to_le_bytes());
-        let crc = crc_fast::crc32_iscsi(mark.get(8..).unwrap_or_default());
-        patch(&mut mark, 4, &crc.to_le_bytes());
         // A mark that is not written lags, as after a power cut.
-        if let Some(Err(error)) = self.file.as_ref().map(|file| file.write_at(&mark, 0)) {
+        if let Err(error) = self.file.write_at(&encode(newest), 0) {
             tracing::debug!(%error, "the newest commit is not marked");
         }
     }
+}
+
+fn encode(newest: Newest) -> [u8; MARK_BYTES] {
+    let mut mark = [0; MARK_BYTES];
+    patch(&mut mark, 0, &MAGIC.to_le_bytes());
+    patch(&mut mark, 8, &newest.file.to_le_bytes());
+    patch(&mut mark, 16, &newest.frame.to_le_bytes());
+    let crc = crc_fast::crc32_iscsi(mark.get(8..).unwrap_or_default());
+    patch(&mut mark, 4, &crc.to_le_bytes());
+    mark
 }
 
 /// Reads the mark.

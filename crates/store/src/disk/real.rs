@@ -26,8 +26,8 @@ impl RealDisk {
     }
 }
 
-/// How much is zeroed at once; a commit that comes meanwhile waits for one such write at most.
-const ZEROED_BYTES: usize = 1 << 20;
+/// How much is read or zeroed at once past the page cache; a commit that comes meanwhile waits for one such write at most.
+const PIECE_BYTES: usize = 1 << 20;
 /// What direct writes align to: at least the logical block of every disk in use.
 const DIRECT_ALIGNMENT: usize = 4096;
 
@@ -47,13 +47,48 @@ impl RealFile {
     }
 
     fn direct(&self) -> Option<&OwnedFd> {
-        let open = || {
-            // By descriptor, not by name: the name may have changed hands.
-            let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-            let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::DSYNC | OFlags::CLOEXEC;
-            rustix::fs::open(path, flags, Mode::empty()).ok()
-        };
+        let open = || self.open_direct(OFlags::WRONLY | OFlags::DSYNC);
         self.direct.get_or_init(open).as_ref()
+    }
+
+    fn open_direct(&self, how: OFlags) -> Option<OwnedFd> {
+        // By descriptor, not by name: the name may have changed hands.
+        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let flags = how | OFlags::DIRECT | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).ok()
+    }
+
+    /// Reads past the page cache. Returns how much it got before the end, or before it found that this file cannot be read so.
+    fn read_direct(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let is_aligned = offset.is_multiple_of(DIRECT_ALIGNMENT as u64);
+        let direct = is_aligned.then(|| self.open_direct(OFlags::RDONLY));
+        let Some(direct) = direct.flatten() else {
+            return Ok(0);
+        };
+        let mut piece = FrameBuffer::default();
+        piece.hold(&vec![
+            0;
+            PIECE_BYTES.min(
+                buffer.len().next_multiple_of(DIRECT_ALIGNMENT)
+            )
+        ]);
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            let count = match rustix::io::pread(&direct, piece.block(), offset + done as u64) {
+                Ok(count) => count.min(rest.len()),
+                Err(Errno::INTR) => continue,
+                // Some file systems open a file so and then refuse to read it.
+                Err(Errno::INVAL) => break,
+                Err(error) => return Err(error.into()),
+            };
+            let (read, _) = rest.split_at_mut(count);
+            read.copy_from_slice(piece.as_slice().get(..count).unwrap_or_default());
+            done += count;
+            if !count.is_multiple_of(DIRECT_ALIGNMENT) || count == 0 {
+                break;
+            }
+        }
+        Ok(done)
     }
 
     /// Writes past the page cache, durably. False when this file, or these bytes, cannot go that way.
@@ -81,7 +116,7 @@ impl RealFile {
     /// Writes zeros from `start` to `end`, so that what is written there later changes no metadata.
     fn zero(&self, mut start: u64, end: u64) -> io::Result<()> {
         let mut zeros = FrameBuffer::default();
-        zeros.hold(&vec![0; ZEROED_BYTES]);
+        zeros.hold(&vec![0; PIECE_BYTES]);
         while start < end {
             let count = usize::try_from(end - start).unwrap_or(usize::MAX);
             let piece = zeros.as_slice().get(..count).unwrap_or(zeros.as_slice());
@@ -231,6 +266,12 @@ impl DiskFile for RealFile {
             }
         }
         Ok(done)
+    }
+
+    fn read_through(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let done = self.read_direct(buffer, offset)?;
+        let rest = buffer.get_mut(done..).unwrap_or_default();
+        Ok(done + self.read_at(rest, offset + done as u64)?)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

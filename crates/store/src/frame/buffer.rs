@@ -58,6 +58,11 @@ impl FrameBuffer {
         self.bytes.get(self.origin..).unwrap_or_default()
     }
 
+    /// The bytes of what it holds, to be read into.
+    pub(crate) fn block(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.origin..).unwrap_or_default()
+    }
+
     /// Holds this block alone, at the same kind of address.
     pub(crate) fn hold(&mut self, block: &[u8]) {
         self.begin(block.len());

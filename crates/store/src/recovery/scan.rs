@@ -133,13 +133,19 @@ fn read_file(
     disk: &dyn Disk,
     path: &Path,
     number: u64,
+    newest: Newest,
 ) -> Result<(u64, Vec<u8>, Option<FileHeader>), Failure> {
     let at = |operation| move |error| Failure::disk(operation, path, error);
     let file = disk.open(path, OpenMode::Read).map_err(at("open"))?;
     let length = file.length().map_err(at("measure"))?;
-    let mut content = vec![0; to_usize(length.min(FILE_HEADER_BYTES))];
+    let mut content = vec![0; to_usize(length.min(FILE_HEADER_BYTES + BLOCK_BYTES))];
     let count = file.read_at(&mut content, 0).map_err(at("read"))?;
     content.truncate(count);
+    // The file that waits to be written next need not be read: it looks so, and the mark says so.
+    let is_untouched = newest.is_before(number) && content.iter().all(|byte| *byte == 0);
+    if is_untouched && length <= JOURNAL_BYTES_MAX {
+        return Ok((length, Vec::new(), None));
+    }
     let header = FileHeader::decode(&content, number);
     // The length that the header states keeps a file that was blown up from filling the memory.
     let useful = header.map_or(length, |header| header.bytes.min(length));
@@ -151,7 +157,7 @@ fn read_file(
     }
     let mut content = vec![0; to_usize(useful)];
     let count = if header.is_some() {
-        file.read_at(&mut content, 0)
+        file.read_through(&mut content, 0)
     } else {
         read_sparsely(file.as_ref(), &mut content)
     };
@@ -181,7 +187,7 @@ fn read_sparsely(file: &dyn DiskFile, content: &mut [u8]) -> std::io::Result<usi
 }
 
 fn scan_file(disk: &dyn Disk, path: PathBuf, number: u64, scan: &mut Scan) -> Result<(), Failure> {
-    let (length, content, header) = read_file(disk, &path, number)?;
+    let (length, content, header) = read_file(disk, &path, number, scan.newest)?;
     let index = scan.files.len();
     let block = to_usize(BLOCK_BYTES);
     let mut salt = header.map(|header| header.salt);
@@ -309,7 +315,7 @@ fn find_lost_end(scan: &mut Scan, places: &Places) {
         .extract_if(.., |damage| damage.kind == DamageKind::TornTail)
         .next();
     let place = torn.map_or_else(
-        || (places.journal_file(scan.newest.file), 0, 0),
+        || (places.journal_file(newest_file(scan)), 0, 0),
         |torn| (torn.file, torn.offset, torn.bytes),
     );
     let (path, offset, bytes) = place;
@@ -338,6 +344,16 @@ fn find_lost_end(scan: &mut Scan, places: &Places) {
         quarantine: None,
     };
     scan.damage.push(found);
+}
+
+/// Returns the number of the file that held the newest commit: the marked one, or the one before if nothing was committed there.
+fn newest_file(scan: &Scan) -> u64 {
+    let newest = scan.newest;
+    let is_begun_after = scan.files.iter().any(|file| {
+        let has_header = file.first_frame != u64::MAX;
+        file.number == newest.file && has_header && file.first_frame > newest.frame
+    });
+    newest.file - u64::from(is_begun_after)
 }
 
 /// Names what lies between two whole frames whose numbers do not follow each other.

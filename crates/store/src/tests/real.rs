@@ -200,4 +200,22 @@ fn a_write_through_reads_back_whatever_its_alignment() {
     expected[4090..4190].fill(0xC2);
     expected[16 << 10..(16 << 10) + 8191].fill(0xB1);
     assert!(content == expected, "the file holds what was written");
+    // Past the page cache, at any place and to the end of a file that ends within a block.
+    file.truncate((64 << 10) - 5).unwrap();
+    for (offset, bytes) in [
+        (0, 64 << 10),
+        (0, 100),
+        (4096, 12 << 10),
+        (4090, 200),
+        (60 << 10, 8192),
+    ] {
+        let mut read = vec![0xFF; bytes];
+        let count = file.read_through(&mut read, offset as u64).unwrap();
+        let end = ((64 << 10) - 5).min(offset + bytes);
+        assert_eq!(count, end - offset, "{bytes} bytes at {offset}");
+        assert!(
+            read[..count] == expected[offset..end],
+            "{bytes} bytes at {offset}"
+        );
+    }
 }

@@ -181,7 +181,9 @@ fn check_marked(files: &[(u64, Vec<u8>)], newest: (u64, u64), damage: &[(DamageK
         disk.put(&places.journal_file(*number), content);
     }
     let (file, frame) = newest;
-    Mark::open(&disk, &places).set(Newest { file, frame });
+    Mark::open(&disk, &places)
+        .unwrap()
+        .set(Newest { file, frame });
     let scan = scan(&disk, &places).unwrap();
     let found = scan.damage.iter().map(|damage| {
         let name = damage.file.file_stem().unwrap().to_str().unwrap();
@@ -225,6 +227,38 @@ fn the_loss_of_the_newest_commits_is_named() {
 }
 
 #[test]
+fn a_commit_is_missed_where_it_was_though_the_next_file_was_begun() {
+    let mut cut = file(1, 1, &[1, 2]);
+    cut.truncate(2 * BLOCK);
+    let begun = file(2, 3, &[]);
+    check_marked(&[(1, cut), (2, begun)], (2, 2), &[(DamageKind::Frame, 1)]);
+}
+
+#[test]
+fn a_file_that_was_never_begun_is_not_read() {
+    let disk = FaultyDisk::new(1);
+    let places = Places::new(Path::new("/data"));
+    disk.create_dir(&places.journal).unwrap();
+    disk.put(&places.journal_file(1), &file(1, 1, &[1]));
+    let unused = vec![0; 16 * BLOCK];
+    disk.put(&places.journal_file(2), &unused);
+    let read = |mark: Option<Newest>| {
+        if let Some(newest) = mark {
+            Mark::open(&disk, &places).unwrap().set(newest);
+        }
+        let scan = scan(&disk, &places).unwrap();
+        assert_eq!(scan.damage, []);
+        scan.files[1].content.len()
+    };
+    assert_eq!(read(None), unused.len(), "nothing says that it is unused");
+    assert_eq!(read(Some(Newest { file: 2, frame: 1 })), unused.len());
+    assert_eq!(read(Some(Newest { file: 1, frame: 1 })), 0);
+    // What does not look unused is read, whatever the mark says.
+    disk.put(&places.journal_file(2), &file(2, 2, &[2]));
+    assert!(read(None) > 0);
+}
+
+#[test]
 fn a_mark_that_decayed_says_nothing() {
     let disk = FaultyDisk::new(1);
     let places = Places::new(Path::new("/data"));
@@ -232,7 +266,7 @@ fn a_mark_that_decayed_says_nothing() {
     let nothing = Newest::default();
     assert_eq!(newest::read(&disk, &places).unwrap(), nothing);
     let newest = Newest { file: 7, frame: 77 };
-    Mark::open(&disk, &places).set(newest);
+    Mark::open(&disk, &places).unwrap().set(newest);
     assert_eq!(newest::read(&disk, &places).unwrap(), newest);
     let path = places.journal.join(newest::NEWEST_NAME);
     let whole = disk.content(&path).unwrap();
