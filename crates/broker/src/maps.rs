@@ -13,3 +13,10 @@ pub(crate) type NameMap<V> = hashbrown::HashMap<Name, V, foldhash::fast::RandomS
 
 /// Values by a number that the broker itself counts up.
 pub(crate) type NumberMap<V> = hashbrown::HashMap<u64, V, foldhash::fast::FixedState>;
+
+/// Hashes an exchange with a routing key. Peers choose them, as they do names.
+#[expect(
+    clippy::disallowed_types,
+    reason = "a fixed seed would let peers choose keys that collide; no order leaves the table"
+)]
+pub(crate) type AddressHasher = foldhash::fast::RandomState;

@@ -265,14 +265,16 @@ impl Connection {
             return;
         }
         let now_ms = self.shard.shared.clock.now_ms();
-        let mut places = Routes::new();
-        for consumer in self.consumers.values() {
-            if let Consumer::Queue(place) = consumer
-                && !places.contains(place)
-            {
-                places.push(*place);
-            }
-        }
+        let places = self
+            .consumers
+            .values()
+            .filter_map(|consumer| match consumer {
+                Consumer::Queue(place) => Some(*place),
+                Consumer::Replies(_) => None,
+            });
+        let mut places: Routes = places.collect();
+        places.sort_unstable();
+        places.dedup();
         for place in places {
             self.shard.post(
                 place.shard,

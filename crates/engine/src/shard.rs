@@ -161,11 +161,10 @@ impl Shard {
 
     /// Tells publishers on other shards what has become of the queues that they crowded.
     fn refresh_crowds(&self, state: &mut State) {
-        let now_ms = self.shared.clock.now_ms();
         let Some(crowds) = self.shared.crowds.get(usize::from(self.index)) else {
             return;
         };
-        if crowds.refresh(|queue| state.core.crowd(queue, now_ms)) {
+        if crowds.refresh(|queue| state.core.crowd(queue, self.shared.clock.now_ms())) {
             for (shard, mailbox) in self.shared.mailboxes.iter().enumerate() {
                 if shard != usize::from(self.index) {
                     mailbox.notify.notify_one();

@@ -1,11 +1,15 @@
 //! Finding the queues of a message, once per batch and key.
 
+use std::hash::BuildHasher;
+
 use codec::amqp::field::{TableRef, ValueRef};
 use codec::amqp::properties::PropertiesRef;
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::{Actor, Topology, Vhost};
 use crate::access::{Resource, Right};
+use crate::maps::AddressHasher;
 use crate::routing::{Destination, ExchangeKind, Subject};
 use crate::{Message, Name, QueueRef, Refusal, limits};
 
@@ -23,17 +27,20 @@ pub struct Addressed<'a> {
     pub properties: &'a PropertiesRef<'a>,
 }
 
-/// How many routes a connection remembers.
-const REMEMBERED_MAX: usize = 64;
+/// How many routes a connection remembers; some 150 bytes each.
+const REMEMBERED_MAX: usize = 1_024;
 
 /// What one connection has learnt about its routes; forgotten whenever the topology or its rights change.
 ///
-/// Most publishers use a handful of keys: the last one is compared first, then a short list.
+/// Most publishers use a handful of keys: the last one is compared first, then they are found by hash.
 #[derive(Debug, Default)]
 pub struct RouteCache {
     version: u64,
     last: usize,
     known: Vec<Known>,
+    /// Places in `known` by the hash of the address.
+    places: HashTable<u32>,
+    hasher: AddressHasher,
     /// The newest route that depends on more than the exchange and the key.
     once: Option<Known>,
 }
@@ -48,8 +55,13 @@ struct Known {
 impl RouteCache {
     /// Forgets everything, as when the account's rights change.
     pub fn clear(&mut self) {
-        self.known.clear();
+        self.forget();
         self.version = 0;
+    }
+
+    fn forget(&mut self) {
+        self.known.clear();
+        self.places.clear();
     }
 
     /// Finds the queues for a publish and the exchange's shared name.
@@ -66,7 +78,7 @@ impl RouteCache {
         actor: &Actor<'_>,
     ) -> Result<(&Name, &Routes), Refusal> {
         if self.version != topology.version() {
-            self.known.clear();
+            self.forget();
             self.version = topology.version();
         }
         let place = self.recall(publish);
@@ -91,8 +103,19 @@ impl RouteCache {
         } else if self.known.get(self.last).is_some_and(is_it) {
             Some(self.last)
         } else {
-            self.known.iter().position(is_it)
+            self.find(publish.exchange, publish.routing_key)
         }
+    }
+
+    fn find(&self, exchange: &str, routing_key: &str) -> Option<usize> {
+        let is_it = |place: &u32| {
+            let known = self.known.get(*place as usize);
+            known.is_some_and(|known| {
+                *known.exchange == *exchange && *known.routing_key == *routing_key
+            })
+        };
+        let hash = self.hasher.hash_one((exchange, routing_key));
+        self.places.find(hash, is_it).map(|place| *place as usize)
     }
 
     fn learn(
@@ -133,10 +156,17 @@ impl RouteCache {
             return Ok(self.once.as_ref());
         }
         if self.known.len() >= REMEMBERED_MAX {
-            self.known.clear();
+            self.forget();
         }
+        self.last = self.known.len();
+        let place = u32::try_from(self.last).expect("fewer than REMEMBERED_MAX are known");
+        let hash_of = |known: &Known| {
+            self.hasher
+                .hash_one((&*known.exchange, &*known.routing_key))
+        };
+        let again = |place: &u32| self.known.get(*place as usize).map_or(0, hash_of);
+        self.places.insert_unique(hash_of(&known), place, again);
         self.known.push(known);
-        self.last = self.known.len() - 1;
         Ok(self.known.last())
     }
 }

@@ -196,6 +196,42 @@ fn a_cache_forgets_when_the_topology_changes() {
 }
 
 #[test]
+fn a_cache_tells_many_keys_apart_and_goes_on_when_it_is_full() {
+    let mut rig = Rig::new();
+    let names: Vec<String> = (0..3_000).map(|number| format!("q{number}")).collect();
+    let places: Vec<_> = names
+        .iter()
+        .map(|name| rig.queue(queue(name)).unwrap())
+        .collect();
+    let mut cache = RouteCache::default();
+    let actor = Actor {
+        connection: ConnectionId(1),
+        access: None,
+    };
+    let properties = PropertiesRef::default();
+    // All of them, then some again and again: first more than it remembers, then fewer.
+    let keys = (0..names.len()).chain((0..names.len()).map(|at| at * 7 % 100));
+    for at in keys {
+        let (name, place) = names.iter().zip(&places).nth(at).unwrap();
+        let publish = Addressed {
+            exchange: "",
+            routing_key: name,
+            properties: &properties,
+        };
+        let routed = cache.route(&rig.topology, VHOST, &publish, &actor).unwrap();
+        assert_eq!(&routed.1[..], [*place]);
+        let elsewhere = Addressed {
+            exchange: "amq.direct",
+            ..publish
+        };
+        let routed = cache
+            .route(&rig.topology, VHOST, &elsewhere, &actor)
+            .unwrap();
+        assert!(routed.1.is_empty(), "the exchange is a part of the address");
+    }
+}
+
+#[test]
 fn a_dead_letter_is_routed_by_the_address_that_it_carries() {
     let mut rig = Rig::new();
     let place = rig.queue(queue("q")).unwrap();
