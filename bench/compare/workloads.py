@@ -76,6 +76,7 @@ def durable_rows():
             latency_row("its confirm, p99", "confirm_latency", "p99"),
             Row("its confirm, p50, against a bare 4 KiB write + fdatasync", "bare_sync_ratio", "×",
                 goals=[at_most(1.3, "×", credible_from=0.8)]),
+            Row("the same, against one that is asked for over a loopback connection", "asked_sync_ratio", "×"),
         ], DURABLE, f"{durable} --confirms 1", kind="synced"),
         Workload("durable-100", [
             rate_row("100 producers, one durable message in flight each"),

@@ -75,6 +75,9 @@ pub(crate) struct DiskArgs {
     /// Let the file grow with every write
     #[arg(long)]
     append: bool,
+    /// Ask for each write over a loopback connection, as a client that waits for its confirm: the floor for that
+    #[arg(long)]
+    loopback: bool,
 }
 
 /// Runs a measurement and prints what it found, as text or as one JSON document.
@@ -207,6 +210,7 @@ fn run_disk(args: &DiskArgs, json: bool) -> anyhow::Result<ExitCode> {
         bytes: args.bytes,
         duration: args.duration,
         append: args.append,
+        loopback: args.loopback,
     })?;
     if json {
         output::json(&report)?;

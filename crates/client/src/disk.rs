@@ -1,4 +1,6 @@
-//! A bare write and sync: the floor for a durable message.
+//! A bare write and sync: the floor for a durable message; asked for over a loopback connection, the floor for its confirm.
+
+mod loopback;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -23,6 +25,8 @@ pub struct DiskOptions {
     /// Writes at the end of a growing file, which makes the file system store its length too; otherwise within
     /// space that was written before.
     pub append: bool,
+    /// Asks a thread for each write over a loopback connection, as a client does that waits for its confirm.
+    pub loopback: bool,
 }
 
 /// The figures.
@@ -34,9 +38,11 @@ pub struct DiskReport {
     pub bytes: usize,
     /// Whether the file grew.
     pub append: bool,
+    /// Whether each write was asked for over a loopback connection.
+    pub loopback: bool,
     /// Writes per second, one after the other.
     pub writes_per_s: f64,
-    /// From the write until fdatasync returned.
+    /// From the write until fdatasync returned; over a loopback connection, from the request until its answer.
     pub latency: Latency,
 }
 
@@ -76,6 +82,7 @@ pub fn run(options: &DiskOptions) -> Result<DiskReport, DiskError> {
         directory: options.directory.clone(),
         bytes: options.bytes,
         append: options.append,
+        loopback: options.loopback,
         writes_per_s,
         latency,
     })
@@ -99,18 +106,32 @@ fn measure(path: &Path, options: &DiskOptions) -> Result<(Duration, Vec<u64>), D
     if !options.append {
         fill(&file, &block, slots).map_err(fail("fill"))?;
     }
+    let write = move |slot: usize| {
+        file.write_all_at(&block, (slot * block.len()) as u64)?;
+        file.sync_data()
+    };
+    let slots = (!options.append).then_some(slots);
+    if options.loopback {
+        let mut asker = loopback::Asker::start(write).map_err(fail("connect to the writer of"))?;
+        repeat(options.duration, slots, |slot| asker.ask(slot))
+    } else {
+        repeat(options.duration, slots, write)
+    }
+    .map_err(fail("write"))
+}
+
+/// Writes one slot after the other, round and round or on and on, and notes how long each took.
+fn repeat(
+    duration: Duration,
+    slots: Option<usize>,
+    mut write: impl FnMut(usize) -> io::Result<()>,
+) -> io::Result<(Duration, Vec<u64>)> {
     let mut nanos = Vec::new();
     let start = Instant::now();
-    while start.elapsed() < options.duration || nanos.is_empty() {
-        let slot = if options.append {
-            nanos.len()
-        } else {
-            nanos.len() % slots
-        };
+    while start.elapsed() < duration || nanos.is_empty() {
+        let slot = slots.map_or(nanos.len(), |slots| nanos.len() % slots);
         let before = Instant::now();
-        file.write_all_at(&block, (slot * block.len()) as u64)
-            .and_then(|()| file.sync_data())
-            .map_err(fail("write"))?;
+        write(slot)?;
         nanos.push(u64::try_from(before.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
     Ok((start.elapsed(), nanos))

@@ -125,9 +125,14 @@ pub(super) fn describe_disk(report: &DiskReport) -> String {
     line(
         &mut out,
         &format!(
-            "{}: {} bytes {place}, each synced",
+            "{}: {} bytes {place}, each synced{}",
             report.directory.display(),
-            report.bytes
+            report.bytes,
+            if report.loopback {
+                " and asked for over a loopback connection"
+            } else {
+                ""
+            }
         ),
     );
     line(
