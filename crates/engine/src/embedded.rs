@@ -30,9 +30,9 @@ impl EmbeddedLog {
         Self { shard, store }
     }
 
-    /// Hands what was appended to the committer.
-    pub(crate) fn submit(&mut self) {
-        self.shard.submit();
+    /// Hands what was appended to the committer, or leaves it for [`ShardLog::commit_deferred`]: true when that is to be called soon.
+    pub(crate) fn submit(&mut self) -> bool {
+        self.shard.submit_or_defer()
     }
 
     pub(crate) const fn shard(&mut self) -> &mut ShardLog {

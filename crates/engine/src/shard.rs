@@ -20,6 +20,8 @@ use crate::outbox::Outboxes;
 
 /// How often a settling that failed, as on a full disk, is tried again.
 const SETTLE_RETRY_MS: u64 = 500;
+/// A shard that did no more than this since its last commit may write one by itself: a message, its acknowledgement, little else.
+const LIGHT_WORK: u64 = 4;
 /// Rounds of dead-lettering in one turn; what is left has its turn after others had theirs.
 const DEAD_LETTER_ROUNDS_MAX: usize = 64;
 
@@ -35,6 +37,26 @@ pub(crate) struct State {
     /// The deadline that the shard's task sleeps until.
     armed_ms: Option<u64>,
     pub(crate) transfers: Transfers,
+    /// Publishes, settlements and letters since a commit was last deferred.
+    pub(crate) work: u64,
+    /// What was deferred has waited for one turn.
+    has_waited: bool,
+}
+
+impl State {
+    /// Commits what was deferred in the turn after the next, when connections have sent what was ready; the thread may wait for the
+    /// disk meanwhile if it had little else to do since the last time. Says whether there is to be such a turn.
+    fn commit_deferred(&mut self) -> bool {
+        let log = self.core.log().shard();
+        if !log.has_deferred() {
+            return false;
+        }
+        self.has_waited = !self.has_waited;
+        if !self.has_waited {
+            log.commit_deferred(std::mem::take(&mut self.work) <= LIGHT_WORK);
+        }
+        self.has_waited
+    }
 }
 
 /// Dead messages whose letters went to several shards: how many of these have yet to say that theirs is safe.
@@ -96,6 +118,8 @@ impl Shard {
             settle_retry_ms: None,
             armed_ms: None,
             transfers: Transfers::default(),
+            work: 0,
+            has_waited: false,
         };
         Rc::new(Self {
             index,
@@ -220,7 +244,13 @@ impl Shard {
         let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) else {
             return;
         };
-        self.admit(&mut self.state.borrow_mut(), now_ms);
+        {
+            let mut state = self.state.borrow_mut();
+            if state.commit_deferred() {
+                mailbox.notify.notify_one();
+            }
+            self.admit(&mut state, now_ms);
+        }
         let letters = mailbox.take(Vec::new());
         let bytes = letters.iter().map(Letter::bytes).sum();
         for letter in letters {
@@ -321,7 +351,12 @@ impl Shard {
             }
         }
         let mut state = self.state.borrow_mut();
-        state.core.log().submit();
+        if state.core.log().submit()
+            && let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index))
+        {
+            // The shard's turn comes behind the connections that are ready now.
+            mailbox.notify.notify_one();
+        }
         let next = state.core.next_deadline();
         if next.is_some_and(|next| state.armed_ms.is_none_or(|armed| next < armed)) {
             // A connection's batch made something due before the shard's task would wake.

@@ -243,7 +243,7 @@ pub(crate) fn run(shared: &Shared) {
                 match dirty.sync(shared) {
                     Ok(()) => {
                         lock(&shared.settled).push(turn);
-                        shared.wake_committer();
+                        shared.wake_committer(true);
                     }
                     Err(failure) => shared.poison(&failure),
                 }

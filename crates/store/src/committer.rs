@@ -10,13 +10,14 @@
 //! that fails poisons the store, as nobody knows then what is on the disk. A full disk is different: the same bytes are written
 //! again to the same place until there is room, and nothing was promised meanwhile.
 
+mod alone;
 mod company;
 
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::checkpoint::{self, Prepared};
@@ -33,7 +34,7 @@ use crate::newest::{Mark, NEWEST_NAME, Newest};
 use crate::record;
 use crate::shard::SettleRequest;
 use crate::shared::{Batch, SettledTurn, ShardShared, Shared, lock};
-use company::LastCommit;
+use company::{LastCommit, PATIENCE};
 
 /// A journal file that is full and waits to be released.
 #[derive(Debug)]
@@ -74,7 +75,8 @@ pub(crate) struct Start {
 pub(crate) struct Committer {
     shared: Arc<Shared>,
     active: Active,
-    next_frame: u64,
+    /// The sequence of the next frame.
+    sequence: u64,
     mark: Mark,
     full: VecDeque<FullFile>,
     /// Per shard: the rotation that its durable states answer.
@@ -86,6 +88,8 @@ pub(crate) struct Committer {
     taken: VecDeque<(usize, Batch)>,
     swap: Vec<Batch>,
     frame: FrameBuffer,
+    /// The records and flags of the frame in memory, if a shard gathered it and could not write it.
+    unwritten: Option<(u32, u32)>,
     /// Per shard: the position that the frame makes durable.
     reached: Vec<Option<Position>>,
     last: LastCommit,
@@ -109,7 +113,7 @@ impl Committer {
                 offset: 0,
                 asked: false,
             },
-            next_frame: start.frame,
+            sequence: start.frame,
             mark: Mark::open(shared.disk.as_ref(), &shared.places)?,
             full: start.full,
             settled: vec![0; shards],
@@ -118,6 +122,7 @@ impl Committer {
             taken: VecDeque::new(),
             swap: Vec::new(),
             frame: FrameBuffer::default(),
+            unwritten: None,
             reached: vec![None; shards],
             last: LastCommit::default(),
             shared,
@@ -130,35 +135,60 @@ impl Committer {
         Ok(committer)
     }
 
-    /// Runs until the store is told to stop and has written everything, or fails.
-    pub(crate) fn run(mut self) {
+    /// Runs until the store is told to stop and has written everything, or fails. Holds the lock only while there is work.
+    pub(crate) fn run(committer: &Mutex<Self>) {
+        let shared = Arc::clone(&lock(committer).shared);
         // If this thread panics, nobody may go on waiting for it.
-        let guard = PanicGuard(Arc::clone(&self.shared));
-        self.shared.set_committer(std::thread::current());
+        let guard = PanicGuard(Arc::clone(&shared));
+        shared.set_committer(std::thread::current());
         loop {
             // Asked before the inboxes are: what was submitted before the store was told to stop is then seen.
-            let stopping = self.shared.is_stopping();
-            match self.step() {
-                Ok(true) => {}
-                Ok(false) => {
+            let stopping = shared.is_stopping();
+            let rest = lock(committer).may_rest();
+            if let Some(sequence) = rest {
+                shared.hold_back(PATIENCE, || has_urgent_work(&shared));
+                // What waited was committed by a shard meanwhile; what came since may wait as long again.
+                if !has_urgent_work(&shared) && lock(committer).sequence != sequence {
+                    continue;
+                }
+            }
+            let stepped = {
+                let mut committer = lock(committer);
+                let stepped = committer.step();
+                committer.poison_if_failed(stepped)
+            };
+            match stepped {
+                Some(true) => {}
+                Some(false) => {
                     if stopping {
                         break;
                     }
-                    self.shared.pause(|| has_work(&self.shared));
+                    shared.pause(|| has_work(&shared));
                 }
-                Err(failure) => {
-                    self.shared.poison(&failure);
-                    break;
-                }
+                None => break,
             }
         }
-        if !self.shared.is_poisoned()
-            && let Err(failure) = self.close()
+        if !shared.is_poisoned()
+            && let Err(failure) = lock(committer).close()
         {
-            self.shared.poison(&failure);
+            shared.poison(&failure);
         }
-        self.shared.checkpoint.stop();
+        shared.checkpoint.stop();
         drop(guard);
+    }
+
+    /// Poisons the store after a failure, before anyone else can write.
+    fn poison_if_failed<T>(&mut self, outcome: Result<T, Failure>) -> Option<T> {
+        outcome
+            .inspect_err(|failure| self.shared.poison(failure))
+            .ok()
+    }
+
+    /// Says whether to rest in case something urgent comes, and the next frame's sequence if so. Whether acks wait or not: those that
+    /// come then need not wake it.
+    fn may_rest(&self) -> Option<u64> {
+        let is_free = self.taken.is_empty() && self.unwritten.is_none();
+        is_free.then_some(self.sequence)
     }
 
     /// Writes one frame. Returns whether there was anything to write.
@@ -169,19 +199,31 @@ impl Committer {
         if let Some(pause) = company::pause(&self.last, || waiting(&self.shared)) {
             std::thread::sleep(pause);
         }
-        self.take();
-        let Some((records, flags)) = self.gather() else {
+        let Some((records, flags)) = self.unwritten.take().or_else(|| self.next_frame()) else {
             return Ok(false);
         };
         let begin = Instant::now();
         self.commit(records, flags)?;
+        self.committed(records, begin);
+        Ok(true)
+    }
+
+    /// Fills the frame with what waits. Returns its records and flags, or nothing when it stays empty.
+    fn next_frame(&mut self) -> Option<(u32, u32)> {
+        self.take();
+        self.gather()
+    }
+
+    /// Tells of the frame that is durable now.
+    fn committed(&mut self, records: u32, begin: Instant) {
         self.last = LastCommit {
             records,
             took: begin.elapsed(),
         };
+        let is_alone = alone::is_alone(&self.last);
+        self.shared.alone.store(is_alone, Ordering::Relaxed);
         self.publish();
         self.release();
-        Ok(true)
     }
 
     fn take(&mut self) {
@@ -258,15 +300,20 @@ impl Committer {
             self.rotate(need)?;
         }
         let place = (self.active.file.number, self.active.salt);
-        self.frame.seal(place, self.next_frame, records, flags);
+        self.frame.seal(place, self.sequence, records, flags);
         self.write_through(&self.frame, self.active.offset)?;
+        self.advance(bytes);
+        Ok(())
+    }
+
+    /// Goes on behind the frame that was written.
+    fn advance(&mut self, bytes: u64) {
         self.mark.set(Newest {
             file: self.active.file.number,
-            frame: self.next_frame,
+            frame: self.sequence,
         });
         self.active.offset += bytes;
-        self.next_frame += 1;
-        Ok(())
+        self.sequence += 1;
     }
 
     /// Writes whole blocks to the active file, durably. Repeats it while the disk is full.
@@ -374,7 +421,7 @@ impl Committer {
         let header = FileHeader {
             file: file.number,
             salt: self.active.salt,
-            first_frame: self.next_frame,
+            first_frame: self.sequence,
             bytes: file.bytes,
         };
         // Not in the frame's memory, which may hold what this file is for.
@@ -388,7 +435,7 @@ impl Committer {
     fn mark_begun(&self) -> Result<(), Failure> {
         let begun = Newest {
             file: self.active.file.number,
-            frame: self.next_frame - 1,
+            frame: self.sequence - 1,
         };
         let path = self.shared.places.journal.join(NEWEST_NAME);
         retry_while_full(&self.shared, || self.mark.begin(begun))
@@ -457,12 +504,17 @@ fn waiting(shared: &Shared) -> u32 {
 }
 
 fn has_work(shared: &Shared) -> bool {
-    shared.is_stopping()
-        || !lock(&shared.settled).is_empty()
-        || shared
-            .shards
-            .iter()
-            .any(|shard| !lock(&shard.inbox).batches.is_empty())
+    has_any_work(shared, |_| true)
+}
+
+/// Says whether there is work that somebody may wait for: more than acks.
+fn has_urgent_work(shared: &Shared) -> bool {
+    has_any_work(shared, |batch| batch.urgent)
+}
+
+fn has_any_work(shared: &Shared, counts: impl Fn(&Batch) -> bool) -> bool {
+    let in_shard = |shard: &ShardShared| lock(&shard.inbox).batches.iter().any(&counts);
+    shared.is_stopping() || !lock(&shared.settled).is_empty() || shared.shards.iter().any(in_shard)
 }
 
 /// Repeats an operation until the disk has room for it. Gives up when the store is to stop.

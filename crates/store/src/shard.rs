@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use crate::checkpoint::{Dirty, Retired};
+use crate::committer::Committer;
 use crate::ids::{Position, QueueId, Sequence};
 use crate::limits::{ACK_RANGES, BATCH_BYTES_MAX, TARGETS_MAX};
 use crate::queue::QueueLog;
@@ -16,12 +17,17 @@ use crate::shared::{Batch, SettledTurn, Shared, Waker, lock};
 /// One shard's end of the journal: it gathers records into a batch and hands the batch to the committer.
 ///
 /// # Concurrency
-/// Owned by the shard's thread. Nothing here waits for the disk.
+/// Owned by the shard's thread. Nothing here waits for the disk but [`ShardLog::commit_deferred`].
 pub struct ShardLog {
     index: usize,
     pub(crate) shared: Arc<Shared>,
     buffer: Vec<u8>,
     records: u32,
+    /// The batch holds more than acks.
+    urgent: bool,
+    /// What was handed over waits for [`ShardLog::commit_deferred`].
+    deferred: bool,
+    committer: Arc<Mutex<Committer>>,
     submitted: Position,
     /// Ack ranges of this batch that may still grow; encoded at the end of the batch.
     acks: VecDeque<(QueueId, Sequence, Sequence)>,
@@ -60,12 +66,15 @@ impl fmt::Debug for ShardLog {
 }
 
 impl ShardLog {
-    pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>, committer: Arc<Mutex<Committer>>) -> Self {
         Self {
             index,
             shared,
             buffer: Vec::new(),
             records: 0,
+            urgent: false,
+            deferred: false,
+            committer,
             submitted: Position(0),
             acks: VecDeque::with_capacity(ACK_RANGES),
             retired: Vec::new(),
@@ -111,7 +120,7 @@ impl ShardLog {
             self.put_oldest_ack();
         }
         self.acks.push_back((queue, first, last));
-        self.appended()
+        self.submit_if_large()
     }
 
     /// Appends a number to keep with a live message, such as how often it was delivered; the latest counts.
@@ -146,21 +155,69 @@ impl ShardLog {
     /// Hands the batch to the committer and returns the last position handed over. Does nothing when the batch is empty.
     ///
     /// # Durability
-    /// None yet: see [`ShardLog::durable`]. On a poisoned store the batch is thrown away and never becomes durable.
+    /// None yet: see [`ShardLog::durable`]. A batch of acks alone may wait for a commit that is more urgent, for a millisecond at most.
+    /// On a poisoned store the batch is thrown away and never becomes durable.
     pub fn submit(&mut self) -> Position {
+        if let Some(is_urgent) = self.hand_over() {
+            self.shared.wake_committer(is_urgent);
+        }
+        self.submitted
+    }
+
+    /// Like [`ShardLog::submit`], but may leave a small batch for [`ShardLog::commit_deferred`]: true when it does. Call that soon, once
+    /// everything else that is ready has been done.
+    pub fn submit_or_defer(&mut self) -> bool {
+        match self.hand_over() {
+            Some(true) if self.shared.alone.load(Ordering::Relaxed) => {
+                self.deferred = true;
+                true
+            }
+            Some(is_urgent) => {
+                self.shared.wake_committer(is_urgent);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Says whether [`ShardLog::commit_deferred`] has something to do.
+    #[must_use]
+    pub const fn has_deferred(&self) -> bool {
+        self.deferred
+    }
+
+    /// Commits what was deferred: on this thread, which then waits for the disk, if it may and the disk is fast; otherwise the
+    /// committer is woken.
+    pub fn commit_deferred(&mut self, may_wait: bool) {
+        if !std::mem::take(&mut self.deferred) {
+            return;
+        }
+        let committed = if may_wait && let Ok(mut committer) = self.committer.try_lock() {
+            committer.commit_alone()
+        } else {
+            false
+        };
+        if !committed {
+            self.shared.wake_committer(true);
+        }
+    }
+
+    /// Gives the batch to the committer without waking it. Returns whether it is urgent, or nothing when there is none to be written.
+    fn hand_over(&mut self) -> Option<bool> {
         self.put_acks();
         if !self.retired.is_empty() {
             self.shared.checkpoint.retire(&mut self.retired);
         }
         if self.buffer.is_empty() {
-            return self.submitted;
+            return None;
         }
         let position = self.filling();
         self.submitted = position;
         let records = std::mem::take(&mut self.records);
+        let urgent = std::mem::take(&mut self.urgent);
         if self.shared.is_poisoned() {
             self.buffer.clear();
-            return position;
+            return None;
         }
         {
             let mut inbox = lock(&self.shared.shard(self.index).inbox);
@@ -170,10 +227,10 @@ impl ShardLog {
                 bytes,
                 records,
                 position,
+                urgent,
             });
         }
-        self.shared.wake_committer();
-        position
+        Some(urgent)
     }
 
     /// Returns the last position handed over.
@@ -243,6 +300,7 @@ impl ShardLog {
             record::put_state(&mut self.buffer, turn, |buffer| log.put_state(next, buffer));
             self.records += 1;
         }
+        self.urgent = true;
         let bytes = crate::fields::length_u64(self.buffer.len() - start);
         let shard = self.shared.shard(self.index);
         shard.state_bytes.store(bytes, Ordering::Relaxed);
@@ -280,6 +338,12 @@ impl ShardLog {
 
     #[inline]
     fn appended(&mut self) -> Position {
+        self.urgent = true;
+        self.submit_if_large()
+    }
+
+    #[inline]
+    fn submit_if_large(&mut self) -> Position {
         let position = self.filling();
         if self.buffer.len() >= BATCH_BYTES_MAX {
             self.submit();

@@ -5,9 +5,10 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use crate::checkpoint::CheckpointQueue;
 use crate::disk::Disk;
@@ -109,6 +110,20 @@ pub(crate) struct Batch {
     pub(crate) bytes: Vec<u8>,
     pub(crate) records: u32,
     pub(crate) position: Position,
+    /// It holds more than acks: somebody may wait for it.
+    pub(crate) urgent: bool,
+}
+
+/// What the committer is at, as far as it is to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Rest {
+    /// It works, and looks again before it rests.
+    Busy,
+    /// It holds acks back for a moment: only what is urgent wakes it.
+    Patient,
+    /// It found nothing to do.
+    Idle,
 }
 
 /// A shard's batches on their way to the committer, and empty buffers on their way back.
@@ -176,8 +191,10 @@ pub(crate) struct Shared {
     pub(crate) checkpoint: CheckpointQueue,
     pub(crate) backpressure: AtomicBool,
     pub(crate) journal_files: AtomicU64,
-    /// The committer found nothing to do and is parked, or about to be.
-    idle: AtomicBool,
+    /// A [`Rest`]: the committer is parked, or about to be, unless it is busy.
+    rest: AtomicU8,
+    /// The last commit was so small and quick that a shard may write the next one by itself.
+    pub(crate) alone: AtomicBool,
     stopping: AtomicBool,
     committer: OnceLock<Thread>,
     poison: OnceLock<String>,
@@ -206,7 +223,8 @@ impl Shared {
             checkpoint: CheckpointQueue::default(),
             backpressure: AtomicBool::new(false),
             journal_files: AtomicU64::new(0),
-            idle: AtomicBool::new(false),
+            rest: AtomicU8::new(Rest::Busy as u8),
+            alone: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             committer: OnceLock::new(),
             poison: OnceLock::new(),
@@ -226,31 +244,53 @@ impl Shared {
         self.committer.get_or_init(|| thread);
     }
 
-    /// Wakes the committer if it has gone idle. A submitter that comes while it is busy costs no system call.
-    pub(crate) fn wake_committer(&self) {
-        // Sequentially consistent against `pause`: either it sees the submission, or this sees that it is idle.
-        if self.idle.swap(false, Ordering::SeqCst)
-            && let Some(thread) = self.committer.get()
-        {
+    /// Wakes the committer if it rests. A submitter that comes while it is busy costs no system call.
+    pub(crate) fn wake_committer(&self, is_urgent: bool) {
+        let (busy, idle) = (Rest::Busy as u8, Rest::Idle as u8);
+        // Sequentially consistent against `pause`: either it sees the submission, or this sees that it rests.
+        let rested = if is_urgent {
+            self.rest.swap(busy, Ordering::SeqCst) != busy
+        } else {
+            (self.rest)
+                .compare_exchange(idle, busy, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok()
+        };
+        if rested && let Some(thread) = self.committer.get() {
             thread.unpark();
         }
     }
 
     /// Parks the committer until it is woken, unless `has_work` says that something came in the meantime.
     pub(crate) fn pause(&self, has_work: impl FnOnce() -> bool) {
-        self.idle.store(true, Ordering::SeqCst);
-        if has_work() {
-            self.idle.store(false, Ordering::SeqCst);
-            return;
+        self.rest(Rest::Idle, None, has_work);
+    }
+
+    /// Parks the committer for a time, unless `has_urgent` says that something urgent has come, or until it does.
+    pub(crate) fn hold_back(&self, time: Duration, has_urgent: impl FnOnce() -> bool) {
+        self.rest(Rest::Patient, Some(Instant::now() + time), has_urgent);
+    }
+
+    fn rest(&self, rest: Rest, until: Option<Instant>, must_go_on: impl FnOnce() -> bool) {
+        self.rest.store(rest as u8, Ordering::SeqCst);
+        if !must_go_on() {
+            while self.rest.load(Ordering::SeqCst) == rest as u8 {
+                let Some(until) = until else {
+                    std::thread::park();
+                    continue;
+                };
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                std::thread::park_timeout(left);
+            }
         }
-        while self.idle.load(Ordering::SeqCst) {
-            std::thread::park();
-        }
+        self.rest.store(Rest::Busy as u8, Ordering::SeqCst);
     }
 
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        self.wake_committer();
+        self.wake_committer(true);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

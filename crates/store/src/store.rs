@@ -1,8 +1,8 @@
 //! Opens and closes the store.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use crate::checkpoint;
@@ -24,6 +24,7 @@ use crate::shared::{Hooks, Options, Places, Shared};
 #[derive(Debug)]
 pub struct Store {
     shared: Arc<Shared>,
+    committer: Arc<Mutex<Committer>>,
     taken: Vec<bool>,
     threads: Vec<JoinHandle<()>>,
     _lock: Box<dyn DiskLock>,
@@ -62,16 +63,17 @@ impl Store {
         synced.map_err(|error| Failure::disk("sync", &places.root, error))?;
         let shared = Arc::new(Shared::new(disk, places, options, hooks));
         let (recovery, start) = recovery::recover(&shared)?;
-        let committer = Committer::new(Arc::clone(&shared), start)?;
+        let committer = Arc::new(Mutex::new(Committer::new(Arc::clone(&shared), start)?));
         let mut store = Self {
             taken: vec![false; options.shards],
             threads: Vec::with_capacity(2),
             _lock: lock,
             shared: Arc::clone(&shared),
+            committer: Arc::clone(&committer),
         };
         let worker = Arc::clone(&shared);
         store.spawn("store-checkpoint", move || checkpoint::run(&worker))?;
-        store.spawn("store-commit", move || committer.run())?;
+        store.spawn("store-commit", move || Committer::run(&committer))?;
         Ok((store, recovery))
     }
 
@@ -98,7 +100,7 @@ impl Store {
             !std::mem::replace(taken, true),
             "shard {index} was taken before"
         );
-        ShardLog::new(index, Arc::clone(&self.shared))
+        ShardLog::new(index, Arc::clone(&self.shared), Arc::clone(&self.committer))
     }
 
     /// Returns the log of a new queue. It costs no file until messages are settled.

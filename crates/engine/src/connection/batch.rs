@@ -175,6 +175,7 @@ impl Port for Batch<'_> {
         if routes.is_empty() {
             return Ok(0);
         }
+        self.state.work += 1;
         let message = message_of(publish, exchange);
         let ticket = publish.number.map(|number| PublishTicket {
             connection: self.id,
@@ -219,6 +220,7 @@ impl Port for Batch<'_> {
         sequence: u64,
         outcome: Outcome,
     ) {
+        self.state.work += 1;
         if queue.shard == self.shard.index {
             let State { core, outboxes, .. } = &mut *self.state;
             core.settle(

@@ -13,6 +13,7 @@ impl Shard {
     pub(super) fn read(&self, letter: Letter, now_ms: u64) {
         let mut state = self.state.borrow_mut();
         self.admit(&mut state, now_ms);
+        state.work += 1;
         let State {
             core,
             outboxes,

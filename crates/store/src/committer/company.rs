@@ -1,5 +1,8 @@
 //! Whether a commit waits for company.
 //!
+//! Nobody waits for acks alone. Committed at once, they are in the way of the message that the confirm before them brings: a
+//! publisher with one message in flight, whose consumer acks each, then waits for one and a half commits.
+//!
 //! Producers that each wait for a confirm fall into two halves: while the messages of one are written, the other half sends, and
 //! each commit carries one half. On a disk where a commit takes milliseconds, a pause of a small part of that lets those that were just
 //! confirmed join the next one, which then carries nearly all.
@@ -14,6 +17,9 @@ const RECORDS_MIN: u32 = 8;
 const PART: u32 = 8;
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_millis(1);
+
+/// The longest that acks are held back. A client near by answers a confirm in less.
+pub(super) const PATIENCE: Duration = Duration::from_millis(1);
 
 /// What the last commit was.
 #[derive(Debug, Clone, Copy, Default)]

@@ -53,6 +53,11 @@ impl FrameBuffer {
         self.bytes.resize(self.origin + whole, 0);
     }
 
+    /// Takes a frame back that was sealed: it goes on with so many bytes.
+    pub(crate) fn reopen(&mut self, length: usize) {
+        self.bytes.truncate(self.origin + length);
+    }
+
     /// The frame as it is written.
     pub(crate) fn as_slice(&self) -> &[u8] {
         self.bytes.get(self.origin..).unwrap_or_default()

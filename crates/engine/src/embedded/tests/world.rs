@@ -281,7 +281,11 @@ impl World {
     }
 
     pub(super) fn submit(&mut self) {
-        self.cores.iter_mut().for_each(|core| core.log().submit());
+        for core in &mut self.cores {
+            if core.log().submit() {
+                core.log().shard().commit_deferred(true);
+            }
+        }
     }
 
     /// What a shard's thread does in a turn, on each shard.
