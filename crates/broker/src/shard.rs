@@ -248,7 +248,7 @@ impl<L: Log> Shard<L> {
     ) {
         self.with(place, now_ms, sink, |cell, work| match cell {
             Cell::Queue(queue) => queue.resume(connection, work),
-            Cell::Stream(stream) => stream.dispatch(work),
+            Cell::Stream(stream) => stream.resume(connection, work),
         });
     }
 

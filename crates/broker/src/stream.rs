@@ -246,6 +246,19 @@ impl<B: Backlog> Stream<B> {
         }
     }
 
+    /// Serves the readers again after the socket of a connection drained.
+    pub(crate) fn resume<L: Log<Backlog = B>, S: Sink>(
+        &mut self,
+        connection: ConnectionId,
+        work: &mut Work<'_, L, S>,
+    ) {
+        let mut readers = self.readers.iter();
+        if let Some(reader) = readers.find(|reader| reader.connection == connection) {
+            reader.gauge.resumed();
+        }
+        self.dispatch(work);
+    }
+
     /// Delivers to every reader what it has credit for.
     pub(crate) fn dispatch<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
         if self

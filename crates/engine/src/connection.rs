@@ -275,6 +275,9 @@ impl Connection {
         let mut places: Routes = places.collect();
         places.sort_unstable();
         places.dedup();
+        if places.is_empty() {
+            self.gauge.resumed();
+        }
         for place in places {
             self.shard.post(
                 place.shard,

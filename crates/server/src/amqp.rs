@@ -22,19 +22,12 @@ use tokio::time::{Instant, Sleep};
 
 use crate::transport::Transport;
 
+mod reads;
 mod stall;
 
+use reads::{READ_BYTES_MAX, READ_BYTES_MIN, read_bytes_max, room_for};
 use stall::Stall;
 
-/// The first read of a connection, and the least later on, in bytes.
-const READ_BYTES_MIN: usize = 4 << 10;
-/// The most that is read at once, in bytes.
-const READ_BYTES_MAX: usize = 256 << 10;
-/// The most that is read at once of large messages, in bytes: a batch of them then stays in a core's cache from the read to the write,
-/// while small ones gain more from fewer system calls.
-const READ_BYTES_MAX_LARGE: usize = 64 << 10;
-/// Messages of this size on average are large, in bytes with all their frames.
-const LARGE_BYTES: usize = 4 << 10;
 /// How long the last words of a connection may take to be read, in milliseconds.
 const LINGER_MS: u64 = 2_000;
 /// How long a publisher waits for the consumers of a queue that it has crowded to take more, in milliseconds: those that take less
@@ -122,35 +115,6 @@ pub(crate) async fn drive(
         let farewell = std::future::poll_fn(|context| driver.transport.poll_shutdown(context));
         let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS), farewell).await;
     }
-}
-
-/// How much memory a read takes beside `held` bytes of an unfinished frame, those included, and how much it asks for.
-///
-/// Whoever is not let in yet gets no more than the frame takes that may come; everyone else gets a large frame in one piece.
-fn room_for(held: usize, read_bytes: usize, frame_max: u32, is_open: bool) -> (usize, usize) {
-    let whole = match usize::try_from(frame_max) {
-        Ok(0) | Err(_) => READ_BYTES_MAX,
-        Ok(limit) => limit.min(READ_BYTES_MAX),
-    };
-    let missing = whole.saturating_sub(held).max(1);
-    if is_open {
-        (held + read_bytes.max(missing), read_bytes)
-    } else {
-        let wanted = missing.min(READ_BYTES_MIN);
-        (held + wanted, wanted)
-    }
-}
-
-/// How much is read at once after a batch of `bytes` with so many messages; none when it had none.
-fn read_bytes_max(bytes: usize, messages: u64) -> Option<usize> {
-    let messages = usize::try_from(messages).unwrap_or(usize::MAX);
-    bytes.checked_div(messages).map(|average| {
-        if average < LARGE_BYTES {
-            READ_BYTES_MAX
-        } else {
-            READ_BYTES_MAX_LARGE
-        }
-    })
 }
 
 impl Driver {
@@ -479,6 +443,3 @@ impl Driver {
         connection.close();
     }
 }
-
-#[cfg(test)]
-mod tests;

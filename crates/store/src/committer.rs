@@ -5,16 +5,17 @@
 //!  shard 1 ──submit──▶ inbox ─┼─▶ frame ─▶ durable write ──┤
 //!  checkpoint ─settled turn──▶┘                            └─▶ durable(1), waker(1)
 //! ```
-//! There is no timer: while one sync runs, the inboxes fill; when it returns, all they hold is the next frame. Only on a slow disk the
-//! next frame waits for a moment ([`company`]). A write or a sync
+//! While one sync runs, the inboxes fill; when it returns, all they hold is the next frame. Only acknowledgements without anything
+//! else, and messages on a slow disk, wait for a moment ([`company`]); a lone message is written by its shard ([`alone`]). A write or a sync
 //! that fails poisons the store, as nobody knows then what is on the disk. A full disk is different: the same bytes are written
 //! again to the same place until there is room, and nothing was promised meanwhile.
 
 mod alone;
 mod company;
+mod files;
+mod full_disk;
 
 use std::collections::VecDeque;
-use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -22,19 +23,18 @@ use std::time::Instant;
 
 use crate::checkpoint::{self, Prepared};
 use crate::disk::WriteError;
-use crate::failure::{Failure, is_full};
+use crate::failure::Failure;
 use crate::fields::length_u64;
-use crate::frame::{FILE_HEADER_BYTES, FLAG_SETTLED, FileHeader, FrameBuffer};
+use crate::frame::{FILE_HEADER_BYTES, FLAG_SETTLED, FrameBuffer};
 use crate::ids::Position;
 use crate::limits::{
     BLOCK_BYTES, BUFFER_BYTES_KEPT, FIRST_JOURNAL_BYTES, FRAME_BYTES_MAX, FRAME_BYTES_TARGET,
-    FULL_DISK_PAUSE, FULL_FILES_BEFORE_BACKPRESSURE, JOURNAL_PER_STATE,
 };
-use crate::newest::{Mark, NEWEST_NAME, Newest};
+use crate::newest::{Mark, Newest};
 use crate::record;
-use crate::shard::SettleRequest;
 use crate::shared::{Batch, SettledTurn, ShardShared, Shared, lock};
 use company::{LastCommit, PATIENCE};
+use full_disk::retry_while_full;
 
 /// A journal file that is full and waits to be released.
 #[derive(Debug)]
@@ -154,6 +154,10 @@ impl Committer {
             }
             let stepped = {
                 let mut committer = lock(committer);
+                // A shard may have failed.
+                if shared.is_poisoned() {
+                    break;
+                }
                 let stepped = committer.step();
                 committer.poison_if_failed(stepped)
             };
@@ -163,7 +167,7 @@ impl Committer {
                     if stopping {
                         break;
                     }
-                    shared.pause(|| has_work(&shared));
+                    shared.pause(|| has_work(&shared) || lock(committer).has_left_over());
                 }
                 None => break,
             }
@@ -184,6 +188,11 @@ impl Committer {
             .ok()
     }
 
+    /// Says whether there is work that a shard took and left.
+    fn has_left_over(&self) -> bool {
+        !self.taken.is_empty() || self.unwritten.is_some() || !self.turns.is_empty()
+    }
+
     /// Says whether to rest in case something urgent comes, and the next frame's sequence if so. Whether acks wait or not: those that
     /// come then need not wake it.
     fn may_rest(&self) -> Option<u64> {
@@ -196,7 +205,7 @@ impl Committer {
     /// Never inlined: `bench/check.py` counts its instructions by its name.
     #[inline(never)]
     fn step(&mut self) -> Result<bool, Failure> {
-        if let Some(pause) = company::pause(&self.last, || waiting(&self.shared)) {
+        if let Some(pause) = company::pause(&self.last, || waiting(&self.shared).0) {
             std::thread::sleep(pause);
         }
         let Some((records, flags)) = self.unwritten.take().or_else(|| self.next_frame()) else {
@@ -345,132 +354,6 @@ impl Committer {
         self.shared.checkpoint.advanced();
     }
 
-    /// Releases the full files that every shard has settled, and asks for the next file in good time.
-    fn release(&mut self) {
-        for SettledTurn { turn, .. } in self.turns.drain(..self.ready) {
-            if let Some(settled) = self.settled.get_mut(usize::from(turn.shard)) {
-                *settled = turn.rotation.max(*settled);
-            }
-        }
-        let all = self.settled.iter().copied().min().unwrap_or(0);
-        let mut released = false;
-        while let Some(file) = self.full.pop_front_if(|file| file.number <= all) {
-            self.shared.checkpoint.release(file.path, file.reuse);
-            released = true;
-        }
-        if released {
-            self.update_pressure();
-        }
-        // Asked for when half is full: by then the file before is released as a rule and becomes the next one.
-        if !self.active.asked && self.active.offset * 2 > self.active.file.bytes {
-            self.ask_for_next();
-        }
-    }
-
-    fn ask_for_next(&mut self) {
-        self.active.asked = true;
-        let number = self.active.file.number + 1;
-        self.shared.checkpoint.prepare(number, self.next_bytes());
-    }
-
-    fn next_bytes(&self) -> u64 {
-        let states: u64 = (self.shared.shards.iter())
-            .map(|shard| shard.state_bytes.load(Ordering::Relaxed))
-            .sum();
-        let least = states.saturating_mul(JOURNAL_PER_STATE);
-        self.shared
-            .options
-            .journal_bytes
-            .max(least.next_multiple_of(BLOCK_BYTES))
-    }
-
-    /// Goes on in the next file, which has room for a frame of `need` bytes.
-    fn rotate(&mut self, need: u64) -> Result<(), Failure> {
-        let number = self.active.file.number + 1;
-        let bytes = self.next_bytes().max(FILE_HEADER_BYTES + need);
-        let prepared = self.shared.checkpoint.take_prepared();
-        let mut file = match prepared {
-            Some(file) if file.number == number => file,
-            Some(_) | None => retry_failure_while_full(&self.shared, || {
-                checkpoint::prepare(&self.shared, number, bytes, &mut None)
-            })?,
-        };
-        if file.bytes < FILE_HEADER_BYTES + need {
-            retry_while_full(&self.shared, || file.file.allocate(bytes))
-                .map_err(|error| Failure::disk("reserve space for", &file.path, error))?;
-            file.bytes = bytes;
-        }
-        let full = std::mem::replace(&mut self.active.file, file);
-        self.full.push_back(FullFile {
-            number: full.number,
-            reuse: full.bytes == self.shared.options.journal_bytes,
-            path: full.path,
-            recovered: false,
-        });
-        self.begin_file()?;
-        self.ask_to_settle();
-        Ok(())
-    }
-
-    /// Writes the header of the active file, durably: the frames that follow are written past what lies in the page cache.
-    fn begin_file(&mut self) -> Result<(), Failure> {
-        let file = &self.active.file;
-        self.active.salt = self.shared.disk.entropy();
-        self.active.offset = FILE_HEADER_BYTES;
-        self.active.asked = false;
-        let header = FileHeader {
-            file: file.number,
-            salt: self.active.salt,
-            first_frame: self.sequence,
-            bytes: file.bytes,
-        };
-        // Not in the frame's memory, which may hold what this file is for.
-        let mut block = FrameBuffer::default();
-        block.hold(&header.encode());
-        self.write_through(&block, 0)?;
-        self.mark_begun()
-    }
-
-    /// Notes, durably, that the active file may hold frames from now on.
-    fn mark_begun(&self) -> Result<(), Failure> {
-        let begun = Newest {
-            file: self.active.file.number,
-            frame: self.sequence - 1,
-        };
-        let path = self.shared.places.journal.join(NEWEST_NAME);
-        retry_while_full(&self.shared, || self.mark.begin(begun))
-            .map_err(|error| Failure::disk("mark", &path, error))
-    }
-
-    /// Asks every shard to settle what the full files hold.
-    fn ask_to_settle(&mut self) {
-        if let Some(newest) = self.full.back() {
-            for shard in &self.shared.shards {
-                shard.ask(SettleRequest {
-                    position: Position(shard.durable.load(Ordering::Relaxed)),
-                    rotation: newest.number,
-                });
-                shard.wake();
-            }
-        }
-        self.update_pressure();
-    }
-
-    fn update_pressure(&self) {
-        // What recovery found counts as one file: a restart alone does not slow publishers.
-        let recovered = self.full.iter().filter(|file| file.recovered).count();
-        let waiting = self.full.len() - recovered + recovered.min(1);
-        let pressure = waiting >= FULL_FILES_BEFORE_BACKPRESSURE;
-        let files = length_u64(self.full.len()) + 1;
-        self.shared.journal_files.store(files, Ordering::Relaxed);
-        let before = self.shared.backpressure.swap(pressure, Ordering::Relaxed);
-        if before && !pressure {
-            for shard in &self.shared.shards {
-                shard.wake();
-            }
-        }
-    }
-
     /// Writes an empty frame behind the last one: if the last one is damaged later, it cannot pass for a torn tail.
     fn close(&mut self) -> Result<(), Failure> {
         self.frame.begin(0);
@@ -494,13 +377,16 @@ impl Drop for PanicGuard {
     }
 }
 
-/// How many records wait for the next frame.
-fn waiting(shared: &Shared) -> u32 {
-    let in_shard = |shard: &ShardShared| -> u32 {
-        let inbox = lock(&shard.inbox);
-        inbox.batches.iter().map(|batch| batch.records).sum()
-    };
-    shared.shards.iter().map(in_shard).sum()
+/// How many records wait for the next frame, and their bytes.
+fn waiting(shared: &Shared) -> (u32, usize) {
+    let mut waiting = (0, 0);
+    for shard in &shared.shards {
+        for batch in &lock(&shard.inbox).batches {
+            waiting.0 += batch.records;
+            waiting.1 += batch.bytes.len();
+        }
+    }
+    waiting
 }
 
 fn has_work(shared: &Shared) -> bool {
@@ -515,41 +401,4 @@ fn has_urgent_work(shared: &Shared) -> bool {
 fn has_any_work(shared: &Shared, counts: impl Fn(&Batch) -> bool) -> bool {
     let in_shard = |shard: &ShardShared| lock(&shard.inbox).batches.iter().any(&counts);
     shared.is_stopping() || !lock(&shared.settled).is_empty() || shared.shards.iter().any(in_shard)
-}
-
-/// Repeats an operation until the disk has room for it. Gives up when the store is to stop.
-fn retry_while_full<T>(
-    shared: &Shared,
-    mut operation: impl FnMut() -> io::Result<T>,
-) -> io::Result<T> {
-    let mut warned = false;
-    loop {
-        match operation() {
-            Err(error) if is_full(&error) && !shared.is_stopping() => warn_and_wait(&mut warned),
-            other => return other,
-        }
-    }
-}
-
-fn retry_failure_while_full<T>(
-    shared: &Shared,
-    mut operation: impl FnMut() -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut warned = false;
-    loop {
-        match operation() {
-            Err(failure) if failure.is_disk_full() && !shared.is_stopping() => {
-                warn_and_wait(&mut warned)
-            }
-            other => return other,
-        }
-    }
-}
-
-fn warn_and_wait(warned: &mut bool) {
-    if !*warned {
-        tracing::warn!("the disk is full: nothing becomes durable until there is room again");
-        *warned = true;
-    }
-    std::thread::sleep(FULL_DISK_PAUSE);
 }

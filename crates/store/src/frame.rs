@@ -50,6 +50,11 @@ impl FileHeader {
 
     /// Reads the header of the file with this number; nothing when it is not one.
     pub(crate) fn decode(block: &[u8], file: u64) -> Option<Self> {
+        Self::decode_any(block).filter(|header| header.file == file)
+    }
+
+    /// Reads the header that a file was begun with, under whatever number.
+    pub(crate) fn decode_any(block: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(block.get(..FILE_FIELDS_BYTES)?);
         let magic = fields.u32()?;
         let crc = fields.u32()?;
@@ -62,7 +67,7 @@ impl FileHeader {
             first_frame: fields.u64()?,
             bytes: fields.u64()?,
         };
-        (header.file == file && header.first_frame < NUMBER_MAX).then_some(header)
+        (header.first_frame < NUMBER_MAX).then_some(header)
     }
 }
 

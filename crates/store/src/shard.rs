@@ -155,7 +155,7 @@ impl ShardLog {
     /// Hands the batch to the committer and returns the last position handed over. Does nothing when the batch is empty.
     ///
     /// # Durability
-    /// None yet: see [`ShardLog::durable`]. A batch of acks alone may wait for a commit that is more urgent, for a millisecond at most.
+    /// None yet: see [`ShardLog::durable`]. A batch of acks alone may wait for a commit that is more urgent, for two milliseconds at most.
     /// On a poisoned store the batch is thrown away and never becomes durable.
     pub fn submit(&mut self) -> Position {
         if let Some(is_urgent) = self.hand_over() {
@@ -257,7 +257,7 @@ impl ShardLog {
         !self.buffer.is_empty() || !self.acks.is_empty()
     }
 
-    /// Sets what is called, from the store's threads, after the durable position advanced, a settle request came up, the
+    /// Sets what is called, from the store's threads or in [`ShardLog::commit_deferred`], after the durable position advanced, a settle request came up, the
     /// backpressure ended or the store failed.
     pub fn set_waker(&mut self, waker: Waker) {
         *lock(&self.shared.shard(self.index).waker) = Some(waker);

@@ -1,7 +1,7 @@
 //! What the shard threads, the committer and the checkpoint thread share.
 //!
-//! Locks, none ever held while another is taken: a shard's inbox, a shard's request, a shard's waker, the settled turns, the
-//! checkpoint queue. The committer holds each only to swap a vector.
+//! Locks: the committer's own, held while it writes, by whoever writes; then, none ever held while another is taken, a shard's inbox, a
+//! shard's request, a shard's waker, the settled turns, the checkpoint queue. The committer holds each of these only to swap a vector.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ impl Default for Options {
 /// What the store calls when it has something to say.
 #[derive(Clone)]
 pub struct Hooks {
-    /// Called once, from any of the store's threads, when a write or sync of the journal failed: nothing becomes durable after
+    /// Called once, from any of the store's threads or from a shard's in [`crate::ShardLog::commit_deferred`], when a write or sync of the journal failed: nothing becomes durable after
     /// it, and the process ought to stop.
     pub failed: Arc<dyn Fn(&Failure) + Send + Sync>,
 }

@@ -276,10 +276,10 @@ impl Consumers {
         let mut out: smallvec::SmallVec<[(u64, u32); 4]> = out.collect();
         out.sort_unstable();
         for (_, slot) in out {
-            if let Some(Some(consumer)) = self.slots.get(slot as usize) {
-                consumer.gauge.resumed();
-            }
             self.admit(slot);
+        }
+        if let Some(one) = self.iter().find(|one| one.connection == connection) {
+            one.gauge.resumed();
         }
     }
 

@@ -14,6 +14,8 @@ use crate::limits::BLOCK_BYTES;
 
 /// A commit of more records has company: the committer gathers the next while it is written.
 const RECORDS_MAX: u32 = 4;
+/// A larger commit takes longer than the wake-ups that it saves.
+const BYTES_MAX: usize = 64 << 10;
 /// On a disk that takes longer, a wake-up matters little and a shard that waits much.
 const TOOK_MAX: Duration = Duration::from_micros(400);
 
@@ -32,7 +34,9 @@ impl Committer {
 
     fn try_alone(&mut self) -> Result<bool, Failure> {
         let is_free = self.taken.is_empty() && self.unwritten.is_none();
-        let is_quick = is_free && is_alone(&self.last) && waiting(&self.shared) <= RECORDS_MAX;
+        let (records, bytes) = waiting(&self.shared);
+        let is_small = records <= RECORDS_MAX && bytes <= BYTES_MAX;
+        let is_quick = is_free && is_small && is_alone(&self.last);
         if !is_quick || self.shared.is_stopping() || self.shared.is_poisoned() {
             return Ok(false);
         }
@@ -42,7 +46,8 @@ impl Committer {
         let begin = Instant::now();
         if self.write_alone(records, flags)? {
             self.committed(records, begin);
-            return Ok(true);
+            // Other shards may have handed over more than one frame takes.
+            return Ok(self.taken.is_empty());
         }
         self.unwritten = Some((records, flags));
         Ok(false)

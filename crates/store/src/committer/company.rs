@@ -18,7 +18,7 @@ const PART: u32 = 8;
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_millis(1);
 
-/// The longest that acks are held back. A client near by answers a confirm in less.
+/// How long acks are held back, twice where a shard commits by itself meanwhile. A client near by answers a confirm in less.
 pub(super) const PATIENCE: Duration = Duration::from_millis(1);
 
 /// What the last commit was.

@@ -28,7 +28,7 @@ impl RealDisk {
 
 /// How much is read or zeroed at once past the page cache; a commit that comes meanwhile waits for one such write at most.
 const PIECE_BYTES: usize = 1 << 20;
-/// What direct writes align to: at least the logical block of every disk in use.
+/// What direct reads and writes align to: at least the logical block of every disk in use.
 const DIRECT_ALIGNMENT: usize = 4096;
 
 #[derive(Debug)]
@@ -82,7 +82,11 @@ impl RealFile {
                 Err(error) => return Err(error.into()),
             };
             let (read, _) = rest.split_at_mut(count);
-            read.copy_from_slice(piece.as_slice().get(..count).unwrap_or_default());
+            let found = piece.as_slice().get(..count).unwrap_or_default();
+            // Zeros over untouched zeros would cost their memory.
+            if *read != *found {
+                read.copy_from_slice(found);
+            }
             done += count;
             if !count.is_multiple_of(DIRECT_ALIGNMENT) || count == 0 {
                 break;

@@ -141,9 +141,9 @@ fn read_file(
     let mut content = vec![0; to_usize(length.min(FILE_HEADER_BYTES + BLOCK_BYTES))];
     let count = file.read_at(&mut content, 0).map_err(at("read"))?;
     content.truncate(count);
-    // The file that waits to be written next need not be read: it looks so, and the mark says so.
-    let is_untouched = newest.is_before(number) && content.iter().all(|byte| *byte == 0);
-    if is_untouched && length <= JOURNAL_BYTES_MAX {
+    // The file that waits to be written next need not be read: the mark says so, and it looks so, new or to be written again.
+    if newest.is_before(number) && length <= JOURNAL_BYTES_MAX && looks_untouched(&content, number)
+    {
         return Ok((length, Vec::new(), None));
     }
     let header = FileHeader::decode(&content, number);
@@ -165,11 +165,18 @@ fn read_file(
     Ok((length, content, header))
 }
 
+/// Says whether the first blocks of a file are zeros, or carry the header of another file.
+fn looks_untouched(content: &[u8], number: u64) -> bool {
+    let is_of_another =
+        || FileHeader::decode_any(content).is_some_and(|other| other.file != number);
+    content.iter().all(|byte| *byte == 0) || is_of_another()
+}
+
 /// Fills a buffer that is zero without having been touched, and touches it only where the file is not: a sparse file that says
 /// nothing about its length costs the memory of what it holds.
 fn read_sparsely(file: &dyn DiskFile, content: &mut [u8]) -> std::io::Result<usize> {
     let mut piece = vec![0; READ_BYTES];
-    // The file that waits to be written next is all zeroes: compared as a whole, it costs a start next to nothing.
+    // A file that was never written is all zeroes: compared as a whole, it costs a start next to nothing.
     let zeroes = vec![0; READ_BYTES];
     let mut done = 0;
     for target in content.chunks_mut(READ_BYTES) {
@@ -346,14 +353,20 @@ fn find_lost_end(scan: &mut Scan, places: &Places) {
     scan.damage.push(found);
 }
 
-/// Returns the number of the file that held the newest commit: the marked one, or the one before if nothing was committed there.
+/// Returns the number of the file that held the newest commit: the marked one, or the last before it if nothing was committed there.
 fn newest_file(scan: &Scan) -> u64 {
     let newest = scan.newest;
     let is_begun_after = scan.files.iter().any(|file| {
         let has_header = file.first_frame != u64::MAX;
         file.number == newest.file && has_header && file.first_frame > newest.frame
     });
-    newest.file - u64::from(is_begun_after)
+    let before = scan.files.iter().rev().find(|file| {
+        let has_frames = file.frames > 0 || !file.broken.is_empty();
+        file.number < newest.file && has_frames
+    });
+    before
+        .filter(|_| is_begun_after)
+        .map_or(newest.file, |file| file.number)
 }
 
 /// Names what lies between two whole frames whose numbers do not follow each other.

@@ -253,6 +253,8 @@ fn a_file_that_was_never_begun_is_not_read() {
     assert_eq!(read(None), unused.len(), "nothing says that it is unused");
     assert_eq!(read(Some(Newest { file: 2, frame: 1 })), unused.len());
     assert_eq!(read(Some(Newest { file: 1, frame: 1 })), 0);
+    disk.put(&places.journal_file(2), &file(7, 2, &[2]));
+    assert_eq!(read(None), 0, "it was renamed to be written again");
     // What does not look unused is read, whatever the mark says.
     disk.put(&places.journal_file(2), &file(2, 2, &[2]));
     assert!(read(None) > 0);
