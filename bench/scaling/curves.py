@@ -20,6 +20,7 @@ WORKS = {
 PAIRS = 10
 # Files that a process has open besides its connections.
 FILES_SPARE = 300
+SETTLE_TIMEOUT_S = 60
 DEPTH_BODY = 100
 # The kernel counts hundredths of a second: filling and emptying shorter queues cannot be timed.
 TIMED_FROM = 100_000
@@ -111,11 +112,13 @@ def idle_point(rig, number):
 
 
 def settled(pid):
-    """Waits until the server has nothing to do."""
+    """Waits until the server has nothing to do: half a second without work, looked at ten times a second."""
     quiet = 0
     last = watch.cpu_s(pid)
-    deadline = time.monotonic() + 60
-    while quiet < 5 and time.monotonic() < deadline:
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    while quiet < 5:
+        if time.monotonic() > deadline:
+            raise Failed(f"the server was not idle within {SETTLE_TIMEOUT_S} s")
         time.sleep(0.1)
         now = watch.cpu_s(pid)
         quiet = quiet + 1 if now - last <= 0.01 else 0

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alone;
 mod basics;
+mod decay;
 mod faults;
 mod fuzzed;
 mod model;
