@@ -1,124 +1,27 @@
-//! Who may do what: RabbitMQ-style patterns over names, per account and virtual host.
+//! Who may do what: the one set of rules for every door.
+//!
+//! A right on a queue or an exchange comes from RabbitMQ-style patterns over names, from a grant on the single name, or from owning what
+//! has it, which counts for members alone: a service that declares something has what its patterns give, as in RabbitMQ. Whoever logged
+//! in with a queue's key has what that gives and nothing else.
+//!
+//! Start reading at [`Access::may`]; [`crate::topology::Vhost::check`] asks it with the owner filled in. It must never tell whoever lacks
+//! a right whether the thing exists: the refusal says the same in both cases.
 
-use std::iter::Peekable;
-use std::str::Chars;
+mod grant;
+mod pattern;
 
-use regex::{Regex, RegexBuilder};
+use std::sync::Arc;
 
+use crate::topology::{Exchange, QueueEntry};
 use crate::{Name, Refusal};
 
-/// The compiled form of one pattern takes at most this many bytes.
-const PATTERN_BYTES_MAX: usize = 256 << 10;
-
-/// A pattern that a name must match somewhere to be allowed; the empty pattern allows nothing.
-#[derive(Debug, Clone)]
-pub struct Pattern(Kind);
-
-/// What most accounts have needs no automaton.
-#[derive(Debug, Clone)]
-enum Kind {
-    Nothing,
-    Everything,
-    Matching(Regex),
-}
-
-impl Pattern {
-    /// Allows no name.
-    pub const NOTHING: Self = Self(Kind::Nothing);
-
-    /// Compiles a pattern.
-    ///
-    /// # Errors
-    /// A sentence on what is wrong with it, in one line.
-    pub fn compile(pattern: &str) -> Result<Self, String> {
-        match pattern {
-            "" | "^$" => Ok(Self::NOTHING),
-            ".*" | "^.*$" => Ok(Self(Kind::Everything)),
-            _ => {
-                check_dialect(pattern)
-                    .map_err(|problem| format!("'{pattern}' is not a usable pattern: {problem}"))?;
-                let compiled = RegexBuilder::new(pattern)
-                    .size_limit(PATTERN_BYTES_MAX)
-                    .build();
-                let compiled = compiled.map(|regex| Self(Kind::Matching(regex)));
-                compiled.map_err(|error| {
-                    format!("'{pattern}' is not a usable pattern: {}", reason(&error))
-                })
-            }
-        }
-    }
-
-    /// Writes a name as a pattern that only it matches, for use inside another.
-    #[must_use]
-    pub fn quote(name: &str) -> String {
-        regex::escape(name)
-    }
-
-    /// Says whether the name matches.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        match &self.0 {
-            Kind::Nothing => false,
-            Kind::Everything => true,
-            Kind::Matching(regex) => regex.is_match(name),
-        }
-    }
-}
-
-/// What is wrong, without the drawing of several lines that shows where.
-fn reason(error: &regex::Error) -> String {
-    if let regex::Error::CompiledTooBig(_) = error {
-        return "it takes too much memory; ask for fewer repetitions".to_owned();
-    }
-    let drawing = error.to_string();
-    let last = drawing.lines().last().unwrap_or_default();
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
-}
-
-/// Refuses what means one thing to RabbitMQ's regular expressions and another to ours: a right must never be wider than it reads.
-fn check_dialect(pattern: &str) -> Result<(), &'static str> {
-    let mut letters = pattern.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' if matches!(letters.next(), Some('<' | '>')) => {
-                return Err("write < and > without a backslash");
-            }
-            '[' => check_class(&mut letters)?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Reads a class of letters, `[` included already, to its end.
-fn check_class(letters: &mut Peekable<Chars<'_>>) -> Result<(), &'static str> {
-    letters.next_if_eq(&'^');
-    // A bracket that comes first stands for itself.
-    letters.next_if_eq(&']');
-    while let Some(letter) = letters.next() {
-        match letter {
-            ']' => return Ok(()),
-            '\\' => drop(letters.next()),
-            '[' if letters.peek() == Some(&':') => {
-                // A named class, such as [:alpha:].
-                letters.find(|letter| *letter == ']');
-            }
-            '[' => return Err("write \\[ for a bracket inside brackets"),
-            '-' | '&' | '~' if letters.peek() == Some(&letter) => {
-                return Err(
-                    "write \\-, \\& or \\~ where such a letter stands twice inside brackets",
-                );
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
+pub use grant::{Grants, QueueKey, Rights};
+pub use pattern::Pattern;
 
 /// The three rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
-    /// Declare, delete.
+    /// Declare, rename, delete.
     Configure,
     /// Publish to, bind as a destination.
     Write,
@@ -127,6 +30,9 @@ pub enum Right {
 }
 
 impl Right {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Configure, Self::Write, Self::Read];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Configure => "configure",
@@ -152,6 +58,14 @@ impl Resource {
             Self::Exchange => "exchange",
         }
     }
+
+    /// The name that rights are asked for: the default exchange's is empty, which no pattern could tell from none.
+    fn known_as(self, name: &str) -> &str {
+        match self {
+            Self::Exchange if name.is_empty() => "amq.default",
+            Self::Exchange | Self::Queue => name,
+        }
+    }
 }
 
 /// Rights on routing keys of one topic exchange.
@@ -165,10 +79,10 @@ pub struct TopicAccess {
     pub read: Pattern,
 }
 
-/// The rights of one account in one virtual host.
+/// The rights of one login in one virtual host.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// The account.
+    /// The account, or what a login by key is called.
     pub login: Name,
     /// The virtual host.
     pub vhost: Name,
@@ -182,6 +96,12 @@ pub struct Access {
     pub topics: Vec<TopicAccess>,
     /// The account may name others in the user-id property.
     pub impersonator: bool,
+    /// The account is a member: it may take names that nobody has, and has every right on what it owns.
+    pub is_member: bool,
+    /// Rights on single names.
+    pub grants: Arc<Grants>,
+    /// The login is no account but holds a queue's key: nothing else counts.
+    pub key: Option<QueueKey>,
 }
 
 impl Access {
@@ -193,35 +113,117 @@ impl Access {
             configure,
             write,
             read,
+            is_member: false,
+            grants: Arc::default(),
+            key: self.key.as_ref().map(|key| QueueKey {
+                write: false,
+                read: false,
+                ..key.clone()
+            }),
             ..self.clone()
         }
     }
 
-    /// Checks one right.
-    ///
-    /// # Errors
-    /// `AccessRefused`, naming the right, the resource and the account.
-    pub fn check(&self, right: Right, resource: Resource, name: &str) -> Result<(), Refusal> {
+    /// Says whether a right is given on a name whose owner, if anything has the name, is `owner`.
+    #[must_use]
+    pub fn may(&self, right: Right, resource: Resource, name: &str, owner: Option<&str>) -> bool {
+        if let Some(key) = &self.key {
+            return key.opens(right, resource, name);
+        }
         let pattern = match right {
             Right::Configure => &self.configure,
             Right::Write => &self.write,
             Right::Read => &self.read,
         };
-        let known_as = if name.is_empty() && resource == Resource::Exchange {
-            "amq.default"
+        let known_as = resource.known_as(name);
+        pattern.matches(known_as)
+            || self.grants.rights(resource, known_as).include(right)
+            || (self.is_member && owner == Some(&*self.login))
+    }
+
+    /// Says whether the account has what RabbitMQ's have and no more: patterns and grants, without owning anything.
+    #[must_use]
+    pub const fn is_service(&self) -> bool {
+        !self.is_member && self.key.is_none()
+    }
+
+    /// Says whether the login may publish to a queue that exists through the default exchange although it may not write to that exchange.
+    ///
+    /// A pattern for the queue counts for members: to services, as in RabbitMQ, the default exchange is one like any other.
+    #[must_use]
+    pub fn may_address(&self, queue: &str, owner: Option<&str>) -> bool {
+        if self.is_service() {
+            self.grants.rights(Resource::Queue, queue).write
         } else {
-            name
-        };
-        if pattern.matches(known_as) {
+            self.may(Right::Write, Resource::Queue, queue, owner)
+        }
+    }
+
+    /// Says whether the account sees a queue in listings: whoever has any right on it does.
+    #[must_use]
+    pub fn sees_queue(&self, queue: &QueueEntry) -> bool {
+        self.has_any(Resource::Queue, &queue.name, queue.owner.as_deref())
+    }
+
+    /// Says whether the account sees an exchange in listings: whoever has any right on it does.
+    #[must_use]
+    pub fn sees_exchange(&self, exchange: &Exchange) -> bool {
+        self.has_any(
+            Resource::Exchange,
+            &exchange.name,
+            exchange.owner.as_deref(),
+        )
+    }
+
+    fn has_any(&self, resource: Resource, name: &str, owner: Option<&str>) -> bool {
+        Right::ALL
+            .into_iter()
+            .any(|right| self.may(right, resource, name, owner))
+    }
+
+    /// Checks one right on a name whose owner, if anything has the name, is `owner`.
+    ///
+    /// # Errors
+    /// `AccessRefused`, naming the right, the resource and the account.
+    pub fn check(
+        &self,
+        right: Right,
+        resource: Resource,
+        name: &str,
+        owner: Option<&str>,
+    ) -> Result<(), Refusal> {
+        if self.may(right, resource, name, owner) {
             return Ok(());
         }
-        Err(Refusal::access(format!(
-            "{} access to {} '{known_as}' in vhost '{}' refused for user '{}'",
+        Err(self.refusal(right, resource, name))
+    }
+
+    /// Checks that there is any of the three rights.
+    ///
+    /// # Errors
+    /// `AccessRefused`, naming the right to configure, the resource and the account.
+    pub fn check_any(
+        &self,
+        resource: Resource,
+        name: &str,
+        owner: Option<&str>,
+    ) -> Result<(), Refusal> {
+        if self.has_any(resource, name, owner) {
+            return Ok(());
+        }
+        Err(self.refusal(Right::Configure, resource, name))
+    }
+
+    /// What whoever lacks a right is told, whether the thing exists or not.
+    pub(crate) fn refusal(&self, right: Right, resource: Resource, name: &str) -> Refusal {
+        Refusal::access(format!(
+            "{} access to {} '{}' in vhost '{}' refused for user '{}'",
             right.name(),
             resource.name(),
+            resource.known_as(name),
             self.vhost,
             self.login
-        )))
+        ))
     }
 
     /// Checks a routing key on a topic exchange.
@@ -253,6 +255,3 @@ impl Access {
         )))
     }
 }
-
-#[cfg(test)]
-mod tests;

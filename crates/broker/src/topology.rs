@@ -7,6 +7,7 @@
 mod bindings;
 mod exchanges;
 mod queues;
+mod rights;
 mod routes;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,13 @@ pub struct Actor<'a> {
     pub access: Option<&'a Access>,
 }
 
+impl Actor<'_> {
+    /// The account that owns what the actor declares.
+    fn owner(&self) -> Option<Name> {
+        self.access.map(|access| access.login.clone())
+    }
+}
+
 /// A modification of something durable.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
@@ -50,6 +58,8 @@ pub enum Change {
         internal: bool,
         /// Its arguments.
         arguments: Table,
+        /// The account that declared it.
+        owner: Option<Name>,
     },
     /// An exchange was deleted with its bindings.
     ExchangeDeleted {
@@ -101,6 +111,8 @@ pub struct Exchange {
     pub internal: bool,
     /// Its arguments.
     pub arguments: Table,
+    /// The account that declared it; `None` for the broker's own, and once that account is deleted.
+    pub owner: Option<Name>,
     alternate: Option<Name>,
     alternate_by_policy: Option<Name>,
     bindings: BTreeSet<Binding>,
@@ -124,7 +136,7 @@ pub struct QueueEntry {
     pub exclusive: Option<ConnectionId>,
     /// Its arguments.
     pub arguments: Table,
-    /// The account that declared it.
+    /// The account that declared it; `None` once that account is deleted.
     pub owner: Option<Name>,
     own_options: QueueOptions,
     /// The exchanges that it is bound to.
@@ -352,7 +364,7 @@ impl Vhost {
                 internal,
                 arguments: Table::new(),
             };
-            if let Ok(exchange) = Exchange::new(declaration, &[]) {
+            if let Ok(exchange) = Exchange::new(declaration, None, &[]) {
                 vhost.exchanges.insert(name.into(), exchange);
             }
         }
@@ -421,23 +433,6 @@ impl Vhost {
         Policy::for_exchange(&self.policies, &exchange.name).map(|policy| &*policy.name)
     }
 
-    /// Finds a queue that `actor` may use.
-    ///
-    /// # Errors
-    /// `NotFound`, or `ResourceLocked` when it is exclusive to another connection.
-    pub fn usable_queue(&self, name: &str, actor: &Actor<'_>) -> Result<&QueueEntry, Refusal> {
-        let entry = self
-            .queues
-            .get(name)
-            .ok_or_else(|| Refusal::no_queue(name, &self.name))?;
-        match entry.exclusive {
-            Some(owner) if owner != actor.connection && actor.access.is_some() => {
-                Err(Refusal::locked(name, &self.name))
-            }
-            _ => Ok(entry),
-        }
-    }
-
     #[expect(
         clippy::disallowed_methods,
         reason = "at most one queue lives at a place"
@@ -457,9 +452,14 @@ fn clean_name(name: &str) -> String {
         .collect()
 }
 
+/// Says whether a name is the broker's own.
+fn is_reserved(name: &str) -> bool {
+    name.starts_with("amq.")
+}
+
 /// Refuses names that are the broker's own.
 fn check_reserved(name: &str, what: &str) -> Result<(), Refusal> {
-    if name.starts_with("amq.") {
+    if is_reserved(name) {
         return Err(Refusal::access(format!(
             "{what} name '{name}' contains reserved prefix 'amq.*'"
         )));

@@ -263,6 +263,9 @@ impl Tables {
                 })
                 .collect(),
             impersonator: is_impersonator(&account.tags),
+            is_member: false,
+            grants: Arc::default(),
+            key: None,
         })
     }
 

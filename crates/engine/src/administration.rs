@@ -36,6 +36,8 @@ pub struct QueueView {
     pub exclusive: bool,
     /// Its arguments.
     pub arguments: Table,
+    /// The account that declared it.
+    pub owner: Option<Name>,
     /// The policy that holds for it.
     pub policy: Option<String>,
     /// How it is doing.
@@ -59,6 +61,8 @@ pub struct ExchangeView {
     pub internal: bool,
     /// Its arguments.
     pub arguments: Table,
+    /// The account that declared it; `None` for the broker's own.
+    pub owner: Option<Name>,
     /// The policy that holds for it.
     pub policy: Option<String>,
 }
@@ -216,6 +220,7 @@ impl Handle {
                         auto_delete: queue.auto_delete,
                         exclusive: queue.exclusive.is_some(),
                         arguments: queue.arguments.clone(),
+                        owner: queue.owner.clone(),
                         policy: host.queue_policy(queue).map(str::to_owned),
                         statistics: QueueStatistics::default(),
                     });
@@ -300,6 +305,7 @@ impl Handle {
                 auto_delete: exchange.auto_delete,
                 internal: exchange.internal,
                 arguments: exchange.arguments.clone(),
+                owner: exchange.owner.clone(),
                 policy: host.exchange_policy(exchange).map(str::to_owned),
             };
         wanted
@@ -388,6 +394,9 @@ impl Handle {
                     },
                 );
             }
+        }
+        if let Change::AccountDeleted { login } = change {
+            self.shared.topology_mut().disown(login);
         }
         if let Change::VhostAdded { name } = change {
             self.shared.topology_mut().add_vhost(name);

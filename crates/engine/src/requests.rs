@@ -1,6 +1,6 @@
 //! Requests that read or modify the topology, and those that go to one queue.
 
-use broker::access::{Resource, Right};
+use broker::access::Right;
 use broker::shard::QueueSpecification;
 use broker::topology::{BindingView, Change, ExchangeDeclaration, QueueDeclaration, QueueDeclared};
 use broker::{
@@ -31,7 +31,7 @@ impl Connection {
                     self.shard()
                         .shared
                         .topology()
-                        .find_exchange(&self.access().vhost, &name)
+                        .find_exchange(&self.access().vhost, &name, &self.actor())
                         .map(|_| Some(Reply::Done))
                 } else {
                     ExchangeKind::parse(&kind).and_then(|kind| {
@@ -177,9 +177,8 @@ impl Connection {
         let vhost = topology
             .vhost(&access.vhost)
             .ok_or_else(|| Refusal::no_queue(name, &access.vhost))?;
-        access.check(right, Resource::Queue, name)?;
         vhost
-            .usable_queue(name, &self.actor())
+            .usable_queue(name, right, &self.actor())
             .map(|queue| queue.place)
     }
 
@@ -201,15 +200,10 @@ impl Connection {
         let (name, place) = {
             let topology = self.shard().shared.topology();
             let access = self.access();
-            // Whoever has no right on a queue does not learn whether there is one.
-            let has_any = |right: &Right| access.check(*right, Resource::Queue, name).is_ok();
-            if ![Right::Write, Right::Read].iter().any(has_any) {
-                access.check(Right::Configure, Resource::Queue, name)?;
-            }
             let vhost = topology
                 .vhost(&access.vhost)
                 .ok_or_else(|| Refusal::no_queue(name, &access.vhost))?;
-            let queue = vhost.usable_queue(name, &self.actor())?;
+            let queue = vhost.visible_queue(name, &self.actor())?;
             (queue.name.clone(), queue.place)
         };
         let letter = Letter::Declared {
@@ -475,6 +469,7 @@ fn stored(change: Change) -> directory::Change {
             auto_delete,
             internal,
             arguments,
+            owner: _,
         } => directory::Change::ExchangeDeclared(directory::Exchange {
             vhost: vhost.to_string(),
             name: name.to_string(),

@@ -35,11 +35,12 @@ impl Topology {
     /// # Spec
     /// AMQP 0-9-1 queue.bind; RabbitMQ's exchange.bind.
     pub fn bind(&mut self, wish: BindingView, actor: &Actor<'_>) -> Result<(), Refusal> {
-        let wish = check_ends(wish, actor)?;
+        let wish = clean_ends(wish)?;
         let host = self
             .vhosts
             .get_mut(&wish.vhost)
             .ok_or_else(|| Refusal::no_exchange(&wish.source, &wish.vhost))?;
+        host.check_ends(&wish, actor)?;
         let (destination, is_destination_durable) = host.destination(&wish, actor)?;
         let exchange = host
             .exchanges
@@ -90,10 +91,11 @@ impl Topology {
     /// # Spec
     /// AMQP 0-9-1 queue.unbind; RabbitMQ's exchange.unbind.
     pub fn unbind(&mut self, wish: BindingView, actor: &Actor<'_>) -> Result<(), Refusal> {
-        let wish = check_ends(wish, actor)?;
+        let wish = clean_ends(wish)?;
         let Some(host) = self.vhosts.get_mut(&wish.vhost) else {
             return Ok(());
         };
+        host.check_ends(&wish, actor)?;
         let (destination, is_destination_durable) = match host.destination(&wish, actor) {
             Ok(found) => found,
             Err(refusal) if refusal.kind == RefusalKind::NotFound => return Ok(()),
@@ -136,6 +138,16 @@ impl Topology {
 }
 
 impl Vhost {
+    fn check_ends(&self, wish: &BindingView, actor: &Actor<'_>) -> Result<(), Refusal> {
+        let resource = if wish.to_exchange {
+            Resource::Exchange
+        } else {
+            Resource::Queue
+        };
+        self.check(Right::Write, resource, &wish.destination, actor)?;
+        self.check(Right::Read, Resource::Exchange, &wish.source, actor)
+    }
+
     fn destination(
         &self,
         wish: &BindingView,
@@ -150,7 +162,7 @@ impl Vhost {
                 exchange.durable,
             ));
         }
-        let queue = self.usable_queue(&wish.destination, actor)?;
+        let queue = self.unlocked_queue(&wish.destination, actor)?;
         Ok((
             Destination::Queue(queue.name.clone(), queue.place),
             queue.place.id.is_durable(),
@@ -227,20 +239,11 @@ fn order_of(binding: &BindingView) -> (&Name, &Name, bool, &Name) {
     )
 }
 
-fn check_ends(mut wish: BindingView, actor: &Actor<'_>) -> Result<BindingView, Refusal> {
+fn clean_ends(mut wish: BindingView) -> Result<BindingView, Refusal> {
     wish.source = clean_name(&wish.source).into();
     wish.destination = clean_name(&wish.destination).into();
     if wish.source.is_empty() || (wish.to_exchange && wish.destination.is_empty()) {
         return Err(default_exchange_is_fixed());
-    }
-    if let Some(access) = actor.access {
-        let resource = if wish.to_exchange {
-            Resource::Exchange
-        } else {
-            Resource::Queue
-        };
-        access.check(Right::Write, resource, &wish.destination)?;
-        access.check(Right::Read, Resource::Exchange, &wish.source)?;
     }
     Ok(wish)
 }

@@ -2,6 +2,7 @@
 
 use codec::amqp::field::Table;
 
+use super::rights::Claim;
 use super::{Actor, Change, Exchange, Topology, Vhost, check_reserved, clean_name};
 use crate::access::{Resource, Right};
 use crate::arguments::{check_flag, check_same};
@@ -28,6 +29,7 @@ pub struct ExchangeDeclaration {
 impl Exchange {
     pub(super) fn new(
         declaration: ExchangeDeclaration,
+        owner: Option<Name>,
         policies: &[Policy],
     ) -> Result<Self, Refusal> {
         let matcher = Matcher::new(declaration.kind, &declaration.arguments)?;
@@ -50,6 +52,7 @@ impl Exchange {
             auto_delete: declaration.auto_delete,
             internal: declaration.internal,
             arguments: declaration.arguments,
+            owner,
             alternate,
             alternate_by_policy,
             bindings: std::collections::BTreeSet::new(),
@@ -86,13 +89,24 @@ impl Exchange {
 impl Topology {
     /// Asks whether an exchange exists (passive declaration).
     ///
+    /// Services may ask after any exchange, as in RabbitMQ; members and keys need a right on it.
+    ///
     /// # Errors
-    /// `NotFound`.
-    pub fn find_exchange(&self, vhost: &str, name: &str) -> Result<&Exchange, Refusal> {
+    /// `NotFound`, `AccessRefused`.
+    pub fn find_exchange(
+        &self,
+        vhost: &str,
+        name: &str,
+        actor: &Actor<'_>,
+    ) -> Result<&Exchange, Refusal> {
         let name = clean_name(name);
-        self.vhost(vhost)
-            .and_then(|host| host.exchange(&name))
-            .ok_or_else(|| Refusal::no_exchange(&name, vhost))
+        let no_exchange = || Refusal::no_exchange(&name, vhost);
+        let host = self.vhost(vhost).ok_or_else(no_exchange)?;
+        if let Some(access) = actor.access.filter(|access| !access.is_service()) {
+            let owner = host.owner_of(Resource::Exchange, &name);
+            access.check_any(Resource::Exchange, &name, owner)?;
+        }
+        host.exchange(&name).ok_or_else(no_exchange)
     }
 
     /// Declares an exchange; one that exists must be equivalent.
@@ -113,29 +127,54 @@ impl Topology {
         if wish.name.is_empty() {
             return Err(default_exchange_is_fixed());
         }
-        if let Some(access) = actor.access {
-            access.check(Right::Configure, Resource::Exchange, &wish.name)?;
-            if let Some(alternate) = wish
-                .arguments
-                .get("alternate-exchange")
-                .and_then(|value| value.as_str())
-            {
-                access.check(Right::Read, Resource::Exchange, &wish.name)?;
-                access.check(Right::Write, Resource::Exchange, alternate)?;
-            }
-        }
         let host = self.vhost_mut(vhost)?;
+        let claim = Claim::check(host, Resource::Exchange, &wish.name, false, actor)?;
+        if let (Some(claim), Some(alternate)) = (
+            claim,
+            wish.arguments
+                .get("alternate-exchange")
+                .and_then(|value| value.as_str()),
+        ) {
+            claim.check_outlet(alternate, None)?;
+        }
         if let Some(existing) = host.exchanges.get(&*wish.name) {
             return existing.check_equivalent(&wish, vhost);
         }
         check_reserved(&wish.name, "exchange")?;
+        self.insert_exchange(vhost, wish, actor.owner())
+    }
+
+    /// Puts back a durable exchange at start.
+    ///
+    /// # Errors
+    /// As [`Self::declare_exchange`], when what is stored makes no sense any more.
+    pub fn restore_exchange(
+        &mut self,
+        vhost: &str,
+        wish: ExchangeDeclaration,
+        owner: Option<Name>,
+    ) -> Result<(), Refusal> {
+        if let Some(existing) = self.vhost_mut(vhost)?.exchanges.get(&*wish.name) {
+            return existing.check_equivalent(&wish, vhost);
+        }
+        check_reserved(&wish.name, "exchange")?;
+        self.insert_exchange(vhost, wish, owner)
+    }
+
+    fn insert_exchange(
+        &mut self,
+        vhost: &str,
+        wish: ExchangeDeclaration,
+        owner: Option<Name>,
+    ) -> Result<(), Refusal> {
+        let host = self.vhost_mut(vhost)?;
         if host.exchanges.len() >= limits::EXCHANGES_MAX {
             return Err(Refusal::new(
                 RefusalKind::LimitExceeded,
                 format!("vhost '{vhost}' has its limit of exchanges"),
             ));
         }
-        let exchange = Exchange::new(wish, &host.policies)?;
+        let exchange = Exchange::new(wish, owner, &host.policies)?;
         let change = exchange.durable.then(|| Change::ExchangeDeclared {
             vhost: host.name.clone(),
             name: exchange.name.clone(),
@@ -143,6 +182,7 @@ impl Topology {
             auto_delete: exchange.auto_delete,
             internal: exchange.internal,
             arguments: exchange.arguments.clone(),
+            owner: exchange.owner.clone(),
         });
         host.exchanges.insert(exchange.name.clone(), exchange);
         self.changes.extend(change);
@@ -169,11 +209,9 @@ impl Topology {
         if name.is_empty() {
             return Err(default_exchange_is_fixed());
         }
-        if let Some(access) = actor.access {
-            access.check(Right::Configure, Resource::Exchange, &name)?;
-        }
-        check_reserved(&name, "exchange")?;
         let host = self.vhost_mut(vhost)?;
+        host.check(Right::Configure, Resource::Exchange, &name, actor)?;
+        check_reserved(&name, "exchange")?;
         let Some(exchange) = host.exchanges.get(&*name) else {
             return Ok(());
         };

@@ -2,8 +2,9 @@
 
 use codec::amqp::field::Table;
 
-use super::{Actor, Change, QueueEntry, Topology, check_reserved, clean_name};
-use crate::access::{Resource, Right};
+use super::rights::Claim;
+use super::{Actor, Change, QueueEntry, Topology, Vhost, check_reserved, clean_name};
+use crate::access::Resource;
 use crate::arguments::{QueueKind, QueueOptions, check_equivalent, check_flag, queue_kind};
 use crate::{Name, QueueId, QueueRef, Refusal, RefusalKind, limits};
 
@@ -54,10 +55,10 @@ impl Topology {
         } else {
             clean_name(&wish.name)
         };
-        check_rights(&name, &wish, actor)?;
         let what = format!("queue '{name}' in vhost '{vhost}'");
         let (queues, queues_max) = (self.queue_count, self.quotas.queues);
         let host = self.vhost_mut(vhost)?;
+        check_rights(host, &name, is_generated, &wish, actor)?;
         if let Some(existing) = host.queues.get(&*name) {
             return existing.check_declaration(&wish, actor, vhost, &what);
         }
@@ -87,7 +88,7 @@ impl Topology {
             auto_delete: wish.auto_delete,
             exclusive: wish.exclusive.then_some(actor.connection),
             arguments: wish.arguments,
-            owner: actor.access.map(|access| access.login.clone()),
+            owner: actor.owner(),
             own_options,
             sources: std::collections::BTreeSet::new(),
         };
@@ -211,20 +212,21 @@ impl QueueEntry {
     }
 }
 
-fn check_rights(name: &str, wish: &QueueDeclaration, actor: &Actor<'_>) -> Result<(), Refusal> {
-    let Some(access) = actor.access else {
-        return Ok(());
-    };
-    access.check(Right::Configure, Resource::Queue, name)?;
-    if let Some(exchange) = wish
-        .arguments
-        .get("x-dead-letter-exchange")
-        .and_then(|value| value.as_str())
-    {
-        access.check(Right::Read, Resource::Queue, name)?;
-        access.check(Right::Write, Resource::Exchange, exchange)?;
+fn check_rights(
+    host: &Vhost,
+    name: &str,
+    is_generated: bool,
+    wish: &QueueDeclaration,
+    actor: &Actor<'_>,
+) -> Result<(), Refusal> {
+    let argument = |name| wish.arguments.get(name).and_then(|value| value.as_str());
+    let claim = Claim::check(host, Resource::Queue, name, is_generated, actor)?;
+    match (claim, argument("x-dead-letter-exchange")) {
+        (Some(claim), Some(exchange)) => {
+            claim.check_outlet(exchange, argument("x-dead-letter-routing-key"))
+        }
+        (Some(_), None) | (None, _) => Ok(()),
     }
-    Ok(())
 }
 
 /// Reads and checks what a declaration asks for.

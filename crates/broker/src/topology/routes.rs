@@ -67,8 +67,8 @@ impl RouteCache {
     /// Finds the queues for a publish and the exchange's shared name.
     ///
     /// # Errors
-    /// `NotFound` for an unknown exchange, `AccessRefused` without the right to write to it or for an internal one,
-    /// `PreconditionFailed` for CC or BCC that is no array.
+    /// `NotFound` for an unknown exchange, `AccessRefused` without the right to write to it, by the default exchange to a queue, or for an
+    /// internal one, `PreconditionFailed` for CC or BCC that is no array.
     #[inline]
     pub fn route(
         &mut self,
@@ -132,12 +132,10 @@ impl RouteCache {
         } = *publish;
         let not_found = || Refusal::no_exchange(exchange, vhost);
         let host = topology.vhost(vhost).ok_or_else(not_found)?;
+        host.check_publish(publish, actor)?;
         let found = host.exchange(exchange).ok_or_else(not_found)?;
-        if let Some(access) = actor.access {
-            access.check(Right::Write, Resource::Exchange, exchange)?;
-            if found.kind == ExchangeKind::Topic {
-                access.check_topic(Right::Write, exchange, routing_key)?;
-            }
+        if let (Some(access), ExchangeKind::Topic) = (actor.access, found.kind) {
+            access.check_topic(Right::Write, exchange, routing_key)?;
         }
         if found.internal && actor.access.is_some() {
             let detail =
@@ -176,6 +174,31 @@ fn has_carbon_copies(headers: TableRef<'_>) -> bool {
 }
 
 impl Vhost {
+    /// Checks that an actor may publish: to an exchange that it may write, or by the default exchange to queues that it may write, each of
+    /// which must exist. Copies are no way around.
+    fn check_publish(&self, publish: &Addressed<'_>, actor: &Actor<'_>) -> Result<(), Refusal> {
+        let Addressed {
+            exchange,
+            routing_key,
+            properties,
+        } = *publish;
+        let Some(access) = actor.access else {
+            return Ok(());
+        };
+        let owner = self.owner_of(Resource::Exchange, exchange);
+        if access.may(Right::Write, Resource::Exchange, exchange, owner) {
+            return Ok(());
+        }
+        let may_address = |key: &&str| {
+            let queue = self.queue(key);
+            queue.is_some_and(|queue| access.may_address(key, queue.owner.as_deref()))
+        };
+        if exchange.is_empty() && keys_of(routing_key, properties)?.iter().all(may_address) {
+            return Ok(());
+        }
+        Err(access.refusal(Right::Write, Resource::Exchange, exchange))
+    }
+
     /// Adds the queues of a message that carries its address, as a dead letter does; an exchange that is gone takes it nowhere.
     ///
     /// # Errors
@@ -202,12 +225,7 @@ impl Vhost {
         properties: &PropertiesRef<'_>,
         routes: &mut Routes,
     ) -> Result<bool, Refusal> {
-        let mut keys: SmallVec<[&str; 4]> = SmallVec::new();
-        keys.push(routing_key);
-        if let Some(headers) = properties.headers {
-            carbon_copies(headers, "CC", &mut keys)?;
-            carbon_copies(headers, "BCC", &mut keys)?;
-        }
+        let keys = keys_of(routing_key, properties)?;
         let mut by_key_alone = keys.len() == 1;
         let mut visited: SmallVec<[&str; 4]> = SmallVec::new();
         visited.push(exchange);
@@ -261,6 +279,20 @@ impl Vhost {
         }
         Ok(by_key_alone)
     }
+}
+
+/// The routing key and the keys of copies.
+fn keys_of<'a>(
+    routing_key: &'a str,
+    properties: &PropertiesRef<'a>,
+) -> Result<SmallVec<[&'a str; 4]>, Refusal> {
+    let mut keys = SmallVec::new();
+    keys.push(routing_key);
+    if let Some(headers) = properties.headers {
+        carbon_copies(headers, "CC", &mut keys)?;
+        carbon_copies(headers, "BCC", &mut keys)?;
+    }
+    Ok(keys)
 }
 
 fn carbon_copies<'a>(

@@ -3,6 +3,9 @@
 mod queues;
 mod rights;
 mod routes;
+mod verbs;
+
+use std::sync::Arc;
 
 use codec::amqp::field::{Table, Value};
 use codec::amqp::properties::PropertiesRef;
@@ -11,7 +14,7 @@ use super::{
     Actor, Addressed, BindingView, ExchangeDeclaration, QueueDeclaration, QueueDeclared,
     RouteCache, Topology,
 };
-use crate::access::{Access, Pattern};
+use crate::access::{Access, Pattern, Right};
 use crate::message::tests::with_headers;
 use crate::{ApplyTo, ConnectionId, ExchangeKind, Policy, QueueRef, Refusal, RefusalKind};
 
@@ -27,6 +30,9 @@ fn access(configure: &str, write: &str, read: &str) -> Access {
         read: pattern(read),
         topics: Vec::new(),
         impersonator: false,
+        is_member: false,
+        grants: Arc::default(),
+        key: None,
     }
 }
 
@@ -141,12 +147,14 @@ impl Rig {
         self.topology
             .vhost(VHOST)
             .unwrap()
-            .usable_queue(name, &actor)
+            .usable_queue(name, Right::Read, &actor)
             .map(|queue| queue.place)
     }
 
     fn has(&self, exchange: &str) -> bool {
-        self.topology.find_exchange(VHOST, exchange).is_ok()
+        self.topology
+            .vhost(VHOST)
+            .is_some_and(|host| host.exchange(exchange).is_some())
     }
 
     /// Publishes and returns the names of the queues that take it.
@@ -304,9 +312,13 @@ fn line_breaks_are_taken_out_of_names() {
 #[test]
 fn an_unknown_exchange_is_not_found() {
     let rig = Rig::new();
+    let actor = Actor {
+        connection: rig.connection,
+        access: Some(&rig.access),
+    };
     let refusal = rig
         .topology
-        .find_exchange(VHOST, "x")
+        .find_exchange(VHOST, "x", &actor)
         .map(|_| ())
         .unwrap_err();
     assert_eq!(
@@ -434,7 +446,9 @@ fn a_policy_gives_an_alternate_exchange_and_the_own_argument_wins() {
     assert!(rig.topology.set_policies(VHOST, vec![policy]).is_empty());
     let alternate = |name: &str| {
         rig.topology
-            .find_exchange(VHOST, name)
+            .vhost(VHOST)
+            .unwrap()
+            .exchange(name)
             .unwrap()
             .alternate()
             .unwrap()

@@ -123,7 +123,7 @@ fn a_name_in_a_topic_permission_stands_for_itself_whatever_its_letters() {
         let login = log_in(&accounts, name, "secret").expect("the password is right");
         let access = accounts.access(&login, VHOST).expect("it has rights");
         access
-            .check(Right::Write, Resource::Exchange, "amq.topic")
+            .check(Right::Write, Resource::Exchange, "amq.topic", None)
             .expect("it may write to the exchange");
         let may = |key: &str| access.check_topic(Right::Write, "amq.topic", key).is_ok();
         assert!(may(&format!("{name}.news")), "{name} writes its own");

@@ -149,8 +149,7 @@ impl Restoration {
             internal: exchange.internal,
             arguments: table(&exchange.arguments)?,
         };
-        self.topology
-            .declare_exchange(&exchange.vhost, wish, &SERVER)
+        self.topology.restore_exchange(&exchange.vhost, wish, None)
     }
 
     fn queue(&mut self, queue: &Queue) -> Result<(), Refusal> {
