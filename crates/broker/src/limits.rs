@@ -52,6 +52,8 @@ pub const QUEUES_MAX: usize = 200_000;
 pub const BINDINGS_MAX: usize = 1_000_000;
 /// Exchanges in one virtual host.
 pub const EXCHANGES_MAX: usize = 100_000;
+/// The argument of a queue that takes replies from anybody who knows its name.
+pub const REPLY_ADDRESS_ARGUMENT: &str = "x-reply-address";
 /// Consumers of one queue.
 pub const CONSUMERS_PER_QUEUE_MAX: usize = 100_000;
 

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use broker::{Name, OutboxGauge, Refusal, RefusalKind};
+use broker::{Message, Name, OutboxGauge, Refusal, RefusalKind};
 use engine::accounts::Login;
 use engine::{ConnectionInfo, Handle, Shard};
 use tokio::sync::{mpsc, oneshot};
@@ -165,8 +165,8 @@ impl Gateway {
             answer,
         };
         let turn = self.0.next.fetch_add(1, Ordering::Relaxed) % self.0.desks.len().max(1);
-        let sent = self.0.desks.get(turn).map(|desk| desk.send(opening));
-        if !matches!(sent, Some(Ok(()))) {
+        let desk = self.0.desks.get(turn).ok_or_else(stopping)?;
+        if desk.send(opening).is_err() {
             return Err(stopping());
         }
         answered.await.unwrap_or_else(|_| Err(stopping()))?;
@@ -298,7 +298,19 @@ impl Link {
     /// # Errors
     /// The refusal; `NotFound` when no queue took the request.
     pub(crate) async fn call(&self, request: Request) -> Result<Delivered, Refusal> {
-        self.ask(|answer| Command::Call { request, answer }).await?
+        self.ask(|answer| Command::Call {
+            request: Box::new(request),
+            answer,
+        })
+        .await?
+    }
+
+    /// Finds the message of a lease; `None` when it is not held.
+    ///
+    /// # Errors
+    /// The link closed.
+    pub(crate) async fn look(&self, lease: LeaseId) -> Result<Option<Arc<Message>>, Refusal> {
+        self.ask(|answer| Command::Look { lease, answer }).await
     }
 
     /// Names a lease towards clients.

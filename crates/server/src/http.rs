@@ -8,6 +8,9 @@
 
 mod body;
 mod caller;
+mod deadletters;
+mod events;
+mod feed;
 mod health;
 mod leases;
 mod message;
@@ -17,7 +20,10 @@ mod problem;
 mod publish;
 mod pull;
 mod queues;
+mod requests;
 mod serve;
+mod topics;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -27,6 +33,7 @@ use utoipa_axum::routes;
 
 use crate::gateway::Gateway;
 
+use feed::Feeds;
 pub(crate) use serve::{HttpDoor, serve};
 
 /// What every handler may use; cheap to clone.
@@ -36,6 +43,7 @@ pub(crate) struct Web(Arc<Shared>);
 struct Shared {
     gateway: Gateway,
     limits: HttpLimits,
+    feeds: Feeds,
 }
 
 /// Bounds of requests.
@@ -47,7 +55,20 @@ pub(crate) struct HttpLimits {
 
 impl Web {
     pub(crate) fn new(gateway: Gateway, limits: HttpLimits) -> Self {
-        Self(Arc::new(Shared { gateway, limits }))
+        Self(Arc::new(Shared {
+            gateway,
+            limits,
+            feeds: Feeds::default(),
+        }))
+    }
+
+    /// Drops what nobody came back to, until the task is dropped.
+    pub(crate) async fn sweep(self) {
+        self.feeds().clone().sweep().await;
+    }
+
+    fn feeds(&self) -> &Feeds {
+        &self.0.feeds
     }
 
     pub(crate) fn gateway(&self) -> &Gateway {
@@ -71,6 +92,20 @@ pub(crate) fn router(web: Web) -> Router {
         .routes(routes!(leases::settle_many))
         .routes(routes!(leases::ack, leases::extend))
         .routes(routes!(leases::nack))
+        .routes(routes!(events::of_queue))
+        .routes(routes!(websocket::of_queue))
+        .routes(routes!(requests::ask))
+        .routes(routes!(requests::fetch))
+        .routes(routes!(requests::reply))
+        .routes(routes!(topics::list))
+        .routes(routes!(topics::create, topics::show, topics::delete))
+        .routes(routes!(topics::publish))
+        .routes(routes!(topics::publish_batch))
+        .routes(routes!(topics::bindings, topics::bind, topics::unbind))
+        .routes(routes!(topics::events))
+        .routes(routes!(deadletters::list))
+        .routes(routes!(deadletters::replay))
+        .routes(routes!(deadletters::discard))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .split_for_parts();

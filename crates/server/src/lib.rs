@@ -12,6 +12,7 @@ pub mod config;
 pub mod doctor;
 mod entries;
 mod gateway;
+#[expect(unused_qualifications, reason = "utoipa's macros write whole paths")]
 mod http;
 mod json;
 mod listen;

@@ -65,7 +65,9 @@ impl Doors {
             message_bytes_max: usize::try_from(config.limits.max_message_bytes)
                 .unwrap_or(usize::MAX),
         };
-        let router = http::router(Web::new(gateway, limits));
+        let web = Web::new(gateway, limits);
+        runtime.spawn(web.clone().sweep());
+        let router = http::router(web);
         let serve = |door| {
             runtime.spawn(http::serve(
                 door,

@@ -1,6 +1,6 @@
 //! Declaring and removing queues.
 
-use codec::amqp::field::Table;
+use codec::amqp::field::{Table, Value};
 
 use super::rights::Claim;
 use super::{Actor, Change, QueueEntry, Topology, Vhost, check_reserved, clean_name};
@@ -187,6 +187,14 @@ impl Topology {
 }
 
 impl QueueEntry {
+    /// Says whether anybody may publish to the queue who knows its name: it is where a reply is waited for, and has a name that
+    /// cannot be guessed.
+    #[must_use]
+    pub fn takes_replies(&self) -> bool {
+        let argument = self.arguments.get(limits::REPLY_ADDRESS_ARGUMENT);
+        argument.and_then(Value::as_bool) == Some(true)
+    }
+
     fn check_declaration(
         &self,
         wish: &QueueDeclaration,

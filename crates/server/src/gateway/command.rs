@@ -35,11 +35,16 @@ pub(super) enum Command {
         subscription: Subscription,
         answer: oneshot::Sender<Result<(), Refusal>>,
     },
+    /// A leased message to be looked at.
+    Look {
+        lease: LeaseId,
+        answer: oneshot::Sender<Option<Arc<Message>>>,
+    },
     /// Deliveries left for the peer.
     Written { bytes: usize },
     /// A request to a worker.
     Call {
-        request: Request,
+        request: Box<Request>,
         answer: oneshot::Sender<Result<Delivered, Refusal>>,
     },
 }
@@ -161,6 +166,8 @@ pub(crate) enum SettleKind {
     },
     /// The message is not wanted: dead-lettered or dropped.
     Reject,
+    /// The message goes back as if nobody had had it.
+    Return,
     /// The lease ends so many milliseconds from now.
     Extend {
         /// From now on.

@@ -70,6 +70,12 @@ impl Caller {
         })
     }
 
+    /// A link of one's own, as for a stream of deliveries.
+    pub(super) async fn own_link(&self, web: &Web, vhost: &str) -> Result<Link, Problem> {
+        let link = web.gateway().open(&self.login, vhost, &self.origin).await;
+        link.map_err(Problem::from)
+    }
+
     /// The link that the account's short requests to a virtual host share.
     pub(super) async fn link(&self, web: &Web, vhost: &str) -> Result<Link, Problem> {
         let link = web.gateway().link(&self.login, vhost, &self.origin).await;

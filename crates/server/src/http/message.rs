@@ -31,9 +31,11 @@ pub(super) enum BodyEncoding {
 
 /// What a message has beside its body.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Attributes {
+    /// The routing key, for a topic.
+    pub(super) routing_key: Option<String>,
     /// It survives a restart of the server, in a durable queue. Default true.
     pub(super) persistent: Option<bool>,
     /// From 0 to 255, for queues with priorities.
@@ -61,7 +63,6 @@ pub(super) struct Attributes {
 
 /// A message to be published.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(super) struct MessageIn {
     /// The body.
     #[serde(default)]
@@ -75,31 +76,13 @@ pub(super) struct MessageIn {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub(super) headers: serde_json::Map<String, serde_json::Value>,
-    /// The routing key, when published to a topic.
-    pub(super) routing_key: Option<String>,
-    /// It survives a restart of the server, in a durable queue. Default true.
-    pub(super) persistent: Option<bool>,
-    /// From 0 to 255, for queues with priorities.
-    pub(super) priority: Option<u8>,
-    /// How many milliseconds it may wait before it expires.
-    pub(super) ttl_ms: Option<u64>,
-    /// The sender's name for the message.
-    pub(super) message_id: Option<String>,
-    /// What a reply is matched by.
-    pub(super) correlation_id: Option<String>,
-    /// The queue that replies are to go to.
-    pub(super) reply_to: Option<String>,
-    /// What kind of message it is, in the sender's words.
-    #[serde(rename = "type")]
-    pub(super) kind: Option<String>,
-    /// The sender's account; checked.
-    pub(super) user_id: Option<String>,
-    /// The sender's application.
-    pub(super) app_id: Option<String>,
-    /// The encoding of the body, such as gzip.
-    pub(super) content_encoding: Option<String>,
-    /// When it was made, in seconds since 1970.
-    pub(super) timestamp: Option<u64>,
+    /// The rest of it.
+    #[serde(flatten)]
+    pub(super) attributes: Attributes,
+    /// What is no part of a message; refused.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub(super) unknown: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A message that was taken.
@@ -186,24 +169,11 @@ impl MessageIn {
                 .map_err(|error| Problem::invalid(format!("the body is not base64: {error}")))?,
         };
         let headers = table_of_json(&self.headers).map_err(Problem::invalid)?;
-        let attributes = Attributes {
-            persistent: self.persistent,
-            priority: self.priority,
-            ttl_ms: self.ttl_ms,
-            message_id: self.message_id,
-            correlation_id: self.correlation_id,
-            reply_to: self.reply_to,
-            kind: self.kind,
-            user_id: self.user_id,
-            app_id: self.app_id,
-            content_encoding: self.content_encoding,
-            timestamp: self.timestamp,
-        };
-        let mut address = address.clone();
-        if let Some(key) = self.routing_key {
-            address.routing_key = key;
+        if let Some(name) = self.unknown.keys().next() {
+            return Err(Problem::invalid(format!("a message has no field '{name}'")));
         }
-        attributes.outgoing(address, self.content_type, headers, body, bytes_max)
+        self.attributes
+            .outgoing(address.clone(), self.content_type, headers, body, bytes_max)
     }
 }
 
@@ -214,7 +184,7 @@ impl Attributes {
     /// An attribute that cannot be, or a body that is too large.
     pub(super) fn outgoing(
         self,
-        address: Address,
+        mut address: Address,
         content_type: Option<String>,
         headers: Table,
         body: Bytes,
@@ -225,6 +195,15 @@ impl Attributes {
                 "the message has {} bytes; at most {bytes_max} are allowed",
                 body.len()
             )));
+        }
+        match self.routing_key {
+            None => {}
+            Some(key) if !address.exchange.is_empty() => address.routing_key = key,
+            Some(_) => {
+                return Err(Problem::invalid(
+                    "a message to a queue has no routing_key; publish to a topic",
+                ));
+            }
         }
         let persistent = self.persistent.unwrap_or(true);
         let properties = Properties {

@@ -102,6 +102,17 @@ impl Problem {
         Self::new(status, "unavailable", title, detail).retry_after(RETRY_AFTER_S)
     }
 
+    /// Nobody answered in time.
+    pub(crate) fn timeout(detail: impl Into<String>) -> Self {
+        let title = "Nobody answered in time";
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", title, detail)
+    }
+
+    /// Says whether it is about something that does not exist.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND.as_u16()
+    }
+
     /// There is no room for it.
     pub(crate) fn no_room(detail: impl Into<String>) -> Self {
         let status = StatusCode::INSUFFICIENT_STORAGE;

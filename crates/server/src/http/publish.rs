@@ -154,16 +154,26 @@ pub(super) async fn publish_one(
     caller: &Caller,
     message: Outgoing,
 ) -> Result<Published, Problem> {
-    let address = message.routing_key.clone();
+    let queue = message.routing_key.clone();
+    let published = publish_routed(web, caller, message).await?;
+    if published.outcome == Outcome::Unroutable {
+        return Err(Problem::not_found(format!(
+            "no queue took the message: there is no queue '{queue}'"
+        )));
+    }
+    Ok(published)
+}
+
+/// Publishes one message and says what became of it; that no queue took it is no problem.
+pub(super) async fn publish_routed(
+    web: &Web,
+    caller: &Caller,
+    message: Outgoing,
+) -> Result<Published, Problem> {
     let mut outcomes = publish_all(web, caller, vec![message]).await?;
     let outcome = outcomes
         .pop()
         .ok_or_else(|| Problem::unavailable("the broker gave no answer"))??;
-    if !outcome.is_routed {
-        return Err(Problem::not_found(format!(
-            "no queue took the message: there is none for '{address}'"
-        )));
-    }
     if outcome.is_rejected {
         return Err(Problem::no_room(
             "the queue is full and refuses new messages; take some out first",
