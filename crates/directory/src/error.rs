@@ -16,6 +16,22 @@ pub enum Subject {
     Queue,
     /// A policy.
     Policy,
+    /// A session.
+    Session,
+    /// An invitation.
+    Invitation,
+    /// A grant.
+    Grant,
+    /// A key of a queue.
+    QueueKey,
+    /// A quota.
+    Quota,
+    /// A webhook.
+    Webhook,
+    /// A partitioned queue.
+    PartitionedQueue,
+    /// An entry of the audit log.
+    AuditEntry,
 }
 
 impl std::fmt::Display for Subject {
@@ -26,6 +42,14 @@ impl std::fmt::Display for Subject {
             Self::Exchange => "exchange",
             Self::Queue => "queue",
             Self::Policy => "policy",
+            Self::Session => "session",
+            Self::Invitation => "invitation",
+            Self::Grant => "grant",
+            Self::QueueKey => "queue key",
+            Self::Quota => "quota",
+            Self::Webhook => "webhook",
+            Self::PartitionedQueue => "partitioned queue",
+            Self::AuditEntry => "audit entry",
         })
     }
 }
@@ -57,6 +81,23 @@ pub enum Refused {
         /// What is wrong, for a person to read.
         reason: String,
     },
+    /// Another account's login differs only in the case of its letters.
+    #[error("login taken: '{login}' and the existing '{existing}' differ only in case")]
+    LoginTaken {
+        /// The login asked for.
+        login: String,
+        /// The one that is there.
+        existing: String,
+    },
+    /// Nobody would be left who may do everything.
+    #[error("'{login}' is the last administrator; make another account one first")]
+    LastAdministrator {
+        /// The account.
+        login: String,
+    },
+    /// The code invites nobody; which of the three it is, is nobody's business.
+    #[error("the invitation does not exist, has expired or is used up")]
+    InvitationVoid,
 }
 
 /// The disk or the database failed; see its source.
@@ -111,6 +152,15 @@ pub(crate) enum Unusable {
     /// Some other program's database.
     #[error("it is an SQLite database of another program")]
     Foreign,
+    /// Written by an earlier version, and not yet brought up to date.
+    #[error("its schema version is {found}, not {known}; starting the server brings it up to date")]
+    Older { found: i64, known: i64 },
+    /// Accounts that a later schema does not keep apart.
+    #[error(
+        "the logins '{one}' and '{other}' differ only in case, which this version does not allow; \
+         delete one of the two accounts with the version of chaski that wrote them"
+    )]
+    Twins { one: String, other: String },
     /// A value that the schema does not allow.
     #[error("table {table} holds a value that is not allowed: '{value}'")]
     Value { table: &'static str, value: String },

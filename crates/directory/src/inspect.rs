@@ -7,7 +7,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::error::Failure;
 use crate::limits::{BUSY_TIMEOUT, PROBLEMS_MAX};
 use crate::model::Snapshot;
-use crate::{schema, table};
+use crate::reader::Reader;
+use crate::schema;
 
 /// What an inspection found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,14 @@ pub struct Counts {
     pub bindings: u64,
     pub policies: u64,
     pub parameters: u64,
+    pub sessions: u64,
+    pub invitations: u64,
+    pub grants: u64,
+    pub queue_keys: u64,
+    pub quotas: u64,
+    pub webhooks: u64,
+    pub partitioned_queues: u64,
+    pub audit: u64,
 }
 
 /// Inspects a database, which may be in use, and modifies nothing in it.
@@ -77,12 +86,10 @@ pub fn inspect(path: &Path) -> Result<Inspection, Failure> {
 ///
 /// Errors: the file is missing or damaged, or its schema is not the current one.
 pub fn read(path: &Path) -> Result<Snapshot, Failure> {
-    open_read_only(path)
-        .and_then(|connection| table::load(&connection))
-        .map_err(|source| Failure::new("read", path, source))
+    Reader::open(path)?.snapshot()
 }
 
-fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -167,6 +174,14 @@ fn count(connection: &Connection) -> rusqlite::Result<Counts> {
         bindings: rows("bindings")?,
         policies: rows("policies")?,
         parameters: rows("parameters")?,
+        sessions: rows("sessions")?,
+        invitations: rows("invitations")?,
+        grants: rows("grants")?,
+        queue_keys: rows("queue_keys")?,
+        quotas: rows("quotas")?,
+        webhooks: rows("webhooks")?,
+        partitioned_queues: rows("partitioned_queues")?,
+        audit: rows("audit")?,
     })
 }
 

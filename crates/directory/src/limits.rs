@@ -11,7 +11,59 @@ pub const TAG_BYTES_MAX: usize = 64;
 /// The longest login name.
 pub const LOGIN_BYTES_MAX: usize = 64;
 
-/// The longest name of a virtual host or a policy.
+/// The longest list of first or of last names.
+pub const NAMES_CHARS_MAX: usize = 128;
+
+/// The highest age.
+pub const AGE_MAX: u8 = 150;
+
+/// The longest gender.
+pub const GENDER_CHARS_MAX: usize = 32;
+
+/// The longest id of a session, a queue key or a webhook.
+pub const ID_BYTES_MAX: usize = 64;
+
+/// The longest name of an interface that a session came in by.
+pub const DOOR_BYTES_MAX: usize = 64;
+
+/// The longest address of a peer.
+pub const ADDRESS_BYTES_MAX: usize = 256;
+
+/// The longest name that the client of a session gives itself.
+pub const CLIENT_CHARS_MAX: usize = 256;
+
+/// The most sessions of one account; a further one ends the oldest.
+pub const SESSIONS_PER_LOGIN_MAX: usize = 1000;
+
+/// The longest note on a queue key.
+pub const NOTE_CHARS_MAX: usize = 256;
+
+/// The longest address of a webhook.
+pub const URL_BYTES_MAX: usize = 2048;
+
+/// The longest secret of a webhook.
+pub const WEBHOOK_SECRET_BYTES_MAX: usize = 256;
+
+/// The longest settings of a webhook.
+pub const SETTINGS_BYTES_MAX: usize = 16 * 1024;
+
+/// The most partitions of a partitioned queue.
+pub const PARTITIONS_MAX: u32 = 1024;
+
+/// Where a text of an audit entry is cut off.
+pub const AUDIT_TEXT_BYTES_MAX: usize = 1024;
+
+/// Where the detail of an audit entry is cut off.
+pub const AUDIT_DETAIL_BYTES_MAX: usize = 4096;
+
+/// How many entries of the audit log are read unless told otherwise.
+pub const AUDIT_PAGE_ENTRIES: usize = 100;
+
+/// The most entries of the audit log that are read at once.
+pub const AUDIT_LIMIT_MAX: usize = 10_000;
+const _: () = assert!(AUDIT_PAGE_ENTRIES <= AUDIT_LIMIT_MAX);
+
+/// The longest name of a virtual host or a policy, and of a queue that is renamed.
 pub const NAME_BYTES_MAX: usize = 255;
 
 /// The longest password, so that hashing one costs a bounded time.
@@ -27,7 +79,7 @@ pub(crate) const HASH_PASSES_MAX: u32 = 64;
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many compiled statements are kept; more than there are in this crate.
-pub(crate) const STATEMENTS_MAX: usize = 64;
+pub(crate) const STATEMENTS_MAX: usize = 128;
 
 /// How many problems an inspection reports.
 pub(crate) const PROBLEMS_MAX: usize = 100;

@@ -3,38 +3,21 @@
 //! Nothing here knows AMQP's types: arguments are an encoded field table, kept
 //! byte for byte, and kinds that the broker may add to are plain text.
 
+mod account;
+mod audit;
+mod sharing;
+
 use std::collections::BTreeMap;
+
+pub use account::{Account, Invitation, Profile, Quota, Role, Session};
+pub use audit::{AuditEntry, AuditFilter, AuditRecord};
+pub use sharing::{Grant, QueueKey, ResourceKind, Webhook};
 
 /// A name space of exchanges, queues, bindings, policies and permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualHost {
     /// Its name, for example `/`.
     pub name: String,
-}
-
-/// Someone who may log in.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Account {
-    /// The name typed at login; see [`crate::account::check_login_name`].
-    pub login: String,
-    /// The password as a PHC string; empty when no password logs in.
-    pub password_hash: String,
-    /// Roles such as `administrator`, in the order given.
-    ///
-    /// Units: at most [`crate::limits::TAGS_MAX`], each 1..=64 bytes without
-    /// commas, blanks or control characters.
-    pub tags: Vec<String>,
-}
-
-// Written by hand so that no log line ever carries a hash.
-impl std::fmt::Debug for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Account")
-            .field("login", &self.login)
-            .field("password_hash", &"[redacted]")
-            .field("tags", &self.tags)
-            .finish()
-    }
 }
 
 /// What an account may do in a virtual host: one regular expression per right.
@@ -84,6 +67,8 @@ pub struct Exchange {
     pub internal: bool,
     /// The declared arguments, an encoded field table.
     pub arguments: Vec<u8>,
+    /// The account that declared it; `None` once that account is deleted.
+    pub owner: Option<String>,
 }
 
 /// How a queue keeps its messages.
@@ -118,6 +103,25 @@ pub struct Queue {
     pub arguments: Vec<u8>,
     /// The account that declared it; `None` once that account is deleted, so
     /// that a later account of the same name inherits nothing.
+    pub owner: Option<String>,
+}
+
+/// One name for many queues, among which its messages are spread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionedQueue {
+    /// The virtual host it is in.
+    pub vhost: String,
+    /// Its name.
+    pub name: String,
+    /// How many queues there are.
+    ///
+    /// Units: 1..=[`crate::limits::PARTITIONS_MAX`].
+    pub partitions: u32,
+    /// How they keep their messages.
+    pub kind: QueueKind,
+    /// The arguments they are declared with, an encoded field table.
+    pub arguments: Vec<u8>,
+    /// The account that declared it; `None` once that account is deleted.
     pub owner: Option<String>,
 }
 
@@ -181,10 +185,13 @@ pub struct Policy {
     pub definition: String,
 }
 
-/// Everything in the directory at one moment.
+/// Everything in the directory at one moment, but for the audit log.
 ///
-/// Shape: bindings and exchanges in the order of their declaration, queues by
-/// id, the rest by name.
+/// Shape: bindings and exchanges in the order of their declaration; queues and
+/// webhooks by id; sessions by login, then by age, the oldest first; invitations
+/// by age, too; grants by virtual host, resource, name and login; queue keys by
+/// virtual host, queue and id; the rest by name, after their virtual host if
+/// they are in one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Snapshot {
     /// The virtual hosts.
@@ -205,6 +212,20 @@ pub struct Snapshot {
     pub policies: Vec<Policy>,
     /// The server's own values by key.
     pub parameters: BTreeMap<String, String>,
+    /// The sessions.
+    pub sessions: Vec<Session>,
+    /// The invitations.
+    pub invitations: Vec<Invitation>,
+    /// The grants.
+    pub grants: Vec<Grant>,
+    /// The keys of queues.
+    pub queue_keys: Vec<QueueKey>,
+    /// The quotas.
+    pub quotas: Vec<Quota>,
+    /// The webhooks.
+    pub webhooks: Vec<Webhook>,
+    /// The partitioned queues.
+    pub partitioned_queues: Vec<PartitionedQueue>,
 }
 
 impl QueueKind {

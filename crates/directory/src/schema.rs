@@ -3,7 +3,7 @@
 //! `PRAGMA user_version` counts the steps of [`STEPS`] that a database has been
 //! through. A released step is never edited; a modification is a further step.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use crate::error::Unusable;
 
@@ -14,7 +14,8 @@ const APPLICATION_ID: i32 = 0x4368_736B;
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
 
 /// Each takes the schema one version up.
-pub(crate) const STEPS: &[&str] = &["
+pub(crate) const STEPS: &[&str] = &[
+    "
 CREATE TABLE vhosts (
     name TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
@@ -95,7 +96,9 @@ CREATE TABLE parameters (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    include_str!("schema/step2.sql"),
+];
 
 /// Why a database could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +134,38 @@ pub(crate) fn check(connection: &Connection, known: i64) -> Result<i64, MigrateE
     Ok(version)
 }
 
+/// Finds that a database is of exactly the current version, without modifying it.
+pub(crate) fn check_current(connection: &Connection) -> Result<(), MigrateError> {
+    let found = check(connection, VERSION)?;
+    if found < VERSION {
+        let known = VERSION;
+        return Err(Unusable::Older { found, known }.into());
+    }
+    Ok(())
+}
+
+/// Refuses to take accounts through the second step that it would not keep
+/// apart, with a sentence in place of a broken constraint.
+fn refuse_twins(connection: &Connection, done: usize) -> Result<(), MigrateError> {
+    if done != 1 {
+        return Ok(());
+    }
+    let twins = connection
+        .query_row(
+            "SELECT min(login), max(login) FROM accounts
+             GROUP BY lower(login) HAVING count(*) > 1 LIMIT 1",
+            [],
+            |row| {
+                Ok(Unusable::Twins {
+                    one: row.get(0)?,
+                    other: row.get(1)?,
+                })
+            },
+        )
+        .optional()?;
+    twins.map_or(Ok(()), |twins| Err(twins.into()))
+}
+
 /// Takes a database through the steps that it lacks, all of them or none.
 ///
 /// Durability: on return the new version is on disk.
@@ -143,6 +178,7 @@ pub(crate) fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(),
     // Again, now that nobody else can be migrating.
     let done = check(&transaction, known)?;
     let done = usize::try_from(done).expect("versions below 0 are refused");
+    refuse_twins(&transaction, done)?;
     for step in steps.iter().skip(done) {
         transaction.execute_batch(step)?;
     }

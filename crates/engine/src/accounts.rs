@@ -284,10 +284,25 @@ impl Tables {
                     .clone_from(password_hash);
                 return Some(login.clone());
             }
+            Change::AccountRehashed {
+                login,
+                old_hash,
+                new_hash,
+            } => {
+                let account = self.accounts.get_mut(login)?;
+                if account.password_hash == *old_hash {
+                    account.password_hash.clone_from(new_hash);
+                }
+            }
+            Change::AccountProfile { login, profile } => {
+                self.accounts.get_mut(login)?.profile.clone_from(profile);
+            }
+            // A role comes and goes with one tag, which no connection is told of.
+            Change::AccountRole { login, role } => self.accounts.get_mut(login)?.set_role(*role),
             Change::AccountTags { login, tags } => {
                 let account = self.accounts.get_mut(login)?;
                 let had = is_impersonator(&account.tags);
-                account.tags.clone_from(tags);
+                account.set_tags(tags.clone());
                 // A connection goes by what it was told when it logged in.
                 return (had != is_impersonator(tags)).then(|| login.clone());
             }
@@ -338,7 +353,28 @@ impl Tables {
             | Change::Unbound(_)
             | Change::PolicySet(_)
             | Change::PolicyCleared { .. }
-            | Change::ParameterSet { .. } => {}
+            | Change::ParameterSet { .. }
+            | Change::QueueRenamed { .. }
+            | Change::PartitionedSet(_)
+            | Change::PartitionedDeleted { .. }
+            | Change::SessionAdded(_)
+            | Change::SessionEnded { .. }
+            | Change::SessionsEnded { .. }
+            | Change::SessionSeen { .. }
+            | Change::SessionsExpired { .. }
+            | Change::InvitationAdded(_)
+            | Change::InvitationUsed { .. }
+            | Change::InvitationDeleted { .. }
+            | Change::GrantSet(_)
+            | Change::GrantCleared { .. }
+            | Change::QueueKeyAdded(_)
+            | Change::QueueKeyDeleted { .. }
+            | Change::QuotaSet(_)
+            | Change::QuotaCleared { .. }
+            | Change::WebhookSet(_)
+            | Change::WebhookDeleted { .. }
+            | Change::AuditAdded(_)
+            | Change::AuditTrimmed { .. } => {}
         }
         None
     }

@@ -478,6 +478,8 @@ fn stored(change: Change) -> directory::Change {
             auto_delete,
             internal,
             arguments: arguments.to_bytes(),
+            // The broker does not say who declared an exchange.
+            owner: None,
         }),
         Change::ExchangeDeleted { vhost, name } => directory::Change::ExchangeDeleted {
             vhost: vhost.to_string(),

@@ -330,12 +330,14 @@ fn first_start(
     let given = options.administrator_password.clone();
     let shown = given.is_none();
     let secret = given.map_or_else(|| password::generate_password().map_err(failed), Ok)?;
+    let created_ms = Clock::default().now_ms();
     let account = |login: &str, secret: &str| -> Result<directory::Account, EngineError> {
-        Ok(directory::Account {
-            login: login.to_owned(),
-            password_hash: password::hash(secret).map_err(failed)?,
-            tags: vec!["administrator".to_owned()],
-        })
+        Ok(directory::Account::with_tags(
+            login.to_owned(),
+            password::hash(secret).map_err(failed)?,
+            vec!["administrator".to_owned()],
+            created_ms,
+        ))
     };
     let mut changes = vec![Change::VhostAdded {
         name: DEFAULT_VHOST.to_owned(),

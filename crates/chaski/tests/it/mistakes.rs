@@ -198,6 +198,7 @@ fn what_cannot_be_served_keeps_the_server_from_starting_and_is_named() {
         auto_delete: false,
         internal: false,
         arguments: Vec::new(),
+        owner: None,
     };
     let heavy = Binding {
         vhost: "/".to_owned(),

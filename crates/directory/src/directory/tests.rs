@@ -8,8 +8,8 @@ mod refusals;
 use super::*;
 use crate::error::Subject;
 use crate::model::{
-    Account, ApplyTo, Binding, DestinationKind, Exchange, Permission, Policy, Queue, QueueKind,
-    TopicPermission, VirtualHost,
+    Account, ApplyTo, Binding, DestinationKind, Exchange, Permission, Policy, Profile, Queue,
+    QueueKind, Role, TopicPermission, VirtualHost,
 };
 
 struct Fixture {
@@ -95,6 +95,18 @@ fn account(login: &str) -> Account {
         login: login.into(),
         password_hash: format!("hash of {login}"),
         tags: vec!["administrator".into(), "monitoring".into()],
+        role: Role::Administrator,
+        profile: profile(),
+        created_ms: 1_790_000_000_000,
+    }
+}
+
+fn profile() -> Profile {
+    Profile {
+        first_names: "Ana María".into(),
+        last_names: "Condori Huamán".into(),
+        age: Some(150),
+        gender: "f".into(),
     }
 }
 
@@ -127,6 +139,7 @@ fn exchange(vhost: &str, name: &str) -> Exchange {
         auto_delete: false,
         internal: true,
         arguments: vec![0, 1, 255],
+        owner: Some("ana".into()),
     }
 }
 
@@ -217,6 +230,7 @@ fn everything_that_is_added_is_loaded_again_as_it_was() {
             ],
             policies: vec![policy("/", "short"), policy("other", "short")],
             parameters: [("next_queue_id".to_owned(), "8".to_owned())].into(),
+            ..Snapshot::default()
         }
     );
     // Durable after a drop, too.

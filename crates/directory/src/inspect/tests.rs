@@ -23,16 +23,18 @@ fn fill(path: &Path) -> Directory {
             auto_delete: false,
             internal: false,
             arguments: Vec::new(),
+            owner: None,
         })
     };
     directory
         .commit(&[
             Change::VhostAdded { name: "/".into() },
-            Change::AccountAdded(Account {
-                login: "guest".into(),
-                password_hash: String::new(),
-                tags: Vec::new(),
-            }),
+            Change::AccountAdded(Account::with_tags(
+                "guest".into(),
+                String::new(),
+                Vec::new(),
+                0,
+            )),
             exchange("logs"),
             exchange("audit"),
             Change::Bound(Binding {

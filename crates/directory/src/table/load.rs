@@ -53,6 +53,41 @@ pub(crate) fn load(connection: &Connection) -> Result<Snapshot> {
         })?
         .into_iter()
         .collect::<BTreeMap<String, String>>(),
+        sessions: rows(
+            &transaction,
+            "SELECT * FROM sessions ORDER BY login, created_ms, id",
+            row::session,
+        )?,
+        invitations: rows(
+            &transaction,
+            "SELECT * FROM invitations ORDER BY created_ms, code_hash",
+            row::invitation,
+        )?,
+        grants: rows(
+            &transaction,
+            "SELECT * FROM grants ORDER BY vhost, resource, name, login",
+            row::grant,
+        )?,
+        queue_keys: rows(
+            &transaction,
+            "SELECT * FROM queue_keys ORDER BY vhost, queue, id",
+            row::queue_key,
+        )?,
+        quotas: rows(
+            &transaction,
+            "SELECT * FROM quotas ORDER BY login",
+            row::quota,
+        )?,
+        webhooks: rows(
+            &transaction,
+            "SELECT * FROM webhooks ORDER BY id",
+            row::webhook,
+        )?,
+        partitioned_queues: rows(
+            &transaction,
+            "SELECT * FROM partitioned_queues ORDER BY vhost, name",
+            row::partitioned_queue,
+        )?,
     };
     transaction.finish()?;
     Ok(snapshot)

@@ -8,11 +8,12 @@ const VHOST: &str = "/";
 /// One account with the password `secret`, all rights and this restriction on `amq.topic`.
 fn accounts(login: &str, topic: &str) -> Accounts {
     let snapshot = Snapshot {
-        accounts: vec![Account {
-            login: login.into(),
-            password_hash: password::hash("secret").expect("it can be hashed"),
-            tags: vec!["monitoring".into()],
-        }],
+        accounts: vec![Account::with_tags(
+            login.into(),
+            password::hash("secret").expect("it can be hashed"),
+            vec!["monitoring".into()],
+            0,
+        )],
         permissions: vec![Permission {
             vhost: VHOST.into(),
             login: login.into(),
@@ -74,11 +75,12 @@ fn a_new_account_of_the_same_name_is_another() {
         Change::AccountDeleted {
             login: "ana".into(),
         },
-        Change::AccountAdded(Account {
-            login: "ana".into(),
-            password_hash: password::hash("secret").expect("it can be hashed"),
-            tags: Vec::new(),
-        }),
+        Change::AccountAdded(Account::with_tags(
+            "ana".into(),
+            password::hash("secret").expect("it can be hashed"),
+            Vec::new(),
+            0,
+        )),
         Change::PermissionSet(Permission {
             vhost: VHOST.into(),
             login: "ana".into(),

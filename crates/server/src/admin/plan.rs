@@ -130,9 +130,12 @@ pub fn answer_commit(outcome: Result<(), CommitError>) -> Response {
         Ok(()) => Response::Done,
         Err(CommitError::Refused(refused)) => {
             let code = match &refused {
-                Refused::AlreadyExists { .. } => ErrorCode::AlreadyExists,
+                Refused::AlreadyExists { .. } | Refused::LoginTaken { .. } => {
+                    ErrorCode::AlreadyExists
+                }
                 Refused::NotFound { .. } => ErrorCode::NotFound,
                 Refused::Invalid { .. } => ErrorCode::Invalid,
+                Refused::LastAdministrator { .. } | Refused::InvitationVoid => ErrorCode::Refused,
             };
             Response::error(code, refused.to_string())
         }
@@ -172,11 +175,9 @@ fn user_add(
             })
         })
         .collect();
-    let account = Change::AccountAdded(Account {
-        login,
-        password_hash: hash(password)?,
-        tags,
-    });
+    let created_ms = engine::Clock::default().now_ms();
+    let account = Account::with_tags(login, hash(password)?, tags, created_ms);
+    let account = Change::AccountAdded(account);
     Ok(std::iter::once(account).chain(everything).collect())
 }
 

@@ -86,7 +86,9 @@ fn settings_are_replaced() {
         Account {
             login: "ben".into(),
             password_hash: "new".into(),
-            tags: Vec::new()
+            tags: Vec::new(),
+            role: Role::Service,
+            ..account("ben")
         }
     );
 }

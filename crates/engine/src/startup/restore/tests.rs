@@ -20,6 +20,7 @@ fn exchange(name: &str, kind: &str) -> Exchange {
         auto_delete: false,
         internal: false,
         arguments: Vec::new(),
+        owner: None,
     }
 }
 
