@@ -469,7 +469,7 @@ fn stored(change: Change) -> directory::Change {
             auto_delete,
             internal,
             arguments,
-            owner: _,
+            owner,
         } => directory::Change::ExchangeDeclared(directory::Exchange {
             vhost: vhost.to_string(),
             name: name.to_string(),
@@ -478,8 +478,7 @@ fn stored(change: Change) -> directory::Change {
             auto_delete,
             internal,
             arguments: arguments.to_bytes(),
-            // The broker does not say who declared an exchange.
-            owner: None,
+            owner: owner.map(|owner| owner.to_string()),
         }),
         Change::ExchangeDeleted { vhost, name } => directory::Change::ExchangeDeleted {
             vhost: vhost.to_string(),
