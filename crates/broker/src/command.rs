@@ -29,7 +29,12 @@ pub struct PublishTicket {
     pub channel: u16,
     /// The publish, counted from 1 in its channel.
     pub number: u64,
+    /// The publisher is told where the message went: [`crate::Event::Placed`].
+    pub wants_place: bool,
 }
+
+// It goes with every publish: there is room for the flag beside the channel.
+const _: () = assert!(size_of::<PublishTicket>() == 24);
 
 /// Credit that the consumers of one channel share (basic.qos with global set).
 ///

@@ -115,6 +115,18 @@ pub enum Event {
         /// A queue took none of them (`reject-publish`).
         rejected: bool,
     },
+    /// A queue took a publish that asked for its place. Every one comes before the [`Self::Confirmed`] of its number and shard, and says
+    /// nothing of durability; direct replies have none.
+    Placed {
+        /// The channel.
+        channel: u16,
+        /// The publish, counted from 1.
+        number: u64,
+        /// The queue or stream.
+        queue: QueueRef,
+        /// The message's sequence number there: [`Delivery::sequence`], in a stream its offset and one.
+        sequence: u64,
+    },
     /// The answer to the channel's outstanding request.
     Replied {
         /// The channel.

@@ -27,6 +27,8 @@ pub struct Publish<'a> {
     pub expiration_ms: Option<u64>,
     /// The publish's number in its channel, when the channel confirms.
     pub number: Option<u64>,
+    /// The publisher wants an [`crate::Event::Placed`] from every queue that takes the message; needs a `number`.
+    pub wants_place: bool,
 }
 
 /// The engine as one connection sees it during one batch.

@@ -81,8 +81,8 @@ pub(crate) struct Work<'a, L: Log, S: Sink> {
 pub(crate) enum Offered {
     /// Taken under this number; the log must know it.
     Logged(u64),
-    /// Taken, or consumed at once; the log need not know.
-    Taken,
+    /// Taken under this number, or consumed at once; the log need not know.
+    Taken(u64),
     /// Refused: the queue is full.
     Rejected,
 }

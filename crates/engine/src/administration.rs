@@ -1,4 +1,4 @@
-//! What an operator may see and do beyond what clients can.
+//! What can be asked of the engine from any thread: logins, listings, an operator's changes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,11 +11,13 @@ use codec::amqp::field::Table;
 use directory::{Change, CommitError};
 use tokio::sync::oneshot;
 
+use crate::SharedRef;
 use crate::accounts::{Accounts, Denied, Login};
 use crate::alarm::{Alarm, Alarms};
 use crate::connection::ConnectionInfo;
 use crate::mailbox::Letter;
 use crate::shard::Shard;
+use crate::startup::Engine;
 
 /// A queue as listings show it.
 #[derive(Debug, Clone)]
@@ -111,7 +113,42 @@ impl ConnectionTable {
     }
 }
 
+/// The engine as every thread may use it; connections alone are bound to their shard.
+///
+/// # Concurrency
+/// Cheap to clone. Its futures wait for other threads and may be dropped at any time; what they asked for is done all the same.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub(crate) shared: SharedRef,
+}
+
+impl Engine {
+    /// A handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
 impl Shard {
+    /// A handle for what is not bound to this shard.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle {
+            shared: self.shared.clone(),
+        }
+    }
+
+    /// The time, in milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.shared.clock.now_ms()
+    }
+}
+
+impl Handle {
     /// The accounts.
     #[must_use]
     pub fn accounts(&self) -> &Accounts {

@@ -27,7 +27,7 @@ mod startup;
 
 use std::sync::Arc;
 
-pub use administration::{ConnectionView, ExchangeView, QueueView};
+pub use administration::{ConnectionView, ExchangeView, Handle, QueueView};
 pub use alarm::{Alarm, Alarms};
 pub use clock::Clock;
 pub use connection::{Batch, Connection, ConnectionInfo};

@@ -146,3 +146,6 @@ impl Sink for Outboxes {
         outbox.events.push(event);
     }
 }
+
+#[cfg(test)]
+mod tests;

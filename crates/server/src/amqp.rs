@@ -390,10 +390,10 @@ impl Driver {
         let is_local = self.peer.address.ip().to_canonical().is_loopback();
         match action {
             Action::Authenticate { login, password } => {
-                let shard = self.shard.clone();
+                let engine = self.shard.handle();
                 self.verdict = Some(Box::pin(async move {
                     let password = String::from_utf8(password).unwrap_or_default();
-                    shard.authenticate(&login, &password, is_local).await
+                    engine.authenticate(&login, &password, is_local).await
                 }));
             }
             // A password opened the connection and does not run out; a new secret changes nothing for it.

@@ -2,13 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use broker::ConnectionId;
 use codec::amqp::field::{Table, Value};
 use directory::Subject;
-use engine::{Alarm, Shard};
+use engine::{Alarm, Handle};
 
 use crate::admin::{
     self, Backend, BindingRow, ConnectionRow, ConnectionTarget, ConsumerRow, Counts, ErrorCode,
@@ -18,7 +17,7 @@ use crate::tls::TlsAcceptor;
 
 /// The operator's end of the engine.
 pub(crate) struct Operator {
-    shard: Rc<Shard>,
+    engine: Handle,
     tls: Option<TlsAcceptor>,
     listeners: Vec<(String, String)>,
     started_at_ms: u64,
@@ -27,7 +26,7 @@ pub(crate) struct Operator {
 impl Backend for Operator {
     fn handle(&self, request: Request) -> Pin<Box<dyn Future<Output = Response>>> {
         let operator = Self {
-            shard: self.shard.clone(),
+            engine: self.engine.clone(),
             tls: self.tls.clone(),
             listeners: self.listeners.clone(),
             ..*self
@@ -38,13 +37,13 @@ impl Backend for Operator {
 
 impl Operator {
     pub(crate) fn new(
-        shard: Rc<Shard>,
+        engine: Handle,
         tls: Option<TlsAcceptor>,
         listeners: Vec<(String, String)>,
     ) -> Self {
-        let started_at_ms = shard.now_ms();
+        let started_at_ms = engine.now_ms();
         Self {
-            shard,
+            engine,
             tls,
             listeners,
             started_at_ms,
@@ -56,8 +55,10 @@ impl Operator {
         let asked = request.clone();
         let planned = tokio::task::spawn_blocking(move || admin::plan(&asked)).await;
         match planned {
-            Ok(Ok(Plan::Change(changes))) => admin::answer_commit(self.shard.commit(changes).await),
-            Ok(Ok(Plan::Read(reading))) => match self.shard.snapshot().await {
+            Ok(Ok(Plan::Change(changes))) => {
+                admin::answer_commit(self.engine.commit(changes).await)
+            }
+            Ok(Ok(Plan::Read(reading))) => match self.engine.snapshot().await {
                 Ok(snapshot) => reading.answer(&snapshot),
                 Err(failure) => Response::error(ErrorCode::Failed, failure.to_string()),
             },
@@ -69,7 +70,7 @@ impl Operator {
 
     async fn live(&self, request: Request) -> Response {
         if let Some(name) = listed_vhost(&request)
-            && !self.shard.vhosts().iter().any(|vhost| **vhost == *name)
+            && !self.engine.vhosts().iter().any(|vhost| **vhost == *name)
         {
             return Response::not_found(Subject::VirtualHost, name);
         }
@@ -110,7 +111,7 @@ impl Operator {
     }
 
     async fn queues(&self, vhost: Option<&str>, page: &PageRequest) -> Response {
-        let views = self.shard.queues(vhost).await;
+        let views = self.engine.queues(vhost).await;
         let (chosen, total) = page.select(&views, |view| &view.name);
         let rows = chosen.into_iter().map(|view| QueueRow {
             vhost: view.vhost.to_string(),
@@ -132,7 +133,7 @@ impl Operator {
     }
 
     fn exchanges(&self, vhost: Option<&str>, page: &PageRequest) -> Response {
-        let views = self.shard.exchanges(vhost);
+        let views = self.engine.exchanges(vhost);
         let (chosen, total) = page.select(&views, |view| &view.name);
         let rows = chosen.into_iter().map(|view| ExchangeRow {
             vhost: view.vhost.to_string(),
@@ -149,7 +150,7 @@ impl Operator {
     }
 
     fn bindings(&self, vhost: Option<&str>, page: &PageRequest) -> Response {
-        let views = self.shard.bindings(vhost);
+        let views = self.engine.bindings(vhost);
         let (chosen, total) = page.select(&views, |view| &view.destination);
         let rows = chosen.into_iter().map(|view| BindingRow {
             vhost: view.vhost.to_string(),
@@ -169,9 +170,9 @@ impl Operator {
     }
 
     fn connections(&self, page: &PageRequest) -> Response {
-        let views = self.shard.connections();
+        let views = self.engine.connections();
         let (chosen, total) = page.select(&views, |view| &view.info.login);
-        let now_ms = self.shard.now_ms();
+        let now_ms = self.engine.now_ms();
         let rows = chosen.into_iter().map(|view| ConnectionRow {
             id: view.id.0,
             peer: view.info.peer.clone(),
@@ -194,7 +195,7 @@ impl Operator {
             ConnectionTarget::Id(id) => Some(ConnectionId(id)),
         };
         let closed = self
-            .shard
+            .engine
             .close_connections(connection, reason.unwrap_or("closed by the operator"));
         if closed == 0 && connection.is_some() {
             return Response::error(
@@ -208,7 +209,7 @@ impl Operator {
     }
 
     async fn consumers(&self, vhost: Option<&str>, page: &PageRequest) -> Response {
-        let views = self.shard.consumers().await;
+        let views = self.engine.consumers().await;
         let wanted: Vec<_> = views
             .into_iter()
             .filter(|view| vhost.is_none_or(|name| *view.vhost == *name))
@@ -234,15 +235,15 @@ impl Operator {
             admin::Alarm::Memory => Alarm::OperatorMemory,
             admin::Alarm::Disk => Alarm::OperatorDisk,
         };
-        self.shard.set_alarm(alarm, is_raised);
+        self.engine.set_alarm(alarm, is_raised);
         Response::Done
     }
 
     async fn status(&self) -> Response {
-        let connections = self.shard.connections();
-        let queues = self.shard.queues(None).await;
+        let connections = self.engine.connections();
+        let queues = self.engine.queues(None).await;
         let sum = |of: fn(&engine::QueueView) -> u64| queues.iter().map(of).sum();
-        let alarms = match self.shard.alarms().reason() {
+        let alarms = match self.engine.alarms().reason() {
             None => Vec::new(),
             Some("low on memory") => vec![admin::Alarm::Memory],
             Some("low on disk") => vec![admin::Alarm::Disk],
@@ -251,20 +252,20 @@ impl Operator {
         Response::Status(Box::new(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            uptime_s: self.shard.now_ms().saturating_sub(self.started_at_ms) / 1_000,
+            uptime_s: self.engine.now_ms().saturating_sub(self.started_at_ms) / 1_000,
             listeners: self.listeners.clone(),
             counts: Counts {
                 connections: connections.len() as u64,
                 channels: connections.iter().map(channels_of).sum(),
                 consumers: sum(|queue| u64::from(queue.statistics.consumers)),
                 queues: queues.len() as u64,
-                exchanges: self.shard.exchanges(None).len() as u64,
+                exchanges: self.engine.exchanges(None).len() as u64,
                 messages_ready: sum(|queue| queue.statistics.ready),
                 messages_unacked: sum(|queue| queue.statistics.unacked),
             },
             alarms,
-            memory_bytes: self.shard.alarms().resident_bytes(),
-            disk_free_bytes: self.shard.alarms().free_bytes(),
+            memory_bytes: self.engine.alarms().resident_bytes(),
+            disk_free_bytes: self.engine.alarms().free_bytes(),
         }))
     }
 }

@@ -271,7 +271,7 @@ fn run_shard(work: ShardWork) {
             match tokio::net::UnixListener::from_std(socket) {
                 Ok(socket) => {
                     let operator =
-                        Rc::new(Operator::new(shard.clone(), work.tls.clone(), addresses));
+                        Rc::new(Operator::new(shard.handle(), work.tls.clone(), addresses));
                     tokio::task::spawn_local(admin::serve(socket, operator));
                 }
                 Err(error) => tracing::error!(%error, "the administration socket cannot be served"),

@@ -318,6 +318,7 @@ impl Session {
             priority: properties.priority.unwrap_or(0),
             expiration_ms,
             number: channel.confirms.as_ref().map(Confirms::next),
+            wants_place: false,
         };
         let answers = port.publish(&publish)?;
         if answers == 0 && content.mandatory {

@@ -273,7 +273,8 @@ impl Session {
                     self.send(0, ConnectionUnblocked {});
                 }
             }
-            Event::Close(_) => {}
+            // Places are not asked for.
+            Event::Placed { .. } | Event::Close(_) => {}
         }
         self.release_if_over(Some(port));
     }

@@ -43,7 +43,7 @@ impl<B: Backlog> Queue<B> {
             return if is_kept && logged {
                 Offered::Logged(sequence)
             } else {
-                Offered::Taken
+                Offered::Taken(sequence)
             };
         }
         self.resident_bytes += entry.footprint();
@@ -51,7 +51,7 @@ impl<B: Backlog> Queue<B> {
         if logged {
             Offered::Logged(sequence)
         } else {
-            Offered::Taken
+            Offered::Taken(sequence)
         }
     }
 

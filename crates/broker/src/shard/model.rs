@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use super::rig::{Dead, Got, PUBLISHER, Rig, body};
 use crate::arguments::{Overflow, QueueKind, QueueOptions};
 use crate::log::{Log, Position};
-use crate::{Delivery, Event, Outcome};
+use crate::{Delivery, Event, Outcome, QueueRef};
 use operations::{Op, Setup, op, setup};
 use reference::{Consumer, Kept, ModelQueue, fifo_per_publisher};
 
@@ -37,6 +37,10 @@ struct World {
     published: BTreeMap<u8, u64>,
     /// Publishes without a confirm, and the batches that hold them.
     unconfirmed: BTreeMap<u64, u64>,
+    /// The body of each publish, by number.
+    bodies: BTreeMap<u64, String>,
+    /// Where publishes went: their numbers by queue and sequence number.
+    places: BTreeMap<(QueueRef, u64), u64>,
     next_consumer: u32,
 }
 
@@ -62,8 +66,11 @@ impl World {
             next_number: 1,
             published: BTreeMap::new(),
             unconfirmed: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            places: BTreeMap::new(),
             next_consumer: 1,
         };
+        world.rig.wants_place = true;
         NAMES.iter().for_each(|name| world.declare(name));
         world
     }

@@ -22,12 +22,14 @@ impl<L: Log> Shard<L> {
         now_ms: u64,
         sink: &mut S,
     ) {
-        let (position, is_rejected) = self.offer(targets, message, now_ms, sink);
+        let placed = ticket.filter(|ticket| ticket.wants_place);
+        let (position, is_rejected) = self.offer(targets, message, placed, now_ms, sink);
         if let Some(ticket) = ticket {
             let PublishTicket {
                 connection,
                 channel,
                 number,
+                wants_place: _,
             } = ticket;
             match position {
                 Some(position) if !is_rejected => {
@@ -52,6 +54,7 @@ impl<L: Log> Shard<L> {
         &mut self,
         targets: &[QueueRef],
         message: &Arc<Message>,
+        placed: Option<PublishTicket>,
         now_ms: u64,
         sink: &mut S,
     ) -> (Option<Position>, bool) {
@@ -61,7 +64,7 @@ impl<L: Log> Shard<L> {
             let Some(cell) = find(&mut self.cells, *target) else {
                 continue;
             };
-            match cell {
+            let sequence = match cell {
                 Cell::Queue(queue) => {
                     let before = queue.resident_bytes();
                     let mut work = Work {
@@ -70,23 +73,32 @@ impl<L: Log> Shard<L> {
                         effects: &mut self.effects,
                         now_ms,
                     };
-                    match queue.offer(message, &mut work) {
-                        Offered::Logged(sequence) => logged.push((target.id, sequence)),
-                        Offered::Taken => {}
-                        Offered::Rejected => is_rejected = true,
-                    }
+                    let offered = queue.offer(message, &mut work);
                     self.resident_bytes =
                         (self.resident_bytes + queue.resident_bytes()).saturating_sub(before);
+                    match offered {
+                        Offered::Logged(sequence) => {
+                            logged.push((target.id, sequence));
+                            sequence
+                        }
+                        Offered::Taken(sequence) => sequence,
+                        Offered::Rejected => {
+                            is_rejected = true;
+                            continue;
+                        }
+                    }
                 }
                 Cell::Stream(stream) => {
                     let before = stream.resident_bytes();
-                    logged.push((
-                        target.id,
-                        stream.append(message, self.log.position(), now_ms),
-                    ));
+                    let sequence = stream.append(message, self.log.position(), now_ms);
+                    logged.push((target.id, sequence));
                     self.resident_bytes =
                         (self.resident_bytes + stream.resident_bytes()).saturating_sub(before);
+                    sequence
                 }
+            };
+            if let Some(ticket) = &placed {
+                tell_place(ticket, *target, sequence, sink);
             }
         }
         if logged.is_empty() {
@@ -127,4 +139,16 @@ impl<L: Log> Shard<L> {
             }
         }
     }
+}
+
+/// Tells a publisher that asked where its message went.
+#[cold]
+fn tell_place<S: Sink>(ticket: &PublishTicket, queue: QueueRef, sequence: u64, sink: &mut S) {
+    let event = Event::Placed {
+        channel: ticket.channel,
+        number: ticket.number,
+        queue,
+        sequence,
+    };
+    sink.event(ticket.connection, event);
 }

@@ -49,6 +49,8 @@ pub(crate) struct Rig {
     pub(crate) events: Vec<(ConnectionId, Event)>,
     pub(crate) deliveries: Vec<Got>,
     pub(crate) dead: Vec<Dead>,
+    /// What publishers ask of their tickets.
+    pub(crate) wants_place: bool,
     next_id: u64,
 }
 
@@ -62,6 +64,7 @@ impl Rig {
             events: Vec::new(),
             deliveries: Vec::new(),
             dead: Vec::new(),
+            wants_place: false,
             next_id: 1,
         }
     }
@@ -142,6 +145,7 @@ impl Rig {
             connection: PUBLISHER,
             channel: 1,
             number,
+            wants_place: self.wants_place,
         });
         self.shard.publish(
             &targets,

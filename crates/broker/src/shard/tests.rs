@@ -1,9 +1,9 @@
 mod crowd;
 
 use super::rig::{PUBLISHER, Rig};
-use crate::arguments::{QueueKind, QueueOptions};
+use crate::arguments::{Overflow, QueueKind, QueueOptions};
 use crate::message::tests::message;
-use crate::{Event, Outcome, Reply};
+use crate::{Event, Outcome, QueueRef, Reply};
 
 /// Runs of confirmed publishes since the last call.
 fn confirmed(rig: &mut Rig) -> Vec<(u64, u64)> {
@@ -217,4 +217,73 @@ fn a_disk_that_fills_up_leaves_the_rest_in_memory() {
     rig.settle_all();
     assert_eq!(rig.shard.resident_bytes(), 0);
     assert_eq!(rig.drain("q"), ["0", "1", "2", "3", "4", "5"]);
+}
+
+/// What was told of places and confirms since the last call: the queue of a place and its sequence number, or the confirmed number.
+fn told(rig: &mut Rig) -> Vec<(u64, Option<(QueueRef, u64)>)> {
+    let of = |(connection, event)| {
+        assert_eq!(connection, PUBLISHER);
+        if let Event::Placed {
+            channel: 1,
+            number,
+            queue,
+            sequence,
+        } = event
+        {
+            return (number, Some((queue, sequence)));
+        }
+        let Event::Confirmed { first, last, .. } = event else {
+            panic!("unexpected {event:?}")
+        };
+        assert_eq!(first, last);
+        (first, None)
+    };
+    std::mem::take(&mut rig.events)
+        .into_iter()
+        .map(of)
+        .collect()
+}
+
+#[test]
+fn a_publisher_that_asks_is_told_where_its_message_went_before_the_confirm() {
+    let mut rig = Rig::new();
+    rig.declare("q", QueueKind::Classic, true, QueueOptions::default());
+    rig.declare("other", QueueKind::Classic, false, QueueOptions::default());
+    rig.declare("stream", QueueKind::Stream, true, QueueOptions::default());
+    publish(&mut rig, &["q"], true, 1);
+    rig.commit();
+    assert_eq!(confirmed(&mut rig), [(1, 1)], "nobody asked");
+    rig.wants_place = true;
+    publish(&mut rig, &["q", "other", "stream"], true, 2);
+    let [q, other, stream] = ["q", "other", "stream"].map(|name| rig.place(name));
+    assert_eq!(
+        told(&mut rig),
+        [
+            (2, Some((q, 2))),
+            (2, Some((other, 1))),
+            (2, Some((stream, 1)))
+        ]
+    );
+    rig.commit();
+    assert_eq!(told(&mut rig), [(2, None)]);
+    publish(&mut rig, &["other"], false, 3);
+    assert_eq!(told(&mut rig), [(3, Some((other, 2))), (3, None)]);
+    let (delivery, _) = rig.get("other", false).expect("two are ready");
+    assert_eq!(delivery.sequence, 1);
+}
+
+#[test]
+fn a_queue_that_refuses_has_no_place() {
+    let mut rig = Rig::new();
+    let full = QueueOptions {
+        length_max: Some(0),
+        overflow: Some(Overflow::RejectPublish),
+        ..QueueOptions::default()
+    };
+    rig.declare("full", QueueKind::Classic, true, full);
+    rig.declare("q", QueueKind::Classic, true, QueueOptions::default());
+    rig.wants_place = true;
+    publish(&mut rig, &["full", "q"], true, 1);
+    let place = rig.place("q");
+    assert_eq!(told(&mut rig), [(1, Some((place, 1))), (1, None)]);
 }

@@ -181,6 +181,7 @@ impl Port for Batch<'_> {
             connection: self.id,
             channel: publish.channel,
             number,
+            wants_place: publish.wants_place,
         });
         let State { core, outboxes, .. } = &mut *self.state;
         if routes.iter().all(|target| target.shard == self.shard.index) {

@@ -199,6 +199,7 @@ impl Shard {
             } => (*delivery, None),
             Event::Replied { .. }
             | Event::Confirmed { .. }
+            | Event::Placed { .. }
             | Event::ConsumerCancelled { .. }
             | Event::Blocked(_)
             | Event::Unblocked

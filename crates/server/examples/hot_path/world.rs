@@ -81,7 +81,7 @@ impl World {
             .expect("a runtime can be built");
         // Once for all connections: it takes its time.
         let login = runtime
-            .block_on(shard.authenticate(ACCOUNT, ACCOUNT, true))
+            .block_on(shard.handle().authenticate(ACCOUNT, ACCOUNT, true))
             .expect("every data directory has this account");
         let (bell, waker) = Bell::new();
         let mut world = Self {

@@ -8,10 +8,24 @@ impl World {
         let durable = self.rig.shard.log().durable().0;
         let events = std::mem::take(&mut self.rig.events);
         for (connection, event) in events {
+            assert_eq!(connection, PUBLISHER);
+            if let Event::Placed {
+                number,
+                queue,
+                sequence,
+                ..
+            } = event
+            {
+                assert!(
+                    self.unconfirmed.contains_key(&number),
+                    "{number} is placed after its confirm"
+                );
+                self.places.insert((queue, sequence), number);
+                continue;
+            }
             let Event::Confirmed { first, last, .. } = event else {
                 panic!("unexpected {event:?}")
             };
-            assert_eq!(connection, PUBLISHER);
             for number in first..=last {
                 let batch = self.unconfirmed.remove(&number);
                 let batch = batch.expect("no_confirmed_loss: confirmed twice");

@@ -29,7 +29,16 @@ impl World {
             .collect();
         let number = self.next_number;
         self.next_number += 1;
+        self.bodies.insert(number, text.clone());
         self.rig.publish_message(&targets, message, Some(number));
+        let is_place =
+            |event: &Event| matches!(event, Event::Placed { number: of, .. } if *of == number);
+        let events = self.rig.events.iter();
+        assert_eq!(
+            events.filter(|(_, event)| is_place(event)).count(),
+            entered.iter().filter(|entered| **entered).count(),
+            "every queue that takes a message tells its place"
+        );
         let is_rejected = entered.contains(&false);
         let is_logged = targets.iter().any(|name| self.is_logged(name, &text));
         self.unconfirmed
@@ -81,6 +90,15 @@ impl World {
         consumer: Option<u32>,
     ) {
         let batch = self.batch();
+        let is_dead_letter = delivery.message.properties().len() > 2;
+        if !is_dead_letter {
+            let number = self.places.get(&(delivery.queue, delivery.sequence));
+            assert_eq!(
+                number.and_then(|number| self.bodies.get(number)),
+                Some(&body(&delivery.message)),
+                "{name} delivers from another place than it told"
+            );
+        }
         let queue = self.queues.get_mut(name).expect("it is declared");
         let head = queue
             .head()

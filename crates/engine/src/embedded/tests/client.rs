@@ -51,6 +51,7 @@ impl World {
                 connection: CLIENT,
                 channel: PUBLISHING,
                 number: content.number,
+                wants_place: true,
             };
             let mut events = Vec::new();
             self.cores[shard].publish(&places, &message, Some(ticket), self.now_ms, &mut events);
@@ -92,6 +93,7 @@ impl World {
             ended: None,
             count: 0,
             counts: Vec::new(),
+            sequence: None,
         };
         queue.messages.insert(content.number, kept);
     }

@@ -71,6 +71,8 @@ pub(super) struct Kept {
     pub(super) count: u32,
     /// The counts that the log knows, by position.
     pub(super) counts: Vec<(u64, u32)>,
+    /// Its sequence number, once the publisher was told.
+    pub(super) sequence: Option<u64>,
 }
 
 impl Kept {

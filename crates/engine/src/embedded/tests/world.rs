@@ -152,6 +152,15 @@ impl World {
                     assert!(channel == PUBLISHING && !rejected);
                     (first..=last).for_each(|number| self.confirmed(shard, number));
                 }
+                Event::Placed {
+                    channel,
+                    number,
+                    queue,
+                    sequence,
+                } => {
+                    assert_eq!(channel, PUBLISHING);
+                    self.placed(number, queue, sequence);
+                }
                 Event::Replied { channel, result } => {
                     assert!(matches!(result, Ok(Reply::Done)), "{result:?}");
                     if channel == COMMITTING {
@@ -180,6 +189,19 @@ impl World {
             self.cores[queue.shard()].resume(queue.place(), CLIENT, self.now_ms, &mut events);
         }
         events
+    }
+
+    fn placed(&mut self, number: u64, queue: QueueRef, sequence: u64) {
+        assert!(
+            self.unconfirmed.contains_key(&number),
+            "{number} is placed after its confirm"
+        );
+        let index = self.index_of(queue).expect("it is there");
+        let kept = self.kept(index, number);
+        if let Place::Out(delivered, _) = kept.place {
+            assert_eq!(delivered, sequence, "{number} went out from another place");
+        }
+        assert_eq!(kept.sequence.replace(sequence), None);
     }
 
     fn confirmed(&mut self, shard: usize, number: u64) {
@@ -226,6 +248,13 @@ impl World {
             Some(number),
             queue.head(now_ms),
             "fifo_per_publisher: {name} delivers what is not its head"
+        );
+        assert!(
+            kept.sequence
+                .is_none_or(|sequence| sequence == delivery.sequence),
+            "{name} delivers {number} from {}, not {:?}",
+            delivery.sequence,
+            kept.sequence
         );
         let counted = if kept.count > 0 && queue.specification.kind == QueueKind::Quorum {
             Annotation::DeliveryCount(kept.count)
