@@ -7,6 +7,7 @@
 mod bindings;
 mod exchanges;
 mod queues;
+mod renaming;
 mod rights;
 mod routes;
 
@@ -23,6 +24,7 @@ use crate::{ConnectionId, Name, Policy, QueueId, QueueRef, Refusal, RefusalKind,
 pub use bindings::BindingView;
 pub use exchanges::ExchangeDeclaration;
 pub use queues::{QueueDeclaration, QueueDeclared};
+pub use renaming::QueueRenamed;
 pub use routes::{Addressed, RouteCache, Routes};
 
 /// Who asks: a connection and its rights in its virtual host.
@@ -84,6 +86,15 @@ pub enum Change {
         arguments: Table,
         /// The account that declared it.
         owner: Option<Name>,
+    },
+    /// A queue got another name; its bindings follow.
+    QueueRenamed {
+        /// Its number.
+        id: QueueId,
+        /// Its virtual host.
+        vhost: Name,
+        /// The new name.
+        name: Name,
     },
     /// A queue was deleted with its bindings.
     QueueDeleted {
@@ -462,6 +473,17 @@ fn check_reserved(name: &str, what: &str) -> Result<(), Refusal> {
     if is_reserved(name) {
         return Err(Refusal::access(format!(
             "{what} name '{name}' contains reserved prefix 'amq.*'"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a name that no protocol could say.
+fn check_length(name: &str, what: &str) -> Result<(), Refusal> {
+    if name.len() > limits::NAME_BYTES_MAX {
+        return Err(Refusal::precondition(format!(
+            "{what}: a name has at most {} bytes",
+            limits::NAME_BYTES_MAX
         )));
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 use broker::Name;
 use broker::access::{Access, Pattern, TopicAccess};
 use directory::credentials::CredentialCache;
-use directory::{Account, Change, Permission, Snapshot, TopicPermission, password};
+use directory::{Account, Change, Permission, Role, Snapshot, TopicPermission, password};
 use tokio::sync::oneshot;
 
 /// Password checks that may wait; one more is refused at once.
@@ -263,7 +263,7 @@ impl Tables {
                 })
                 .collect(),
             impersonator: is_impersonator(&account.tags),
-            is_member: false,
+            is_member: account.role == Role::Member,
             grants: Arc::default(),
             key: None,
         })
@@ -297,14 +297,20 @@ impl Tables {
             Change::AccountProfile { login, profile } => {
                 self.accounts.get_mut(login)?.profile.clone_from(profile);
             }
-            // A role comes and goes with one tag, which no connection is told of.
-            Change::AccountRole { login, role } => self.accounts.get_mut(login)?.set_role(*role),
+            Change::AccountRole { login, role } => {
+                let account = self.accounts.get_mut(login)?;
+                let before = account.role;
+                account.set_role(*role);
+                return loses_what_it_owns(before, account.role).then(|| login.clone());
+            }
             Change::AccountTags { login, tags } => {
                 let account = self.accounts.get_mut(login)?;
-                let had = is_impersonator(&account.tags);
+                let (had, before) = (is_impersonator(&account.tags), account.role);
                 account.set_tags(tags.clone());
                 // A connection goes by what it was told when it logged in.
-                return (had != is_impersonator(tags)).then(|| login.clone());
+                let is_told_otherwise = had != is_impersonator(tags);
+                return (is_told_otherwise || loses_what_it_owns(before, account.role))
+                    .then(|| login.clone());
             }
             Change::AccountDeleted { login } => {
                 self.accounts.remove(login);
@@ -386,6 +392,11 @@ fn same_topic(one: &TopicPermission, other: &TopicPermission) -> bool {
 
 fn key(permission: &Permission) -> (String, String) {
     (permission.vhost.clone(), permission.login.clone())
+}
+
+/// Owning counts for members: who is none any more may not go on with what was begun as one.
+fn loses_what_it_owns(before: Role, after: Role) -> bool {
+    before == Role::Member && after != Role::Member
 }
 
 fn is_impersonator(tags: &[String]) -> bool {

@@ -20,6 +20,7 @@ mod metadata;
 mod outbox;
 mod policies;
 mod record;
+mod renaming;
 mod reply_address;
 mod requests;
 mod shard;

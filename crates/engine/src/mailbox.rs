@@ -90,6 +90,12 @@ pub(crate) enum Letter {
         place: QueueRef,
         options: Box<QueueOptions>,
     },
+    /// Another name for a queue, and the options that hold for it under that.
+    Rename {
+        place: QueueRef,
+        name: Name,
+        options: Box<QueueOptions>,
+    },
     /// How queues are doing, for listings.
     Statistics {
         places: Vec<QueueRef>,
@@ -128,6 +134,7 @@ impl Letter {
             | Self::Declared { .. }
             | Self::Sync { .. }
             | Self::Configure { .. }
+            | Self::Rename { .. }
             | Self::Statistics { .. }
             | Self::Consumers { .. }
             | Self::Alarm(_)

@@ -409,38 +409,44 @@ impl Shard {
             return;
         }
         let shared = std::sync::Arc::downgrade(&self.shared);
-        let changes = changes.into_iter().flat_map(with_high_water).collect();
-        self.shared.metadata.commit(changes, move |result| {
-            let result = match result {
-                Ok(()) => Ok(reply),
-                Err(error) => {
-                    tracing::error!(%error, "a declaration could not be made durable");
-                    Err(Refusal::new(
-                        RefusalKind::Unavailable,
-                        "the declaration could not be made durable; try again later",
-                    ))
-                }
-            };
-            let Some(shared) = shared.upgrade() else {
-                return;
-            };
-            if let (Err(_), Some(place)) = (&result, made) {
-                let undo = Letter::Delete {
-                    place,
-                    if_unused: false,
-                    if_empty: false,
-                    answer: None,
+        self.shared
+            .metadata
+            .commit(to_store(changes), move |result| {
+                let result = match result {
+                    Ok(()) => Ok(reply),
+                    Err(error) => {
+                        tracing::error!(%error, "a declaration could not be made durable");
+                        Err(Refusal::new(
+                            RefusalKind::Unavailable,
+                            "the declaration could not be made durable; try again later",
+                        ))
+                    }
                 };
-                shared.post(place.shard, undo);
-            }
-            if let Some((connection, channel)) = answer {
-                shared.post(
-                    connection.shard(),
-                    Letter::Event(connection, Event::Replied { channel, result }),
-                );
-            }
-        });
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                if let (Err(_), Some(place)) = (&result, made) {
+                    let undo = Letter::Delete {
+                        place,
+                        if_unused: false,
+                        if_empty: false,
+                        answer: None,
+                    };
+                    shared.post(place.shard, undo);
+                }
+                if let Some((connection, channel)) = answer {
+                    shared.post(
+                        connection.shard(),
+                        Letter::Event(connection, Event::Replied { channel, result }),
+                    );
+                }
+            });
     }
+}
+
+/// The directory's form of changes.
+pub(crate) fn to_store(changes: Vec<Change>) -> Vec<directory::Change> {
+    changes.into_iter().flat_map(with_high_water).collect()
 }
 
 /// The directory's form of a change; a new queue also raises the number below which none is used again.
@@ -452,6 +458,7 @@ fn with_high_water(change: Change) -> impl Iterator<Item = directory::Change> {
         }),
         Change::ExchangeDeclared { .. }
         | Change::ExchangeDeleted { .. }
+        | Change::QueueRenamed { .. }
         | Change::QueueDeleted { .. }
         | Change::Bound(_)
         | Change::Unbound(_) => None,
@@ -469,7 +476,7 @@ fn stored(change: Change) -> directory::Change {
             auto_delete,
             internal,
             arguments,
-            owner: _,
+            owner,
         } => directory::Change::ExchangeDeclared(directory::Exchange {
             vhost: vhost.to_string(),
             name: name.to_string(),
@@ -478,8 +485,7 @@ fn stored(change: Change) -> directory::Change {
             auto_delete,
             internal,
             arguments: arguments.to_bytes(),
-            // The broker does not say who declared an exchange.
-            owner: None,
+            owner: owner.map(|owner| owner.to_string()),
         }),
         Change::ExchangeDeleted { vhost, name } => directory::Change::ExchangeDeleted {
             vhost: vhost.to_string(),
@@ -503,6 +509,10 @@ fn stored(change: Change) -> directory::Change {
             arguments: arguments.to_bytes(),
             owner: owner.map(|owner| owner.to_string()),
         }),
+        Change::QueueRenamed { id, vhost: _, name } => directory::Change::QueueRenamed {
+            id: id.0,
+            name: name.to_string(),
+        },
         Change::QueueDeleted { id } => directory::Change::QueueDeleted { id: id.0 },
         Change::Bound(binding) => directory::Change::Bound(stored_binding(binding)),
         Change::Unbound(binding) => directory::Change::Unbound(stored_binding(binding)),

@@ -1,5 +1,5 @@
 use broker::access::{Resource, Right};
-use directory::{Account, Change, Permission, Snapshot, TopicPermission, password};
+use directory::{Account, Change, Permission, Role, Snapshot, TopicPermission, password};
 
 use super::{Accounts, Denied, Login};
 
@@ -140,4 +140,34 @@ fn a_topic_permission_that_makes_no_sense_allows_nothing() {
     let login = log_in(&accounts, "ana", "secret").expect("the password is right");
     let access = accounts.access(&login, VHOST).expect("it has rights");
     assert!(access.check_topic(Right::Read, "amq.topic", "any").is_err());
+}
+
+#[test]
+fn a_member_owns_what_it_declares_until_it_is_none() {
+    let accounts = accounts("ana", ".*");
+    let role = |role| Change::AccountRole {
+        login: "ana".into(),
+        role,
+    };
+    let login = log_in(&accounts, "ana", "secret").expect("the password is right");
+    let is_member = || {
+        let access = accounts.access(&login, VHOST).expect("it has rights");
+        access.is_member
+    };
+    assert!(!is_member(), "an account made with tags alone is a service");
+    assert_eq!(accounts.apply(&role(Role::Member)), None);
+    assert!(is_member());
+    assert_eq!(accounts.apply(&role(Role::Member)), None);
+    assert_eq!(
+        accounts.apply(&role(Role::Service)).as_deref(),
+        Some("ana"),
+        "what it began as the owner may not go on"
+    );
+    assert!(!is_member());
+    accounts.apply(&role(Role::Member));
+    let tags = Change::AccountTags {
+        login: "ana".into(),
+        tags: vec!["administrator".into()],
+    };
+    assert_eq!(accounts.apply(&tags).as_deref(), Some("ana"));
 }

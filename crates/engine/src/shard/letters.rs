@@ -141,6 +141,11 @@ impl Shard {
             Letter::Configure { place, options } => {
                 core.configure(place, *options, now_ms, outboxes)
             }
+            Letter::Rename {
+                place,
+                name,
+                options,
+            } => core.rename(place, name, *options, now_ms, outboxes),
             Letter::Statistics { places, answer } => {
                 let all = places
                     .into_iter()

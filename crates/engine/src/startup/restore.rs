@@ -149,7 +149,8 @@ impl Restoration {
             internal: exchange.internal,
             arguments: table(&exchange.arguments)?,
         };
-        self.topology.restore_exchange(&exchange.vhost, wish, None)
+        let owner = exchange.owner.as_deref().map(Name::from);
+        self.topology.restore_exchange(&exchange.vhost, wish, owner)
     }
 
     fn queue(&mut self, queue: &Queue) -> Result<(), Refusal> {

@@ -65,10 +65,19 @@ fn sound() -> Snapshot {
             name: "/".to_owned(),
         }],
         exchanges: vec![
-            exchange("orders", "topic"),
+            Exchange {
+                owner: Some("ana".to_owned()),
+                ..exchange("orders", "topic")
+            },
             exchange("by-hash", "x-consistent-hash"),
         ],
-        queues: vec![queue(1, "q"), queue(7, "r")],
+        queues: vec![
+            Queue {
+                owner: Some("ana".to_owned()),
+                ..queue(1, "q")
+            },
+            queue(7, "r"),
+        ],
         bindings: vec![
             binding("orders", "q", "#.new"),
             binding("by-hash", "r", "3"),
@@ -109,6 +118,16 @@ fn what_is_sound_is_put_back_whole() {
         "the policy's"
     );
     let hosts = topology.vhosts();
+    let owners = [
+        hosts[0].queue("q").map(|queue| queue.owner.as_deref()),
+        hosts[0].queue("r").map(|queue| queue.owner.as_deref()),
+        hosts[0].exchange("orders").map(|one| one.owner.as_deref()),
+        hosts[0].exchange("by-hash").map(|one| one.owner.as_deref()),
+    ];
+    assert_eq!(
+        owners,
+        [Some(Some("ana")), Some(None), Some(Some("ana")), Some(None)]
+    );
     let explicit = hosts[0].bindings();
     let explicit = explicit.iter().filter(|view| !view.source.is_empty());
     assert_eq!(explicit.count(), 2);
