@@ -42,6 +42,10 @@ pub const RETENTION_INTERVAL_MS: u64 = 1_000;
 pub const STREAM_COUNTED_BYTES_MAX: u64 = 64 << 20;
 /// How often a quorum queue delivers a message before it counts as poison, unless the queue says otherwise.
 pub const DELIVERY_LIMIT_DEFAULT: u32 = 20;
+/// The longest that a message may be delayed, in milliseconds: ten years. Longer delays are cut to it.
+pub const DELAY_MS_MAX: u64 = 10 * 365 * 86_400_000;
+/// Delayed messages that may wait in one queue; what comes beyond is refused. Each takes up to 64 bytes of memory.
+pub const DELAYED_PER_QUEUE_MAX: usize = 10_000_000;
 /// Distinct (queue, reason) pairs kept in a message's `x-death`.
 pub const DEATHS_MAX: usize = 100;
 /// Messages that one queue hands out or expires in one go before other work has its turn.

@@ -107,6 +107,7 @@ impl<B: Backlog> Stream<B> {
     pub(crate) fn statistics(&self) -> QueueStatistics {
         QueueStatistics {
             ready: self.backlog.live() + self.tail.len() as u64,
+            delayed: 0,
             unacked: self
                 .readers
                 .iter()

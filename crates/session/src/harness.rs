@@ -33,6 +33,7 @@ pub(crate) enum Call {
         body: Vec<u8>,
         is_shared: bool,
         number: Option<u64>,
+        deliver_at_ms: Option<u64>,
     },
     Settle {
         queue: u64,
@@ -74,6 +75,7 @@ impl Port for FakePort {
             body,
             is_shared,
             number: publish.number,
+            deliver_at_ms: publish.deliver_at_ms,
         });
         Ok(self.answers)
     }

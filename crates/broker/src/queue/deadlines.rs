@@ -43,14 +43,15 @@ impl<B: Backlog> Queue<B> {
         } else {
             None
         };
-        match (unused, head) {
-            (Some(unused), Some(head)) => Some(unused.min(head)),
-            (unused, head) => unused.or(head),
-        }
+        [unused, head, self.next_due()].into_iter().flatten().min()
     }
 
+    #[inline]
     pub(crate) const fn has_deadlines(&self) -> bool {
-        self.has_expiring || self.options.expires_ms.is_some() || self.cannot_read()
+        self.has_expiring
+            || self.options.expires_ms.is_some()
+            || self.cannot_read()
+            || self.delayed.is_some()
     }
 
     /// Does what is due.
@@ -61,6 +62,10 @@ impl<B: Backlog> Queue<B> {
             .take_if(|until| *until <= work.now_ms)
             .is_some()
         {
+            self.dispatch(work);
+            self.enforce_length(work);
+        }
+        if self.mature(work.now_ms) {
             self.dispatch(work);
             self.enforce_length(work);
         }

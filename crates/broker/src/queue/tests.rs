@@ -1,6 +1,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod consumers;
+mod delayed;
 mod disk;
 mod limits;
 

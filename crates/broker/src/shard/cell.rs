@@ -1,6 +1,6 @@
 //! What lives in a shard's slot: a queue or a stream.
 
-use super::QueueSpecification;
+use super::{Kept, QueueSpecification};
 use crate::QueueRef;
 use crate::arguments::QueueKind;
 use crate::log::{Backlog, BacklogError, Log, Position, Stored};
@@ -27,9 +27,15 @@ impl<B: Backlog> Cell<B> {
         }
     }
 
-    pub(super) fn restore(&mut self, next: u64, messages: Vec<Stored>) -> Result<(), BacklogError> {
+    pub(super) fn restore(
+        &mut self,
+        next: u64,
+        messages: Vec<Stored>,
+        delayed: Option<Kept<B>>,
+        now_ms: u64,
+    ) -> Result<(), BacklogError> {
         match self {
-            Self::Queue(queue) => queue.restore(next, messages),
+            Self::Queue(queue) => queue.restore(next, messages, delayed, now_ms),
             Self::Stream(stream) => {
                 stream.restore(next, messages);
                 Ok(())
@@ -69,11 +75,14 @@ impl<B: Backlog> Cell<B> {
         }
     }
 
-    pub(super) const fn backlog_mut(&mut self) -> &mut B {
-        match self {
-            Self::Queue(queue) => queue.backlog_mut(),
-            Self::Stream(stream) => stream.backlog_mut(),
-        }
+    /// What keeps its messages beyond memory, in all its parts.
+    pub(super) fn backlogs_mut(&mut self) -> impl Iterator<Item = &mut B> {
+        let (queue, stream) = match self {
+            Self::Queue(queue) => (Some(queue), None),
+            Self::Stream(stream) => (None, Some(stream)),
+        };
+        let queue = queue.into_iter().flat_map(Queue::backlogs_mut);
+        queue.chain(stream.map(Stream::backlog_mut))
     }
 
     pub(super) const fn timer(&mut self) -> &mut Option<u64> {

@@ -81,6 +81,10 @@ impl<L: Log> Shard<L> {
                             logged.push((target.id, sequence));
                             sequence
                         }
+                        Offered::Delayed(sequence) => {
+                            logged.push((target.id.delayed(), sequence));
+                            sequence
+                        }
                         Offered::Taken(sequence) => sequence,
                         Offered::Rejected => {
                             is_rejected = true;
@@ -104,9 +108,10 @@ impl<L: Log> Shard<L> {
         if logged.is_empty() {
             return (None, is_rejected);
         }
+        let from_ms = message.deliver_at_ms.unwrap_or(now_ms).max(now_ms);
         let expires_at_ms = message
             .expiration_ms
-            .map_or(u64::MAX, |ttl| now_ms.saturating_add(ttl));
+            .map_or(u64::MAX, |ttl| from_ms.saturating_add(ttl));
         let append = Append {
             targets: &logged,
             message,

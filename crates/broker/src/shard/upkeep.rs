@@ -105,9 +105,9 @@ impl<L: Log> Shard<L> {
             .iter_mut()
             .flatten()
             .filter(|cell| cell.place().id.is_durable())
-            .map(|cell| {
+            .flat_map(|cell| {
                 let next = cell.next_sequence();
-                (cell.backlog_mut(), next)
+                cell.backlogs_mut().map(move |backlog| (backlog, next))
             });
         (&mut self.log, backlogs)
     }

@@ -104,7 +104,7 @@ impl Batch<'_> {
         let Some(recipient) = self.shard.shared.replies.find(publish.routing_key) else {
             return 0;
         };
-        let message = message_of(publish, &"".into());
+        let message = message_of(publish, &"".into(), self.now_ms);
         if !recipient.gauge.has_room() {
             // The requester does not read its replies.
             return 0;
@@ -138,7 +138,7 @@ impl Batch<'_> {
     }
 }
 
-fn message_of(publish: &Publish<'_>, exchange: &Name) -> Arc<Message> {
+fn message_of(publish: &Publish<'_>, exchange: &Name, now_ms: u64) -> Arc<Message> {
     let mut message = Message::new(
         exchange.clone(),
         publish.routing_key,
@@ -148,6 +148,9 @@ fn message_of(publish: &Publish<'_>, exchange: &Name) -> Arc<Message> {
     message.persistent = publish.persistent;
     message.priority = publish.priority;
     message.expiration_ms = publish.expiration_ms;
+    if let Some(at_ms) = publish.deliver_at_ms {
+        message.delay_until(at_ms, now_ms);
+    }
     Arc::new(message)
 }
 
@@ -176,7 +179,7 @@ impl Port for Batch<'_> {
             return Ok(0);
         }
         self.state.work += 1;
-        let message = message_of(publish, exchange);
+        let message = message_of(publish, exchange, self.now_ms);
         let ticket = publish.number.map(|number| PublishTicket {
             connection: self.id,
             channel: publish.channel,

@@ -70,6 +70,11 @@ impl World {
                 "counts_agree: ready in {name}"
             );
             assert_eq!(
+                statistics.delayed,
+                queue.waiting.len() as u64,
+                "counts_agree: delayed in {name}"
+            );
+            assert_eq!(
                 statistics.unacked,
                 queue.unacked.len() as u64,
                 "counts_agree: unacked in {name}"
@@ -110,6 +115,9 @@ impl World {
                     index: 0,
                     outcome: 0,
                 }),
+                None if self.queues.values().any(|queue| !queue.waiting.is_empty()) => {
+                    self.run(&Op::Advance { milliseconds: 49 });
+                }
                 None => break,
             }
         }

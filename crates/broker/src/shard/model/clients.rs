@@ -3,14 +3,13 @@
 use super::*;
 
 impl World {
-    pub(super) fn publish(
-        &mut self,
-        publisher: u8,
-        targets: u8,
-        persistent: bool,
-        priority: u8,
-        ttl: Option<u64>,
-    ) {
+    pub(super) fn publish(&mut self, publisher: u8, targets: u8, content: Content) {
+        let Content {
+            persistent,
+            priority,
+            ttl,
+            delay,
+        } = content;
         let counter = self.published.entry(publisher).or_insert(0);
         *counter += 1;
         let text = format!("{}{counter}", char::from(b'x' + publisher));
@@ -22,10 +21,14 @@ impl World {
             .collect();
         let mut message = crate::message::tests::message("dead", &text);
         (message.persistent, message.priority, message.expiration_ms) = (persistent, priority, ttl);
+        if let Some(delay) = delay {
+            message.delay_until(self.rig.now_ms + delay, self.rig.now_ms);
+        }
+        let due_ms = message.deliver_at_ms;
         let batch = self.batch();
         let entered: Vec<bool> = targets
             .iter()
-            .map(|name| self.enter(name, &text, persistent, priority, ttl))
+            .map(|name| self.enter(name, &text, persistent, priority, ttl, due_ms))
             .collect();
         let number = self.next_number;
         self.next_number += 1;
@@ -257,8 +260,7 @@ impl World {
         } else if kept.expires_ms <= now_ms {
             self.die(name, index, "expired");
         } else {
-            let key = (u8::MAX - kept.level, index);
-            queue.ready.insert(key);
+            queue.make_ready(index);
         }
         self.dispatched(name);
         self.enforce_length(name);

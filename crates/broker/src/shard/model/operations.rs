@@ -4,14 +4,21 @@ use proptest::prelude::*;
 
 use crate::arguments::{Overflow, QueueKind, QueueOptions};
 
+/// What a publisher asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Content {
+    pub(super) persistent: bool,
+    pub(super) priority: u8,
+    pub(super) ttl: Option<u64>,
+    pub(super) delay: Option<u64>,
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Op {
     Publish {
         publisher: u8,
         targets: u8,
-        persistent: bool,
-        priority: u8,
-        ttl: Option<u8>,
+        content: Content,
     },
     Consume {
         queue: u8,
@@ -56,12 +63,23 @@ pub(super) struct Setup {
     pub(super) options: QueueOptions,
 }
 
+fn content() -> impl Strategy<Value = Content> {
+    let ttl = prop_oneof![4 => Just(None), 1 => (0..60_u64).prop_map(Some)];
+    let delay = prop_oneof![4 => Just(None), 1 => (0..120_u64).prop_map(Some)];
+    (prop::bool::weighted(0.7), 0..4_u8, ttl, delay).prop_map(
+        |(persistent, priority, ttl, delay)| Content {
+            persistent,
+            priority,
+            ttl,
+            delay,
+        },
+    )
+}
+
 pub(super) fn op() -> impl Strategy<Value = Op> {
-    let ttl = prop_oneof![4 => Just(None), 1 => (0..60_u8).prop_map(Some)];
     prop_oneof![
-        16 => (any::<u8>(), 1..8_u8, prop::bool::weighted(0.7), any::<u8>(), ttl).prop_map(
-            |(publisher, targets, persistent, priority, ttl)| Op::Publish { publisher, targets, persistent, priority, ttl }
-        ),
+        16 => (any::<u8>(), 1..8_u8, content())
+            .prop_map(|(publisher, targets, content)| Op::Publish { publisher, targets, content }),
         4 => (any::<u8>(), any::<u8>(), prop::bool::weighted(0.2))
             .prop_map(|(queue, prefetch, no_ack)| Op::Consume { queue, prefetch, no_ack }),
         3 => any::<u8>().prop_map(|index| Op::Cancel { index }),

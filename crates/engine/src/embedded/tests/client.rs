@@ -18,6 +18,7 @@ impl World {
         bytes: usize,
         persistent: bool,
         ttl_ms: Option<u64>,
+        delay_ms: Option<u64>,
     ) {
         let is_blocked = self.cores[0].log().shard().backpressure();
         if is_blocked {
@@ -28,6 +29,9 @@ impl World {
             bytes,
             persistent,
             expiration_ms: ttl_ms,
+            deliver_at_ms: delay_ms
+                .filter(|delay| *delay > 0)
+                .map(|delay| self.now_ms + delay),
         };
         self.next_message += 1;
         let message = Arc::new(content.message());
@@ -84,10 +88,16 @@ impl World {
         .into_iter()
         .flatten()
         .min();
+        let at_ms = content.deliver_at_ms.unwrap_or(self.now_ms);
         let kept = Kept {
             content,
-            place: Place::Ready,
-            expires_ms: ttl_ms.map_or(u64::MAX, |ttl| self.now_ms + ttl),
+            place: if at_ms > self.now_ms {
+                Place::Waiting
+            } else {
+                Place::Ready
+            },
+            turn: (content.number, u64::MAX),
+            expires_ms: ttl_ms.map_or(u64::MAX, |ttl| at_ms + ttl),
             logged,
             appended,
             ended: None,
@@ -172,7 +182,7 @@ impl World {
                 Place::Out(sequence, consumer) => {
                     Some((index, kept.content.number, sequence, consumer))
                 }
-                Place::Ready | Place::Ended => None,
+                Place::Waiting | Place::Ready | Place::Ended => None,
             }));
         }
         let Some((index, number, sequence, consumer)) = out.get(pick % out.len().max(1)).copied()
@@ -211,6 +221,7 @@ impl World {
         let is_quorum = self.queues[index].specification.kind == QueueKind::Quorum;
         let kept = self.kept(index, number);
         kept.place = Place::Ready;
+        kept.turn = (number, u64::MAX);
         kept.count += u32::from(is_counted);
         if is_quorum && kept.logged && kept.count > 0 {
             let position = self.position(shard);
@@ -222,16 +233,17 @@ impl World {
 
     pub(super) fn purge(&mut self, index: usize) {
         let (place, shard) = (self.queues[index].place(), self.queues[index].shard());
+        let waiting = self.queues[index].waiting();
         let ready = self.queues[index].ready(self.now_ms);
         let mut events = Vec::new();
         let purged = self.cores[shard]
             .purge(place, self.now_ms, &mut events)
             .expect("it is no stream");
         assert!(
-            ready.contains(&purged),
-            "counts_agree: {purged} purged of {ready:?}"
+            ready.contains(&(purged - waiting)),
+            "counts_agree: {purged} purged of {ready:?} and {waiting}"
         );
-        let is_ready = |kept: &&Kept| kept.place == Place::Ready;
+        let is_ready = |kept: &&Kept| matches!(kept.place, Place::Ready | Place::Waiting);
         let all = self.queues[index]
             .messages
             .values()
@@ -253,9 +265,10 @@ impl World {
             .expect("nothing is asked");
         let (_, _, count) = deleted.expect("it is there");
         let ready = self.queues[index].ready(self.now_ms);
+        let waiting = self.queues[index].waiting();
         assert!(
-            ready.contains(&count),
-            "counts_agree: {count} deleted of {ready:?}"
+            ready.contains(&(count - waiting)),
+            "counts_agree: {count} deleted of {ready:?} and {waiting}"
         );
         let told = events
             .iter()
