@@ -196,14 +196,13 @@ def test_the_list_shows_a_member_only_what_it_has_a_right_on(rest, member, name)
 @pytest.mark.parametrize("wish, status", [
     (b"{", 400), (b"[1", 400), (b'{"kind":"ring"}', 422), (b'{"durable":1}', 422), (b'{"colour":"red"}', 422),
     (b'{"settings":{"x":1}}', 422), (b'{"settings":{"message_ttl_ms":-1}}', 422), (b"[]", 422), (b"null", 422),
-    (b'{"settings":{"max_priority":256}}', 422), (b'{"settings":{"max_age":"yesterday"},"kind":"stream"}', 409),
-    (b'{"settings":{"expires_ms":0}}', 409), (b'{"settings":{"max_priority":0}}', 409)])
+    (b'{"settings":{"max_priority":256}}', 422), (b'{"settings":{"max_age":"yesterday"},"kind":"stream"}', None),
+    (b'{"settings":{"expires_ms":0}}', None), (b'{"settings":{"max_priority":0}}', None)])
 def test_a_wish_that_cannot_be_is_refused_and_makes_nothing(rest, name, wish, status):
     path = queue_path(name())
     answer = rest.put(path, body=wish, headers={"Content-Type": "application/json"})
     # What only the broker can judge may be called invalid or a conflict with its rules.
-    assert answer.status == status or status == 409 and answer.status == 422, answer
-    answer.problem(answer.status)
+    answer.problem(status or (409 if answer.status == 409 else 422))
     rest.get(path).problem(404)
 
 
