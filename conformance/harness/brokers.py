@@ -134,13 +134,13 @@ class Chaski(_Owned):
         self.binary = os.environ.get("CHASKI_BIN", str(ROOT / "target/release/chaski"))
         if not Path(self.binary).is_file():
             raise SystemExit(f"{self.binary} is not there: build it (cargo build --release) or name it by CHASKI_BIN")
-        self._amqp = self._amqps = f"{listen}:0"
+        self._amqp = self._amqps = self._http = self._https = f"{listen}:0"
         self.ctl = ChaskiCtl(self.binary, self.directory / "data")
 
     def start(self):
         self._spawn(
             [self.binary, "serve", "--data", str(self.directory / "data"), "--amqp", self._amqp,
-             "--amqps", self._amqps, "--ready-json", *self._settings],
+             "--amqps", self._amqps, "--http", self._http, "--https", self._https, "--ready-json", *self._settings],
             stdout=subprocess.PIPE,
         )
         line = self._process.stdout.readline()
@@ -149,7 +149,9 @@ class Chaski(_Owned):
             self._require_alive()
         ready = json.loads(line)
         self._amqp, self._amqps = ready["amqp"], ready["amqps"]
+        self._http, self._https = ready["http"], ready["https"]
         self.port, self.tls_port = port_of(self._amqp), port_of(self._amqps)
+        self.http_url, self.https_url = f"http://{self._http}", f"https://{self._https}"
 
     def kill(self):
         super().kill()

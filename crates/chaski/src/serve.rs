@@ -21,7 +21,7 @@ ends with exit code 0. SIGHUP loads the TLS certificates again.
 Examples:
   chaski serve
   chaski serve --data /srv/chaski --bind 0.0.0.0
-  chaski serve --amqp 127.0.0.1:0 --amqps off --ready-json
+  chaski serve --amqp 127.0.0.1:0 --amqps off --http off --https off --ready-json
   chaski serve --set limits.max_message_bytes=16777216")]
 pub(crate) struct ServeArgs {
     /// Where AMQP listens: ADDR:PORT, PORT, or off [default: 5672]
@@ -31,6 +31,14 @@ pub(crate) struct ServeArgs {
     /// Where AMQP over TLS listens: ADDR:PORT, PORT, or off [default: 5671]
     #[arg(long, value_name = "ADDR:PORT")]
     amqps: Option<ListenAddress>,
+
+    /// Where HTTP listens: ADDR:PORT, PORT, or off [default: 8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    http: Option<ListenAddress>,
+
+    /// Where HTTP over TLS listens: ADDR:PORT, PORT, or off [default: 8443]
+    #[arg(long, value_name = "ADDR:PORT")]
+    https: Option<ListenAddress>,
 
     /// The address of listeners that name only a port; 0.0.0.0 = every network [default: 127.0.0.1]
     #[arg(long, value_name = "IP")]
@@ -74,6 +82,8 @@ impl ServeArgs {
         let named = [
             ("listeners.amqp", self.amqp.map(|value| value.to_string())),
             ("listeners.amqps", self.amqps.map(|value| value.to_string())),
+            ("listeners.http", self.http.map(|value| value.to_string())),
+            ("listeners.https", self.https.map(|value| value.to_string())),
             ("listeners.bind", self.bind.map(|value| value.to_string())),
             ("shards", self.shards.map(|value| value.to_string())),
             ("log.level", self.log_level),

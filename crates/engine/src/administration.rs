@@ -234,7 +234,7 @@ impl Handle {
         views
     }
 
-    async fn statistics(&self, places: &[QueueRef]) -> Vec<Option<QueueStatistics>> {
+    pub(crate) async fn statistics(&self, places: &[QueueRef]) -> Vec<Option<QueueStatistics>> {
         let mut found = vec![None; places.len()];
         for (shard, wanted) in self.by_shard(places) {
             let (answer, answered) = oneshot::channel();

@@ -24,6 +24,7 @@ mod reply_address;
 mod requests;
 mod shard;
 mod startup;
+mod visible;
 
 use std::sync::Arc;
 

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 
 use broker::ConnectionId;
-use codec::amqp::field::{Table, Value};
 use directory::Subject;
 use engine::{Alarm, Handle};
 
@@ -13,6 +12,7 @@ use crate::admin::{
     self, Backend, BindingRow, ConnectionRow, ConnectionTarget, ConsumerRow, Counts, ErrorCode,
     ExchangeRow, PageRequest, Plan, QueueRow, Request, Response, Status,
 };
+use crate::json::json_of_table;
 use crate::tls::TlsAcceptor;
 
 /// The operator's end of the engine.
@@ -284,29 +284,4 @@ fn listed_vhost(request: &Request) -> Option<&str> {
 
 fn channels_of(view: &engine::ConnectionView) -> u64 {
     u64::from(view.info.channels.load(Ordering::Relaxed))
-}
-
-fn json_of_table(table: &Table) -> serde_json::Value {
-    table
-        .iter()
-        .map(|(key, value)| (key.to_owned(), json_of(value)))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
-}
-
-fn json_of(value: &Value) -> serde_json::Value {
-    if let Some(number) = value.as_i64() {
-        return number.into();
-    }
-    if let Some(flag) = value.as_bool() {
-        return flag.into();
-    }
-    if let Some(text) = value.as_str() {
-        return text.into();
-    }
-    match (value.as_table(), value.as_array()) {
-        (Some(table), _) => json_of_table(table),
-        (None, Some(items)) => items.iter().map(json_of).collect::<Vec<_>>().into(),
-        (None, None) => serde_json::Value::String(format!("{value:?}")),
-    }
 }

@@ -96,6 +96,14 @@ pub struct Listeners {
     /// AMQP 0-9-1 over TLS.
     #[config(default = "5671", env = "CHASKI_AMQPS")]
     pub amqps: ListenAddress,
+
+    /// HTTP without encryption: REST under /v1, its description under /docs.
+    #[config(default = "8080", env = "CHASKI_HTTP")]
+    pub http: ListenAddress,
+
+    /// HTTP over TLS.
+    #[config(default = "8443", env = "CHASKI_HTTPS")]
+    pub https: ListenAddress,
 }
 
 /// The certificates of the TLS listeners.
@@ -318,6 +326,18 @@ impl Listeners {
     #[must_use]
     pub fn amqps_address(&self) -> Option<SocketAddr> {
         self.amqps.resolve(self.bind)
+    }
+
+    /// Resolves where HTTP listens; `None` = nowhere.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.resolve(self.bind)
+    }
+
+    /// Resolves where HTTP over TLS listens; `None` = nowhere.
+    #[must_use]
+    pub fn https_address(&self) -> Option<SocketAddr> {
+        self.https.resolve(self.bind)
     }
 }
 

@@ -11,10 +11,14 @@ mod backend;
 pub mod config;
 pub mod doctor;
 mod entries;
+mod gateway;
+mod http;
+mod json;
 mod listen;
 mod serve;
 mod tls;
 mod transport;
+mod web;
 
 pub use entries::Obstacle;
 pub use serve::{ServeError, ServeOptions, serve};

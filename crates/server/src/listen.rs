@@ -39,7 +39,7 @@ pub(crate) struct ConnectionCount {
 }
 
 /// One connection's place, given back when it is dropped.
-struct Place(Arc<AtomicU32>);
+pub(crate) struct Place(Arc<AtomicU32>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -55,7 +55,8 @@ impl ConnectionCount {
         }
     }
 
-    fn take(&self) -> Option<Place> {
+    /// Takes a place, if there is one.
+    pub(crate) fn take(&self) -> Option<Place> {
         let place = Place(self.open.clone());
         (self.open.fetch_add(1, Ordering::Relaxed) < self.max).then_some(place)
     }

@@ -16,15 +16,16 @@ use session::Settings;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use crate::backend::Operator;
 use crate::config::{Config, LogFormat};
 use crate::entries::{self, Obstacle};
+use crate::gateway::{Gateway, Opening, serve_desk};
 use crate::listen::{ConnectionCount, Door, Reception, accept};
 use crate::tls::{self, TlsAcceptor, TlsError};
-use crate::{admin, announce};
+use crate::{admin, announce, web};
 
 /// Turns that every shard takes after its connections are closed: a letter may cause one more.
 const LAST_TURNS: usize = 4;
@@ -121,12 +122,12 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         tracing::error!(%damage, "the message log is damaged; the rest is served. `chaski doctor` says more");
     }
     raise_descriptor_limit();
-    let tls = config
-        .listeners
-        .amqps_address()
-        .map(|_| TlsAcceptor::new(&config))
-        .transpose()?;
     let mut doors = open_doors(&config, shards)?;
+    let tls = doors
+        .iter()
+        .any(|door| door.tls)
+        .then(|| TlsAcceptor::new(&config))
+        .transpose()?;
     let admin_socket = admin::bind(&config.data).map_err(|source| ServeError::Admin {
         path: config.data.clone(),
         source,
@@ -141,11 +142,16 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         .map(|door| (door.name.to_owned(), door.address.to_string()))
         .collect();
     let mut admin_socket = Some(admin_socket);
+    let web = web::Doors::take(&mut doors, tls.as_ref());
+    let mut desks = Vec::new();
     let mut threads = Vec::new();
     let last_turns = Arc::new(Barrier::new(usize::from(shards)));
     for seed in seeds {
+        let (desk, openings) = mpsc::unbounded_channel();
+        desks.push(desk);
         let work = ShardWork {
             seed,
+            openings,
             sockets: doors
                 .iter_mut()
                 .filter_map(|door| Some((door.name, door.tls, door.take_socket()?)))
@@ -166,6 +172,8 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
                 .spawn(move || run_shard(work))?,
         );
     }
+    let gateway = Gateway::new(engine.handle(), desks);
+    let web = web.open(&config, gateway, &count)?;
     // Whoever reads that the server is ready may stop it the next moment.
     let signals = {
         let _context = runtime.enter();
@@ -185,9 +193,14 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         signals,
         &engine,
         tls.as_ref(),
-        &stop,
+        || {
+            web.stop();
+            // No receiver is left only when every shard has ended already.
+            let _ = stop.send(Phase::Draining);
+        },
         Duration::from_millis(config.limits.shutdown_timeout_ms),
     ));
+    web.close();
     // Nobody listens only when every shard has ended already.
     let _ = stop.send(Phase::Stopped);
     for thread in threads {
@@ -233,6 +246,7 @@ enum Phase {
 /// What one shard's thread runs with.
 struct ShardWork {
     seed: ShardSeed,
+    openings: mpsc::UnboundedReceiver<Opening>,
     sockets: Vec<(&'static str, bool, std::net::TcpListener)>,
     settings: Arc<Settings>,
     count: ConnectionCount,
@@ -252,6 +266,7 @@ fn run_shard(work: ShardWork) {
     local.block_on(&runtime, async move {
         let shard = work.seed.grow();
         let turns = tokio::task::spawn_local(shard.clone().run());
+        let desk = tokio::task::spawn_local(serve_desk(shard.clone(), work.openings));
         let mut doors = Vec::new();
         for (name, is_tls, socket) in work.sockets {
             let reception = Reception {
@@ -280,6 +295,7 @@ fn run_shard(work: ShardWork) {
         // An error means that the sender is gone, and with it the server.
         let _ = stopping.wait_for(|phase| *phase != Phase::Running).await;
         doors.iter().for_each(tokio::task::JoinHandle::abort);
+        desk.abort();
         let _ = stopping.wait_for(|phase| *phase == Phase::Stopped).await;
         turns.abort();
         // What connections sent each other's shards last: read by all, acted on by all, handed to the log by all.
@@ -315,7 +331,7 @@ async fn wait_for_end(
     mut signals: Signals,
     engine: &Engine,
     tls: Option<&TlsAcceptor>,
-    stop: &watch::Sender<Phase>,
+    stop: impl FnOnce(),
     patience: Duration,
 ) {
     loop {
@@ -330,8 +346,7 @@ async fn wait_for_end(
         }
     }
     tracing::info!("stopping: clients are told");
-    // No receiver is left only when every shard has ended already.
-    let _ = stop.send(Phase::Draining);
+    stop();
     engine.close_connections("the server is shutting down");
     let deadline = Instant::now() + patience;
     while engine.connection_count() > 0 && Instant::now() < deadline {
@@ -341,14 +356,16 @@ async fn wait_for_end(
 
 fn open_doors(config: &Config, shards: u16) -> Result<Vec<Door>, ServeError> {
     let wanted = [
-        ("amqp", config.listeners.amqp_address(), false),
-        ("amqps", config.listeners.amqps_address(), true),
+        ("amqp", config.listeners.amqp_address(), false, shards),
+        ("amqps", config.listeners.amqps_address(), true, shards),
+        ("http", config.listeners.http_address(), false, 1),
+        ("https", config.listeners.https_address(), true, 1),
     ];
     let open = wanted
         .into_iter()
-        .filter_map(|(name, address, tls)| Some((name, address?, tls)));
-    open.map(|(name, address, tls)| {
-        Door::open(name, address, tls, shards).map_err(|reason| ServeError::Listen {
+        .filter_map(|(name, address, tls, sockets)| Some((name, address?, tls, sockets)));
+    open.map(|(name, address, tls, sockets)| {
+        Door::open(name, address, tls, sockets).map_err(|reason| ServeError::Listen {
             name,
             address,
             reason,

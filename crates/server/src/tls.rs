@@ -98,6 +98,7 @@ impl ResolvesServerCert for Resolver {
 #[derive(Clone)]
 pub(crate) struct TlsAcceptor {
     acceptor: tokio_rustls::TlsAcceptor,
+    http_acceptor: tokio_rustls::TlsAcceptor,
     resolver: Arc<Resolver>,
     places: Places,
 }
@@ -116,8 +117,11 @@ impl TlsAcceptor {
         let server = builder
             .with_no_client_auth()
             .with_cert_resolver(resolver.clone());
+        let mut http = server.clone();
+        http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self {
             acceptor: Arc::new(server).into(),
+            http_acceptor: Arc::new(http).into(),
             resolver,
             places,
         })
@@ -135,6 +139,11 @@ impl TlsAcceptor {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(())
+    }
+
+    /// Accepts a connection that is to speak HTTP, of the version that the client prefers.
+    pub(crate) async fn accept_http(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.http_acceptor.accept(stream).await
     }
 
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {

@@ -63,6 +63,8 @@ fn a_silent_connection_costs_little() {
             ("data".into(), data.path().display().to_string()),
             ("listeners.amqp".into(), address.to_string()),
             ("listeners.amqps".into(), "off".into()),
+            ("listeners.http".into(), "off".into()),
+            ("listeners.https".into(), "off".into()),
             ("shards".into(), "1".into()),
         ],
         ..Sources::default()

@@ -169,6 +169,9 @@ pub(crate) fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chaski"));
     command
         .env_clear()
+        // A test that wants HTTP says where: the usual ports may be another's.
+        .env("CHASKI_HTTP", "off")
+        .env("CHASKI_HTTPS", "off")
         .current_dir(std::env::temp_dir())
         .arg("--data")
         .arg(data);

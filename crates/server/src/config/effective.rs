@@ -33,6 +33,8 @@ fn listeners(config: &Config) -> Value {
         ("bind", text(&listeners.bind.to_string())),
         ("amqp", text(&listeners.amqp.to_string())),
         ("amqps", text(&listeners.amqps.to_string())),
+        ("http", text(&listeners.http.to_string())),
+        ("https", text(&listeners.https.to_string())),
     ])
 }
 

@@ -1,0 +1,361 @@
+//! Links into the engine for threads that are no shard's: HTTP and gRPC run on threads of their own, connections live on shards.
+//!
+//! A [`Link`] is one engine connection. Its agent is a task on the thread of the shard that hosts it; commands go there by a
+//! bounded channel, answers come back by one-shot channels, deliveries by the channel that a subscription names. The agent holds
+//! what was delivered under leases, and gives all of it back when the link closes.
+//!
+//! It knows neither HTTP nor gRPC, and decides nothing about rights: the engine does, as for every other door.
+//!
+//! Start reading at [`Gateway::link`].
+
+mod agent;
+mod calls;
+mod command;
+mod desk;
+mod leases;
+mod publishing;
+mod pulls;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use broker::{Name, OutboxGauge, Refusal, RefusalKind};
+use engine::accounts::Login;
+use engine::{ConnectionInfo, Handle, Shard};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, Instant};
+
+use agent::Agent;
+use command::Command;
+pub(crate) use command::{
+    Delivered, Outgoing, PublishOutcome, Pull, PullFrom, Request, Settle, SettleKind, Subscription,
+};
+pub(crate) use leases::{LEASE_MS_MAX, LeaseId};
+
+/// Commands that may wait for one agent.
+const COMMANDS_WAITING_MAX: usize = 256;
+/// A shared link that nobody used for this long, and that holds no lease, is closed.
+const IDLE: Duration = Duration::from_secs(60);
+/// How often idle links are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Opens links; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Gateway(Arc<Inner>);
+
+struct Inner {
+    engine: Handle,
+    desks: Vec<mpsc::UnboundedSender<Opening>>,
+    next: AtomicUsize,
+    shared: Mutex<HashMap<SharedKey, Shared>>,
+}
+
+type SharedKey = (Name, String);
+
+struct Shared {
+    link: Link,
+    used: Instant,
+}
+
+/// What a shard needs to make an agent.
+pub(crate) struct Opening {
+    login: Login,
+    info: ConnectionInfo,
+    commands: mpsc::Receiver<Command>,
+    leases_held: Arc<AtomicUsize>,
+    answer: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// One engine connection, spoken to from any thread. It closes when the last clone is dropped.
+#[derive(Clone)]
+pub(crate) struct Link {
+    commands: mpsc::Sender<Command>,
+    /// Tells this link's leases from those of another that was closed.
+    nonce: Arc<str>,
+    leases_held: Arc<AtomicUsize>,
+}
+
+/// Who opens a link, for listings.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// Where from.
+    pub(crate) peer: String,
+    /// Through which door.
+    pub(crate) door: &'static str,
+    /// What the client calls itself.
+    pub(crate) client: Option<String>,
+}
+
+impl Gateway {
+    /// Makes a gateway over as many shards as there are desks.
+    pub(crate) fn new(engine: Handle, desks: Vec<mpsc::UnboundedSender<Opening>>) -> Self {
+        Self(Arc::new(Inner {
+            engine,
+            desks,
+            next: AtomicUsize::new(0),
+            shared: Mutex::default(),
+        }))
+    }
+
+    /// The engine behind it.
+    pub(crate) fn engine(&self) -> &Handle {
+        &self.0.engine
+    }
+
+    /// Finds or opens the link that all short requests of an account to a virtual host share; its leases are the account's.
+    ///
+    /// # Errors
+    /// `NotAllowed` when the account has no rights in the virtual host, `Unavailable` while the server stops.
+    pub(crate) async fn link(
+        &self,
+        login: &Login,
+        vhost: &str,
+        origin: &Origin,
+    ) -> Result<Link, Refusal> {
+        let key = (login.name.clone(), vhost.to_owned());
+        if let Some(link) = self.find_shared(&key) {
+            return Ok(link);
+        }
+        let link = self.open(login, vhost, origin).await?;
+        let mut shared = self.shared();
+        // Another request may have been faster.
+        if let Some(known) = shared.get(&key)
+            && known.link.is_open()
+        {
+            return Ok(known.link.clone());
+        }
+        let entry = Shared {
+            link: link.clone(),
+            used: Instant::now(),
+        };
+        shared.insert(key, entry);
+        Ok(link)
+    }
+
+    /// Opens a link of one's own, as for a stream of deliveries.
+    ///
+    /// # Errors
+    /// As [`Self::link`].
+    pub(crate) async fn open(
+        &self,
+        login: &Login,
+        vhost: &str,
+        origin: &Origin,
+    ) -> Result<Link, Refusal> {
+        let (commands, inbox) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let (answer, answered) = oneshot::channel();
+        let leases_held = Arc::new(AtomicUsize::new(0));
+        let info = ConnectionInfo {
+            login: login.name.clone(),
+            vhost: vhost.into(),
+            peer: origin.peer.clone(),
+            protocol: origin.door,
+            name: None,
+            client: origin.client.clone(),
+            connected_at_ms: self.0.engine.now_ms(),
+            channels: Arc::default(),
+        };
+        let opening = Opening {
+            login: login.clone(),
+            info,
+            commands: inbox,
+            leases_held: leases_held.clone(),
+            answer,
+        };
+        let turn = self.0.next.fetch_add(1, Ordering::Relaxed) % self.0.desks.len().max(1);
+        let sent = self.0.desks.get(turn).map(|desk| desk.send(opening));
+        if !matches!(sent, Some(Ok(()))) {
+            return Err(stopping());
+        }
+        answered.await.unwrap_or_else(|_| Err(stopping()))?;
+        let nonce: String = engine::accounts::random_name().chars().take(8).collect();
+        Ok(Link {
+            commands,
+            nonce: nonce.into(),
+            leases_held,
+        })
+    }
+
+    fn find_shared(&self, key: &SharedKey) -> Option<Link> {
+        let mut shared = self.shared();
+        let entry = shared.get_mut(key)?;
+        if !entry.link.is_open() {
+            shared.remove(key);
+            return None;
+        }
+        entry.used = Instant::now();
+        Some(entry.link.clone())
+    }
+
+    /// Closes shared links that nobody uses, until the task is dropped.
+    pub(crate) async fn sweep(self) {
+        let mut interval = tokio::time::interval(SWEEP_INTERVAL);
+        loop {
+            interval.tick().await;
+            self.shared().retain(|_, entry| {
+                let is_used = entry.used.elapsed() < IDLE || entry.link.is_used();
+                is_used && entry.link.is_open()
+            });
+        }
+    }
+
+    fn shared(&self) -> std::sync::MutexGuard<'_, HashMap<SharedKey, Shared>> {
+        self.0.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link {
+    /// Says whether the engine's end is there.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.commands.is_closed()
+    }
+
+    fn is_used(&self) -> bool {
+        // One clone is the gateway's own.
+        Arc::strong_count(&self.nonce) > 1 || self.leases_held.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until the engine's end closes: the account lost its rights, the session was revoked, the server stops.
+    pub(crate) async fn closed(&self) {
+        self.commands.closed().await;
+    }
+
+    /// Publishes messages in order; answers once every one is safe or refused.
+    ///
+    /// # Durability
+    /// A persistent message that a durable queue took is on disk.
+    ///
+    /// # Errors
+    /// The link closed before the end was known. Each message has an outcome of its own.
+    pub(crate) async fn publish(
+        &self,
+        messages: Vec<Outgoing>,
+    ) -> Result<Vec<Result<PublishOutcome, Refusal>>, Refusal> {
+        self.ask(|answer| Command::Publish { messages, answer })
+            .await
+    }
+
+    /// Carries out a request of the broker's, such as a declaration.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(crate) async fn request(&self, request: broker::Request) -> Result<broker::Reply, Refusal> {
+        self.ask(|answer| Command::Broker { request, answer })
+            .await?
+    }
+
+    /// Takes messages from a queue under leases, or reads a stream.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(crate) async fn pull(&self, pull: Pull) -> Result<Vec<Delivered>, Refusal> {
+        self.ask(|answer| Command::Pull { pull, answer }).await?
+    }
+
+    /// Settles or extends leases; one answer each, in order: false for a lease that is not held.
+    ///
+    /// # Errors
+    /// The link closed.
+    pub(crate) async fn settle(&self, settles: Vec<Settle>) -> Result<Vec<bool>, Refusal> {
+        self.ask(|answer| Command::Settle {
+            settles,
+            answer: Some(answer),
+        })
+        .await
+    }
+
+    /// Settles without waiting for an answer.
+    pub(crate) async fn settle_silently(&self, settles: Vec<Settle>) {
+        let command = Command::Settle {
+            settles,
+            answer: None,
+        };
+        // A link that closed gives back what it held by itself.
+        let _ = self.commands.send(command).await;
+    }
+
+    /// Starts a consumer whose deliveries go to the subscription's channel.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(crate) async fn subscribe(&self, subscription: Subscription) -> Result<(), Refusal> {
+        self.ask(|answer| Command::Subscribe {
+            subscription,
+            answer,
+        })
+        .await?
+    }
+
+    /// Notes that deliveries of so many bytes left for the peer, so that more may come.
+    pub(crate) async fn written(&self, bytes: usize) {
+        let _ = self.commands.send(Command::Written { bytes }).await;
+    }
+
+    /// Sends a request to a queue and waits for the reply of a worker.
+    ///
+    /// # Errors
+    /// The refusal; `NotFound` when no queue took the request.
+    pub(crate) async fn call(&self, request: Request) -> Result<Delivered, Refusal> {
+        self.ask(|answer| Command::Call { request, answer }).await?
+    }
+
+    /// Names a lease towards clients.
+    pub(crate) fn lease_name(&self, lease: LeaseId) -> String {
+        format!("{}-{}", self.nonce, lease.0)
+    }
+
+    /// Reads a lease's name; `None` when it is none of this link's.
+    pub(crate) fn lease_of(&self, name: &str) -> Option<LeaseId> {
+        let (nonce, number) = name.rsplit_once('-')?;
+        (*nonce == *self.nonce).then(|| number.parse().ok().map(LeaseId))?
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.commands
+            .send(command(answer))
+            .await
+            .map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())
+    }
+}
+
+/// Makes agents for links on a shard, until the gateway is gone; runs on the shard's thread.
+pub(crate) async fn serve_desk(shard: Rc<Shard>, mut openings: mpsc::UnboundedReceiver<Opening>) {
+    while let Some(opening) = openings.recv().await {
+        let Opening {
+            login,
+            info,
+            commands,
+            leases_held,
+            answer,
+        } = opening;
+        let gauge = Arc::new(OutboxGauge::default());
+        let vhost = info.vhost.clone();
+        match shard.connect(login, &vhost, info, gauge.clone()) {
+            Ok(connection) => {
+                let agent = Agent::new(connection, gauge, commands, leases_held);
+                tokio::task::spawn_local(agent.run());
+                // Nobody listens when the request was given up; the agent then ends with its channel.
+                let _ = answer.send(Ok(()));
+            }
+            Err(refusal) => drop(answer.send(Err(refusal))),
+        }
+    }
+}
+
+fn closed() -> Refusal {
+    Refusal::new(
+        RefusalKind::Unavailable,
+        "the connection to the broker was closed: the session was ended, its rights were changed, or the server stops; try again",
+    )
+}
+
+fn stopping() -> Refusal {
+    Refusal::new(RefusalKind::Unavailable, "the server is shutting down")
+}

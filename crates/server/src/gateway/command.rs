@@ -1,0 +1,178 @@
+//! What a link asks of its agent.
+
+use std::sync::Arc;
+
+use broker::{Annotation, Message, QueueRef, Refusal, Reply, StreamOffset};
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::leases::LeaseId;
+
+/// Something for an agent to do.
+pub(super) enum Command {
+    /// Messages to be published.
+    Publish {
+        messages: Vec<Outgoing>,
+        answer: oneshot::Sender<Vec<Result<PublishOutcome, Refusal>>>,
+    },
+    /// A request of the broker's.
+    Broker {
+        request: broker::Request,
+        answer: oneshot::Sender<Result<Reply, Refusal>>,
+    },
+    /// Messages to be taken.
+    Pull {
+        pull: Pull,
+        answer: oneshot::Sender<Result<Vec<Delivered>, Refusal>>,
+    },
+    /// Leases to be settled or extended.
+    Settle {
+        settles: Vec<Settle>,
+        answer: Option<oneshot::Sender<Vec<bool>>>,
+    },
+    /// A consumer to be started.
+    Subscribe {
+        subscription: Subscription,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    },
+    /// Deliveries left for the peer.
+    Written { bytes: usize },
+    /// A request to a worker.
+    Call {
+        request: Request,
+        answer: oneshot::Sender<Result<Delivered, Refusal>>,
+    },
+}
+
+impl Command {
+    /// Says whether it waits while publishers have to.
+    pub(super) const fn is_publish(&self) -> bool {
+        matches!(self, Self::Publish { .. } | Self::Call { .. })
+    }
+}
+
+/// One message on its way in.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outgoing {
+    /// The exchange; empty is the default one.
+    pub(crate) exchange: String,
+    /// The routing key.
+    pub(crate) routing_key: String,
+    /// The properties in wire form, flags and list.
+    pub(crate) properties: Vec<u8>,
+    /// The body.
+    pub(crate) body: Bytes,
+    /// It survives a restart in a durable queue.
+    pub(crate) persistent: bool,
+    /// The priority.
+    pub(crate) priority: u8,
+    /// How long it may wait, in milliseconds.
+    pub(crate) expiration_ms: Option<u64>,
+}
+
+/// What became of one published message.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PublishOutcome {
+    /// Some queue took it.
+    pub(crate) is_routed: bool,
+    /// A queue that was full refused it.
+    pub(crate) is_rejected: bool,
+    /// Each queue that took it, and its sequence number there.
+    pub(crate) places: Vec<(QueueRef, u64)>,
+}
+
+/// Where a pull begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum PullFrom {
+    /// At a queue's head.
+    Queue,
+    /// Somewhere in a stream.
+    Stream(StreamOffset),
+}
+
+/// A wish to take messages.
+#[derive(Debug, Clone)]
+pub(crate) struct Pull {
+    /// The queue.
+    pub(crate) queue: String,
+    /// At most so many messages, at least 1.
+    pub(crate) max: u32,
+    /// How long to wait for the first one, in milliseconds.
+    pub(crate) wait_ms: u64,
+    /// How long each is leased, in milliseconds.
+    pub(crate) lease_ms: u64,
+    /// Where to begin.
+    pub(crate) from: PullFrom,
+    /// They are done with when they are taken.
+    pub(crate) no_ack: bool,
+}
+
+/// A wish for deliveries as they come.
+pub(crate) struct Subscription {
+    /// The queue.
+    pub(crate) queue: String,
+    /// How many may be under way, at least 1.
+    pub(crate) prefetch: u16,
+    /// Where to begin, if it is a stream.
+    pub(crate) offset: StreamOffset,
+    /// Nobody else may consume from the queue.
+    pub(crate) exclusive: bool,
+    /// Where they go: with room for `prefetch`. It closes when the consumer ends.
+    pub(crate) sink: mpsc::Sender<Delivered>,
+}
+
+/// One message on its way out.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivered {
+    /// Its lease; `None` when there is nothing to settle.
+    pub(crate) lease: Option<LeaseId>,
+    /// The queue that it comes from.
+    pub(crate) queue: QueueRef,
+    /// Its sequence number there.
+    pub(crate) sequence: u64,
+    /// The message.
+    pub(crate) message: Arc<Message>,
+    /// It may have been delivered before.
+    pub(crate) redelivered: bool,
+    /// What else there is to tell.
+    pub(crate) annotation: Annotation,
+    /// What it counts until [`super::Link::written`].
+    pub(crate) outbox_bytes: usize,
+}
+
+/// What is to become of one lease.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settle {
+    /// Which.
+    pub(crate) lease: LeaseId,
+    /// What.
+    pub(crate) kind: SettleKind,
+}
+
+/// What may become of a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SettleKind {
+    /// The message is done with.
+    Ack,
+    /// The message goes back to its queue, after so many milliseconds.
+    Nack {
+        /// Until then nobody gets it.
+        delay_ms: u64,
+    },
+    /// The message is not wanted: dead-lettered or dropped.
+    Reject,
+    /// The lease ends so many milliseconds from now.
+    Extend {
+        /// From now on.
+        lease_ms: u64,
+    },
+}
+
+/// A request to a worker.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    /// The request itself; reply-to and correlation id are set by the agent.
+    pub(crate) message: Outgoing,
+    /// The properties, to be completed.
+    pub(crate) properties: codec::amqp::properties::Properties,
+}

@@ -1,0 +1,450 @@
+//! What a link's agent keeps beside the engine's connection: a state machine without a socket, a thread or a clock.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use broker::{
+    Annotation, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, OutboxGauge, Outcome,
+    Port, Refusal, RefusalKind, Reply, StreamOffset,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::calls::Calls;
+use super::command::{Command, Delivered, Settle, Subscription};
+use super::leases::{Ended, Leased, Leases};
+use super::publishing::{PUBLISH_CHANNEL, Publishing};
+use super::pulls::{Pulling, Pulls};
+
+/// Leases that one link may hold.
+const LEASES_MAX: usize = 100_000;
+
+/// Who waits for the answer to a request of the broker's.
+pub(super) enum Waiting {
+    /// Whoever sent it.
+    Sender(oneshot::Sender<Result<Reply, Refusal>>),
+    /// A pull whose consumer starts.
+    PullOpens(ConsumerNumber),
+    /// A pull whose consumer stops.
+    PullCloses(ConsumerNumber),
+    /// A subscription.
+    Subscriber(ConsumerNumber, oneshot::Sender<Result<(), Refusal>>),
+}
+
+/// The channels of a connection: each has at most one request under way.
+#[derive(Default)]
+pub(super) struct Channels {
+    waiting: HashMap<u16, Waiting>,
+    free: Vec<u16>,
+    used: u16,
+}
+
+/// The state of one link.
+pub(super) struct Desk {
+    gauge: Arc<OutboxGauge>,
+    channels: Channels,
+    publishing: Publishing,
+    calls: Calls,
+    pulls: Pulls,
+    subscriptions: HashMap<ConsumerNumber, mpsc::Sender<Delivered>>,
+    leases: Leases,
+    consumers: u32,
+    written: usize,
+    is_over: bool,
+}
+
+impl Channels {
+    /// Asks on a free channel; refuses when all are taken.
+    pub(super) fn ask<P: Port>(
+        &mut self,
+        request: broker::Request,
+        waiting: Waiting,
+        port: &mut P,
+    ) -> Result<(), Waiting> {
+        let channel = match self.free.pop() {
+            Some(channel) => channel,
+            None if self.used < u16::MAX - PUBLISH_CHANNEL => {
+                self.used += 1;
+                PUBLISH_CHANNEL + self.used
+            }
+            None => return Err(waiting),
+        };
+        self.waiting.insert(channel, waiting);
+        port.request(channel, request);
+        Ok(())
+    }
+
+    fn answered(&mut self, channel: u16) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&channel)?;
+        self.free.push(channel);
+        Some(waiting)
+    }
+}
+
+impl Desk {
+    pub(super) fn new(gauge: Arc<OutboxGauge>) -> Self {
+        Self {
+            gauge,
+            channels: Channels::default(),
+            publishing: Publishing::default(),
+            calls: Calls::default(),
+            pulls: Pulls::default(),
+            subscriptions: HashMap::new(),
+            leases: Leases::default(),
+            consumers: 0,
+            written: 0,
+            is_over: false,
+        }
+    }
+
+    /// The engine closed the connection.
+    pub(super) const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    pub(super) fn leases_held(&self) -> usize {
+        self.leases.len()
+    }
+
+    /// Takes how many bytes of deliveries left for their readers.
+    pub(super) fn take_written(&mut self) -> usize {
+        std::mem::take(&mut self.written)
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub(super) fn next_deadline_ms(&self) -> Option<u64> {
+        let ends = self.leases.next_end_ms();
+        ends.into_iter().chain(self.pulls.next_deadline_ms()).min()
+    }
+
+    pub(super) fn handle_command<P: Port>(&mut self, command: Command, port: &mut P, now_ms: u64) {
+        match command {
+            Command::Publish { messages, answer } => {
+                self.publishing.publish(&messages, answer, port);
+            }
+            Command::Call { request, answer } => {
+                let consumer = self.next_consumer();
+                self.calls.call(request, answer, consumer, port);
+            }
+            Command::Broker { request, answer } => {
+                let asked = self.channels.ask(request, Waiting::Sender(answer), port);
+                if let Err(Waiting::Sender(answer)) = asked {
+                    let _ = answer.send(Err(too_many("requests at once")));
+                }
+            }
+            Command::Pull { pull, answer } => {
+                if self.leases.len() >= LEASES_MAX {
+                    let _ = answer.send(Err(too_many("leases; settle some first")));
+                    return;
+                }
+                let consumer = self.next_consumer();
+                let request = self.consume(consumer, &pull.queue, pull.prefetch(), pull.offset());
+                let waiting = Waiting::PullOpens(consumer);
+                match self.channels.ask(request, waiting, port) {
+                    Ok(()) => self
+                        .pulls
+                        .add(consumer, Pulling::new(&pull, answer, now_ms)),
+                    Err(_) => drop(answer.send(Err(too_many("requests at once")))),
+                }
+            }
+            Command::Subscribe {
+                subscription,
+                answer,
+            } => self.subscribe(subscription, answer, port),
+            Command::Settle { settles, answer } => {
+                let held = self.settle(&settles, port, now_ms);
+                if let Some(answer) = answer {
+                    let _ = answer.send(held);
+                }
+            }
+            Command::Written { bytes } => self.written += bytes,
+        }
+    }
+
+    fn subscribe<P: Port>(
+        &mut self,
+        subscription: Subscription,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+        port: &mut P,
+    ) {
+        let consumer = self.next_consumer();
+        let mut request = self.consume(
+            consumer,
+            &subscription.queue,
+            u32::from(subscription.prefetch),
+            subscription.offset,
+        );
+        if let broker::Request::Consume { consume, .. } = &mut request {
+            consume.exclusive = subscription.exclusive;
+        }
+        let waiting = Waiting::Subscriber(consumer, answer);
+        match self.channels.ask(request, waiting, port) {
+            Ok(()) => drop(self.subscriptions.insert(consumer, subscription.sink)),
+            Err(Waiting::Subscriber(_, answer)) => {
+                let _ = answer.send(Err(too_many("requests at once")));
+            }
+            Err(Waiting::Sender(_) | Waiting::PullOpens(_) | Waiting::PullCloses(_)) => {}
+        }
+    }
+
+    fn consume(
+        &self,
+        consumer: ConsumerNumber,
+        queue: &str,
+        prefetch: u32,
+        offset: StreamOffset,
+    ) -> broker::Request {
+        broker::Request::Consume {
+            queue: queue.to_owned(),
+            consume: ConsumeRequest {
+                consumer,
+                tag: format!("link-{}", consumer.0).into(),
+                no_ack: false,
+                exclusive: false,
+                prefetch,
+                priority: 0,
+                offset,
+                credit: Arc::new(Credit::default()),
+                gauge: self.gauge.clone(),
+            },
+        }
+    }
+
+    fn next_consumer(&mut self) -> ConsumerNumber {
+        self.consumers += 1;
+        ConsumerNumber(self.consumers)
+    }
+
+    fn settle<P: Port>(&mut self, settles: &[Settle], port: &mut P, now_ms: u64) -> Vec<bool> {
+        let each = settles.iter().map(|settle| {
+            let (is_held, ended) = self.leases.settle(settle.lease, settle.kind, now_ms);
+            match ended {
+                Some(Ended::Acked(leased)) => put(leased, Outcome::Acked, port),
+                Some(Ended::Requeued(leased)) => put(leased, Outcome::Requeued, port),
+                Some(Ended::Rejected(leased)) => put(leased, Outcome::Rejected, port),
+                None => {}
+            }
+            is_held
+        });
+        each.collect()
+    }
+
+    pub(super) fn handle_event<P: Port>(&mut self, event: Event, port: &mut P, now_ms: u64) {
+        match event {
+            Event::Deliver {
+                consumer, delivery, ..
+            } => self.deliver(consumer, delivery, port, now_ms),
+            Event::Confirmed {
+                first,
+                last,
+                rejected,
+                ..
+            } => self.publishing.confirmed(first, last, rejected),
+            Event::Placed {
+                number,
+                queue,
+                sequence,
+                ..
+            } => self.publishing.placed(number, queue, sequence),
+            Event::Replied { channel, result } => self.replied(channel, result, port, now_ms),
+            Event::ConsumerCancelled { consumer, .. } => {
+                // Its readers see their channel close.
+                self.subscriptions.remove(&consumer);
+                self.finish_pull(consumer, port, now_ms);
+            }
+            Event::Close(reason) => {
+                tracing::debug!(%reason, "link closed");
+                self.is_over = true;
+            }
+            Event::Blocked(_) | Event::Unblocked => {}
+        }
+    }
+
+    fn deliver<P: Port>(
+        &mut self,
+        consumer: ConsumerNumber,
+        delivery: Delivery,
+        port: &mut P,
+        now_ms: u64,
+    ) {
+        if self.calls.is_reply_consumer(consumer) {
+            self.written += delivery.outbox_bytes();
+            self.calls.replied(delivered(delivery, None));
+            return;
+        }
+        if let Some(pull) = self.pulls.find(consumer) {
+            self.written += delivery.outbox_bytes();
+            if pull.take(delivery, now_ms) {
+                self.close_pull(consumer, port, now_ms);
+            }
+            return;
+        }
+        let Some(sink) = self.subscriptions.get(&consumer) else {
+            self.written += delivery.outbox_bytes();
+            put(leased(&delivery, Some(consumer)), Outcome::Recovered, port);
+            return;
+        };
+        let lease = self
+            .leases
+            .grant(leased(&delivery, Some(consumer)), u64::MAX);
+        if let Err(error) = sink.try_send(delivered(delivery, Some(lease))) {
+            // Its reader is gone; a full channel cannot be, as it has room for the prefetch.
+            let (mpsc::error::TrySendError::Full(lost) | mpsc::error::TrySendError::Closed(lost)) =
+                error;
+            self.written += lost.outbox_bytes;
+            if let (true, Some(Ended::Requeued(leased))) =
+                self.leases
+                    .settle(lease, super::SettleKind::Nack { delay_ms: 0 }, now_ms)
+            {
+                put(leased, Outcome::Recovered, port);
+            }
+            self.subscriptions.remove(&consumer);
+            port.drop_consumer(consumer);
+        }
+    }
+
+    fn replied<P: Port>(
+        &mut self,
+        channel: u16,
+        result: Result<Reply, Refusal>,
+        port: &mut P,
+        now_ms: u64,
+    ) {
+        match self.channels.answered(channel) {
+            Some(Waiting::Sender(answer)) => drop(answer.send(result)),
+            Some(Waiting::Subscriber(consumer, answer)) => {
+                if result.is_err() {
+                    self.subscriptions.remove(&consumer);
+                }
+                let _ = answer.send(result.map(|_| ()));
+            }
+            Some(Waiting::PullOpens(consumer)) => match result {
+                Ok(_) => {
+                    let is_done = self
+                        .pulls
+                        .find(consumer)
+                        .is_some_and(|pull| pull.opened(now_ms));
+                    if is_done {
+                        self.close_pull(consumer, port, now_ms);
+                    }
+                }
+                Err(refusal) => {
+                    if let Some(pull) = self.pulls.remove(consumer) {
+                        let _ = pull.answer.send(Err(refusal));
+                    }
+                }
+            },
+            Some(Waiting::PullCloses(consumer)) => self.finish_pull(consumer, port, now_ms),
+            None => {}
+        }
+    }
+
+    /// Stops a pull's consumer; what comes before the answer is taken too.
+    fn close_pull<P: Port>(&mut self, consumer: ConsumerNumber, port: &mut P, now_ms: u64) {
+        let request = broker::Request::Cancel { consumer };
+        let waiting = Waiting::PullCloses(consumer);
+        if self.channels.ask(request, waiting, port).is_err() {
+            port.drop_consumer(consumer);
+            self.finish_pull(consumer, port, now_ms);
+        }
+    }
+
+    /// Hands a pull's messages over under leases.
+    fn finish_pull<P: Port>(&mut self, consumer: ConsumerNumber, port: &mut P, now_ms: u64) {
+        let Some(pull) = self.pulls.remove(consumer) else {
+            return;
+        };
+        let ends_ms = now_ms.saturating_add(pull.lease_ms);
+        let mut messages = Vec::with_capacity(pull.taken.len());
+        for delivery in pull.taken {
+            let is_settled = pull.no_ack || is_of_stream(&delivery);
+            let lease = (!is_settled).then(|| {
+                self.leases
+                    .grant(leased(&delivery, Some(consumer)), ends_ms)
+            });
+            messages.push(delivered(delivery, lease));
+        }
+        match pull.answer.send(Ok(messages)) {
+            Ok(()) if pull.no_ack => {
+                for leased in pull.settled_at_once {
+                    put(leased, Outcome::Acked, port);
+                }
+            }
+            Ok(()) => {}
+            // Whoever asked is gone: nobody has them.
+            Err(Ok(messages)) => {
+                for message in messages {
+                    self.give_back(&message, consumer, port);
+                }
+            }
+            Err(Err(_)) => {}
+        }
+    }
+
+    fn give_back<P: Port>(&mut self, message: &Delivered, consumer: ConsumerNumber, port: &mut P) {
+        if let Some(lease) = message.lease {
+            self.leases.forget(lease);
+        }
+        if !matches!(message.annotation, Annotation::StreamOffset(_)) {
+            let leased = Leased {
+                queue: message.queue,
+                consumer: Some(consumer),
+                sequence: message.sequence,
+            };
+            put(leased, Outcome::Recovered, port);
+        }
+    }
+
+    pub(super) fn handle_timeout<P: Port>(&mut self, port: &mut P, now_ms: u64) {
+        while let Some(leased) = self.leases.expire(now_ms) {
+            put(leased, Outcome::Requeued, port);
+        }
+        while let Some(consumer) = self.pulls.expired(now_ms) {
+            self.close_pull(consumer, port, now_ms);
+        }
+    }
+
+    /// Gives everything back that was not settled.
+    pub(super) fn close<P: Port>(&mut self, port: &mut P) {
+        for pull in self.pulls.drain() {
+            for delivery in &pull.taken {
+                put(leased(delivery, None), Outcome::Recovered, port);
+            }
+        }
+        for leased in self.leases.drain() {
+            put(leased, Outcome::Requeued, port);
+        }
+        self.subscriptions.clear();
+    }
+}
+
+fn put<P: Port>(leased: Leased, outcome: Outcome, port: &mut P) {
+    port.settle(leased.queue, leased.consumer, leased.sequence, outcome);
+}
+
+pub(super) const fn leased(delivery: &Delivery, consumer: Option<ConsumerNumber>) -> Leased {
+    Leased {
+        queue: delivery.queue,
+        consumer,
+        sequence: delivery.sequence,
+    }
+}
+
+fn delivered(delivery: Delivery, lease: Option<super::LeaseId>) -> Delivered {
+    Delivered {
+        lease,
+        queue: delivery.queue,
+        sequence: delivery.sequence,
+        redelivered: delivery.redelivered,
+        annotation: delivery.annotation,
+        outbox_bytes: delivery.outbox_bytes(),
+        message: delivery.message,
+    }
+}
+
+pub(super) const fn is_of_stream(delivery: &Delivery) -> bool {
+    matches!(delivery.annotation, Annotation::StreamOffset(_))
+}
+
+fn too_many(what: &str) -> Refusal {
+    Refusal::new(RefusalKind::LimitExceeded, format!("too many {what}"))
+}

@@ -1,0 +1,42 @@
+//! The description of the REST interface: as OpenAPI 3.1 for programs, as a page for people.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
+
+use super::Web;
+
+/// What is said of the whole interface.
+pub(super) fn document() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Chaski")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Queues, topics and streams over HTTP. Errors are problem documents (RFC 9457).",
+        ))
+        .build();
+    let schemes = ComponentsBuilder::new()
+        .security_scheme(
+            "basic",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)),
+        )
+        .security_scheme(
+            "token",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        )
+        .build();
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(schemes))
+        .security(Some([
+            SecurityRequirement::new("basic", Vec::<String>::new()),
+            SecurityRequirement::new("token", Vec::<String>::new()),
+        ]))
+        .build()
+}
+
+/// Serves the finished description.
+pub(super) fn routes(document: OpenApi) -> Router<Web> {
+    Router::new().route("/openapi.json", get(move || async move { Json(document) }))
+}

@@ -1,0 +1,171 @@
+//! Errors as clients see them: problem documents (RFC 9457).
+
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use broker::{Refusal, RefusalKind};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How long a client is asked to wait before it tries again, in seconds.
+const RETRY_AFTER_S: u32 = 1;
+
+/// An error: what was wrong and what to do about it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// The kind of problem, a relative reference to its description.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind in a few words, the same for every occurrence.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What was wrong this time, and what to do.
+    detail: String,
+    /// How many seconds to wait before trying again.
+    #[serde(skip)]
+    retry_after_s: Option<u32>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, name: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("/problems/{name}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            retry_after_s: None,
+        }
+    }
+
+    /// The request cannot be understood.
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        let title = "The request cannot be understood";
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", title, detail)
+    }
+
+    /// Nobody is logged in.
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
+        let title = "A login is needed";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", title, detail)
+    }
+
+    /// The caller may not do that.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
+    /// The thing is in a state that does not allow it.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "Conflict", detail)
+    }
+
+    /// The body is too large.
+    pub(crate) fn too_large(detail: impl Into<String>) -> Self {
+        let title = "Too large";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title, detail)
+    }
+
+    /// The body is of a kind that is not taken here.
+    pub(crate) fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(
+            status,
+            "unsupported-media-type",
+            "Wrong content type",
+            detail,
+        )
+    }
+
+    /// The request is well formed but asks for what cannot be.
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        let title = "The request asks for what cannot be";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", title, detail)
+    }
+
+    /// The caller did too much.
+    pub(crate) fn too_many(detail: impl Into<String>, retry_after_s: u32) -> Self {
+        let title = "Too many requests";
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", title, detail);
+        problem.retry_after(retry_after_s)
+    }
+
+    /// The server cannot do that at the moment.
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        let title = "Not at the moment";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self::new(status, "unavailable", title, detail).retry_after(RETRY_AFTER_S)
+    }
+
+    /// There is no room for it.
+    pub(crate) fn no_room(detail: impl Into<String>) -> Self {
+        let status = StatusCode::INSUFFICIENT_STORAGE;
+        Self::new(status, "no-room", "No room", detail)
+    }
+
+    fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.detail;
+        match refusal.kind {
+            RefusalKind::NotFound => Self::not_found(detail),
+            RefusalKind::AccessRefused | RefusalKind::NotAllowed => Self::forbidden(detail),
+            RefusalKind::PreconditionFailed | RefusalKind::ResourceLocked => Self::conflict(detail),
+            RefusalKind::CommandInvalid | RefusalKind::NotImplemented => Self::invalid(detail),
+            RefusalKind::LimitExceeded => Self::too_many(detail, RETRY_AFTER_S),
+            RefusalKind::Unavailable => Self::unavailable(detail),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after_s = self.retry_after_s;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(seconds) = retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let ways = r#"Bearer realm="chaski", Basic realm="chaski", charset="UTF-8""#;
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(ways));
+        }
+        response
+    }
+}
+
+/// Answers a path that leads nowhere.
+pub(super) async fn no_such_path(uri: Uri) -> Problem {
+    Problem::not_found(format!(
+        "nothing is at {}; GET /docs lists what there is",
+        uri.path()
+    ))
+}
+
+/// Answers a method that a path does not take; the Allow header says which it takes.
+pub(super) async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "Method not allowed",
+        format!(
+            "{} does not take {method}; the Allow header says what it takes",
+            uri.path()
+        ),
+    )
+}

@@ -1,0 +1,161 @@
+//! Accepting HTTP connections: plain or TLS, HTTP/1.1 or HTTP/2, each within its deadlines.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+
+use super::caller::PeerAddress;
+use crate::listen::ConnectionCount;
+use crate::tls::TlsAcceptor;
+
+/// How long the head of a request may take, and how long a connection may be idle between requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a TLS handshake may take.
+const TLS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often an HTTP/2 peer that says nothing is asked whether it is there, and how long it may take to answer.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Streams that an HTTP/2 peer may have open at once.
+const STREAMS_MAX: u32 = 256;
+/// The greatest head of a request, in bytes.
+const HEAD_BYTES_MAX: u32 = 64 << 10;
+/// The most headers of a request.
+const HEADERS_MAX: usize = 128;
+/// How long to wait before accepting again when the process is out of file descriptors.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// One listener of HTTP.
+pub(crate) struct HttpDoor {
+    pub(crate) name: &'static str,
+    pub(crate) socket: std::net::TcpListener,
+    pub(crate) tls: Option<TlsAcceptor>,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Reception {
+    router: Router,
+    count: ConnectionCount,
+    tls: Option<TlsAcceptor>,
+    stopping: watch::Receiver<bool>,
+}
+
+/// Serves one listener until `stopping` turns true; then lets requests under way come to their end.
+pub(crate) async fn serve(
+    door: HttpDoor,
+    router: Router,
+    count: ConnectionCount,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let listener = match TcpListener::from_std(door.socket) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, name = door.name, "a listener cannot be served");
+            return;
+        }
+    };
+    let reception = Reception {
+        router,
+        count,
+        tls: door.tls,
+        stopping: stopping.clone(),
+    };
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopped(&mut stopping) => return,
+        };
+        match accepted {
+            Ok((stream, address)) => welcome(stream, address, reception.clone()),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn welcome(stream: TcpStream, address: SocketAddr, reception: Reception) {
+    let Some(place) = reception.count.take() else {
+        tracing::warn!(%address, "connection refused: the limit of connections is reached");
+        return;
+    };
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a socket without TCP_NODELAY");
+    }
+    tokio::spawn(async move {
+        match &reception.tls {
+            None => converse(stream, address, reception).await,
+            Some(acceptor) => {
+                match tokio::time::timeout(TLS_TIMEOUT, acceptor.accept_http(stream)).await {
+                    Ok(Ok(stream)) => converse(stream, address, reception).await,
+                    Ok(Err(error)) => {
+                        tracing::debug!(peer = %address, %error, "TLS handshake failed");
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+        drop(place);
+    });
+}
+
+async fn converse<S>(stream: S, address: SocketAddr, reception: Reception)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Reception {
+        router,
+        mut stopping,
+        ..
+    } = reception;
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(PeerAddress(address));
+        router.clone().oneshot(Request::from(request))
+    });
+    let builder = connection_builder();
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(peer = %address, %error, "HTTP connection lost");
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, and with it the server.
+    let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
+}
+
+fn connection_builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX as usize)
+        .max_headers(HEADERS_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX);
+    builder
+}

@@ -1,0 +1,79 @@
+//! AMQP's field tables as JSON, and back.
+
+use codec::amqp::field::{Table, Value};
+
+/// How deep tables and lists may lie in each other.
+const DEPTH_MAX: usize = 16;
+
+/// Writes a field table as a JSON object; bytes that are no text become one that shows them.
+pub(crate) fn json_of_table(table: &Table) -> serde_json::Value {
+    table
+        .iter()
+        .map(|(key, value)| (key.to_owned(), json_of(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn json_of(value: &Value) -> serde_json::Value {
+    if let Some(number) = value.as_i64() {
+        return number.into();
+    }
+    if let Some(flag) = value.as_bool() {
+        return flag.into();
+    }
+    if let Some(text) = value.as_str() {
+        return text.into();
+    }
+    match (value.as_table(), value.as_array()) {
+        (Some(table), _) => json_of_table(table),
+        (None, Some(items)) => items.iter().map(json_of).collect::<Vec<_>>().into(),
+        (None, None) => serde_json::Value::String(format!("{value:?}")),
+    }
+}
+
+/// Reads a JSON object as a field table.
+///
+/// # Errors
+/// A sentence on what cannot be said in one.
+pub(crate) fn table_of_json(
+    object: &serde_json::Map<String, serde_json::Value>,
+) -> Result<Table, String> {
+    table_within(object, DEPTH_MAX)
+}
+
+fn table_within(
+    object: &serde_json::Map<String, serde_json::Value>,
+    depth: usize,
+) -> Result<Table, String> {
+    let mut table = Table::default();
+    for (name, value) in object {
+        if name.len() > 255 {
+            return Err("a header's name has at most 255 bytes".to_owned());
+        }
+        table.insert(name.as_str(), value_of_json(value, depth)?);
+    }
+    Ok(table)
+}
+
+fn value_of_json(value: &serde_json::Value, depth: usize) -> Result<Value, String> {
+    if depth == 0 {
+        return Err(format!("headers are nested more than {DEPTH_MAX} deep"));
+    }
+    Ok(match value {
+        serde_json::Value::Null => Value::Void,
+        serde_json::Value::Bool(flag) => Value::Bool(*flag),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Value::I64(whole),
+            (None, Some(fraction)) => Value::F64(fraction),
+            (None, None) => return Err(format!("{number} is too large for a header")),
+        },
+        serde_json::Value::String(text) => Value::LongString(text.as_bytes().to_vec()),
+        serde_json::Value::Array(items) => Value::Array(
+            items
+                .iter()
+                .map(|item| value_of_json(item, depth - 1))
+                .collect::<Result<_, _>>()?,
+        ),
+        serde_json::Value::Object(object) => Value::Table(table_within(object, depth - 1)?),
+    })
+}

@@ -1,0 +1,97 @@
+//! The threads of HTTP: a runtime of their own beside the shards, so that a slow handler delays no queue.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::gateway::Gateway;
+use crate::http::{self, HttpDoor, HttpLimits, Web};
+use crate::listen::{ConnectionCount, Door};
+use crate::tls::TlsAcceptor;
+
+/// The doors that speak HTTP.
+const NAMES: [&str; 2] = ["http", "https"];
+/// Threads of HTTP.
+const THREADS: usize = 2;
+/// How long requests under way may take when the server stops.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
+
+/// The sockets of HTTP, before anything is served.
+pub(crate) struct Doors(Vec<HttpDoor>);
+
+/// HTTP while it is served.
+pub(crate) struct Running {
+    runtime: Runtime,
+    stopping: watch::Sender<bool>,
+    doors: Vec<JoinHandle<()>>,
+}
+
+impl Doors {
+    /// Takes the sockets of the doors that speak HTTP.
+    pub(crate) fn take(doors: &mut [Door], tls: Option<&TlsAcceptor>) -> Self {
+        let of_http = doors.iter_mut().filter(|door| NAMES.contains(&door.name));
+        let taken = of_http.filter_map(|door| {
+            Some(HttpDoor {
+                name: door.name,
+                tls: tls.cloned().filter(|_| door.tls),
+                socket: door.take_socket()?,
+            })
+        });
+        Self(taken.collect())
+    }
+
+    /// Begins to serve.
+    ///
+    /// # Errors
+    /// The operating system refuses threads.
+    pub(crate) fn open(
+        self,
+        config: &Config,
+        gateway: Gateway,
+        count: &ConnectionCount,
+    ) -> io::Result<Running> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("http")
+            .enable_all()
+            .build()?;
+        let (stopping, stops) = watch::channel(false);
+        runtime.spawn(gateway.clone().sweep());
+        let limits = HttpLimits {
+            message_bytes_max: usize::try_from(config.limits.max_message_bytes)
+                .unwrap_or(usize::MAX),
+        };
+        let router = http::router(Web::new(gateway, limits));
+        let serve = |door| {
+            runtime.spawn(http::serve(
+                door,
+                router.clone(),
+                count.clone(),
+                stops.clone(),
+            ))
+        };
+        Ok(Running {
+            doors: self.0.into_iter().map(serve).collect(),
+            runtime,
+            stopping,
+        })
+    }
+}
+
+impl Running {
+    /// Lets nobody new in; requests under way come to their end.
+    pub(crate) fn stop(&self) {
+        // No receiver is left when no door is open.
+        let _ = self.stopping.send(true);
+    }
+
+    /// Ends what is still under way.
+    pub(crate) fn close(self) {
+        self.doors.iter().for_each(JoinHandle::abort);
+        self.runtime.shutdown_timeout(LAST_REQUESTS);
+    }
+}
