@@ -1,40 +1,98 @@
 //! Who may come in, and what they may do: the directory's accounts in memory.
+//!
+//! Start reading at [`Login`]; [`crate::Handle::log_in`] makes one.
 
-use std::collections::HashMap;
+mod lockout;
+mod passwords;
+mod sharing;
+mod tables;
+
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use broker::Name;
-use broker::access::{Access, Pattern, TopicAccess};
-use directory::credentials::CredentialCache;
-use directory::{Account, Change, Permission, Role, Snapshot, TopicPermission, password};
-use tokio::sync::oneshot;
+use broker::access::Access;
+use directory::{
+    Account, Change, Grant, Invitation, QueueKey, Quota, ResourceKind, Role, Snapshot, token,
+};
+use tokio::sync::watch;
 
-/// Password checks that may wait; one more is refused at once.
-const CHECKS_WAITING_MAX: usize = 256;
-/// Credentials whose proof is remembered.
-const CREDENTIALS_REMEMBERED: usize = 4_096;
+use crate::clock::Clock;
+use crate::sessions::OpenSession;
+use passwords::{Attempt, Passwords};
+pub(crate) use tables::{Effect, Revoked};
+use tables::{Tables, key_name, opens};
+
 /// The account that only this machine may use.
 pub const GUEST: &str = "guest";
+/// What the names of logins by key begin with; the key's id follows.
+pub const KEY_PREFIX: &str = "key:";
 
 /// A login that was accepted.
 #[derive(Clone)]
 pub struct Login {
-    /// The account.
+    /// The account; of a login by key, [`KEY_PREFIX`] and the key's id.
     pub name: Name,
     /// It may name others in the user-id property.
     pub impersonator: bool,
-    /// What was stored of the password that was right: with another one the login is void.
-    proof: Arc<str>,
+    /// The account's role when it logged in; a key has none.
+    role: Option<Role>,
+    proof: Proof,
 }
 
-// Written by hand so that no log line ever carries a hash.
+/// What the login showed. Without it the login is void.
+#[derive(Clone)]
+enum Proof {
+    /// The account's password; with another one the account has another generation.
+    Password(u64),
+    /// The token of a session.
+    Session(Arc<str>),
+    /// The key of a queue: it is no account.
+    Key(Arc<str>),
+}
+
+impl Login {
+    /// The session whose token was shown.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Session(id) => Some(id),
+            Proof::Password(_) | Proof::Key(_) => None,
+        }
+    }
+
+    /// The queue's key that was shown, by its id: the login is no account.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Key(id) => Some(id),
+            Proof::Password(_) | Proof::Session(_) => None,
+        }
+    }
+
+    /// The account's role when it logged in; `None` for a key. Without that role the login is void.
+    #[must_use]
+    pub const fn role(&self) -> Option<Role> {
+        self.role
+    }
+
+    /// Says whether it may do everything.
+    #[must_use]
+    pub fn is_administrator(&self) -> bool {
+        self.role == Some(Role::Administrator)
+    }
+}
+
+// Written by hand: whose login it is and how it was proven is all that a log line is to carry.
 impl std::fmt::Debug for Login {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Login")
             .field("name", &self.name)
             .field("impersonator", &self.impersonator)
+            .field("role", &self.role)
+            .field("session", &self.session())
             .finish_non_exhaustive()
     }
 }
@@ -45,40 +103,43 @@ pub enum Denied {
     /// No such account, or another password.
     #[error("wrong login or password")]
     Credentials,
+    /// No such token or key, or it has expired.
+    #[error("unknown or expired token")]
+    Secret,
     /// The guest account, from another machine.
     #[error("guest may log in from this machine only")]
     NotLocal,
     /// Too many logins wait to be checked.
     #[error("too many logins at once")]
     Busy,
+    /// Too many logins failed: until some time has passed, a right one is not heard either.
+    #[error("too many failed logins; try again in {retry_after_ms} ms")]
+    LockedOut {
+        /// Milliseconds until one is heard again.
+        retry_after_ms: u64,
+    },
+    /// A password that cannot be one: it is empty or longer than [`directory::limits::PASSWORD_BYTES_MAX`].
+    #[error("a password has 1 to {} bytes", directory::limits::PASSWORD_BYTES_MAX)]
+    Unusable,
 }
 
-#[derive(Debug, Default)]
-struct Tables {
-    accounts: HashMap<String, Account>,
-    permissions: HashMap<(String, String), Permission>,
-    topics: Vec<TopicPermission>,
-    /// Rights that were compiled since the last change, by virtual host and login.
-    compiled: HashMap<(String, String), Arc<Access>>,
-}
-
-struct Check {
-    login: String,
-    password: String,
-    stored: Option<String>,
-    answer: oneshot::Sender<bool>,
+/// A login that was accepted by its password.
+pub(crate) struct Accepted {
+    pub(crate) login: Login,
+    /// The password is to be stored in another form from now on.
+    pub(crate) rehashed: Option<Change>,
 }
 
 /// The accounts, and the thread that checks passwords.
 ///
 /// # Concurrency
-/// A read-write lock around the tables, a mutex around the proven credentials; both are leaves and held for a look-up. One thread
-/// checks passwords, so that a flood of logins costs one core at most.
+/// A read-write lock around the tables; a leaf, held for a look-up.
 pub struct Accounts {
+    clock: Clock,
     tables: RwLock<Tables>,
-    proven: Mutex<CredentialCache>,
-    checks: mpsc::SyncSender<Check>,
+    passwords: Passwords,
     version: AtomicU64,
+    changes: watch::Sender<u64>,
     guest: bool,
 }
 
@@ -92,311 +153,243 @@ impl Accounts {
     pub(crate) fn start(
         snapshot: &Snapshot,
         guest: bool,
+        clock: Clock,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let (checks, inbox) = mpsc::sync_channel::<Check>(CHECKS_WAITING_MAX);
-        std::thread::Builder::new()
-            .name("passwords".into())
-            .spawn(move || {
-                for check in inbox {
-                    let is_right = match &check.stored {
-                        Some(stored) => password::verify(&check.password, stored),
-                        // The same work for an account that does not exist: time tells nothing.
-                        None => {
-                            password::verify_absent(&check.password);
-                            false
-                        }
-                    };
-                    tracing::debug!(login = %check.login, is_right, "password checked");
-                    // The peer may have gone meanwhile.
-                    let _ = check.answer.send(is_right);
-                }
-            })?;
-        let tables = Tables {
-            accounts: snapshot
-                .accounts
-                .iter()
-                .map(|account| (account.login.clone(), account.clone()))
-                .collect(),
-            permissions: snapshot
-                .permissions
-                .iter()
-                .map(|permission| (key(permission), permission.clone()))
-                .collect(),
-            topics: snapshot.topic_permissions.clone(),
-            compiled: HashMap::new(),
-        };
         Ok(Self {
-            tables: RwLock::new(tables),
-            proven: Mutex::new(CredentialCache::new(CREDENTIALS_REMEMBERED)?),
-            checks,
+            clock,
+            tables: RwLock::new(Tables::new(snapshot)),
+            passwords: Passwords::start(clock)?,
             version: AtomicU64::new(1),
+            changes: watch::Sender::new(1),
             guest,
         })
     }
 
-    /// Grows whenever an account or a right changes.
+    /// Grows whenever a right changes or a login becomes void.
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Checks a login.
+    /// Follows [`Self::version`].
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Checks a password.
     ///
     /// # Errors
     /// [`Denied`]; the same for a wrong password and an account that does not exist, after the same time.
-    pub async fn authenticate(
+    pub(crate) async fn check_password(
         &self,
         login: &str,
         password: &str,
-        is_local: bool,
-    ) -> Result<Login, Denied> {
-        let account = self.tables().accounts.get(login).cloned();
-        let account = account.filter(|_| login != GUEST || self.guest);
-        if login == GUEST && !is_local {
+        address: IpAddr,
+    ) -> Result<Accepted, Denied> {
+        if login == GUEST && !address.to_canonical().is_loopback() {
             return Err(Denied::NotLocal);
         }
-        let stored = account
+        let found = {
+            let tables = self.tables();
+            let entry = tables.accounts.get(login);
+            entry
+                .filter(|_| login != GUEST || self.guest)
+                .map(|entry| (entry.account.clone(), entry.generation))
+        };
+        let stored = found
             .as_ref()
-            .map(|account| account.password_hash.clone())
+            .map(|(account, _)| account.password_hash.clone())
             .filter(|_| !password.is_empty());
-        let is_proven = stored
-            .as_ref()
-            .is_some_and(|stored| self.proven().recalls(login, password, stored));
-        if !is_proven {
-            let (answer, answered) = oneshot::channel();
-            let check = Check {
-                login: login.into(),
-                password: password.into(),
-                stored: stored.clone(),
-                answer,
-            };
-            self.checks.try_send(check).map_err(|_| Denied::Busy)?;
-            if !answered.await.unwrap_or(false) {
-                return Err(Denied::Credentials);
-            }
-            if let Some(stored) = &stored {
-                self.proven().remember(login, password, stored);
-            }
-        }
-        let account = account.ok_or(Denied::Credentials)?;
-        Ok(Login {
-            name: login.into(),
-            impersonator: is_impersonator(&account.tags),
-            proof: account.password_hash.into(),
+        let right = self
+            .passwords
+            .check(Attempt {
+                login: login.to_owned(),
+                password: password.to_owned(),
+                address,
+                stored,
+            })
+            .await?;
+        let (account, generation) = found.ok_or(Denied::Credentials)?;
+        let rehashed = right.rehashed.map(|new_hash| Change::AccountRehashed {
+            login: account.login.clone(),
+            old_hash: account.password_hash.clone(),
+            new_hash,
+        });
+        let login = login_of(&account, Proof::Password(generation));
+        Ok(Accepted { login, rehashed })
+    }
+
+    /// Hashes a password for storing, on the thread that checks them.
+    pub(crate) async fn hash_password(&self, password: &str) -> Result<String, Denied> {
+        self.passwords.hash(password).await
+    }
+
+    /// Finds the login of a session's token.
+    pub(crate) fn by_token(&self, secret: &str) -> Option<(Login, Arc<OpenSession>)> {
+        let tables = self.tables();
+        let session = tables.sessions.by_token(&token::hash(secret))?;
+        let session = session.is_valid(self.clock.now_ms()).then_some(session)?;
+        let entry = tables.accounts.get(&session.stored.login)?;
+        let login = login_of(&entry.account, Proof::Session(session.id.clone()));
+        Some((login, session.clone()))
+    }
+
+    /// Finds the login of a queue's key.
+    pub(crate) fn by_key(&self, secret: &str) -> Option<Login> {
+        let tables = self.tables();
+        let key = tables.sharing.by_secret(&token::hash(secret))?;
+        opens(key, self.clock.now_ms()).then(|| Login {
+            name: key_name(&key.id),
+            impersonator: false,
+            role: None,
+            proof: Proof::Key(key.id.as_str().into()),
         })
     }
 
-    /// The rights of an account in a virtual host; `None` when it has none there, or its login does not hold any more.
+    /// The rights of a login in a virtual host; `None` when it has none there, or does not hold any more.
     #[must_use]
     pub fn access(&self, login: &Login, vhost: &str) -> Option<Arc<Access>> {
-        let place = (vhost.to_owned(), login.name.to_string());
+        let now_ms = self.clock.now_ms();
         {
             let tables = self.tables();
-            tables.check(login)?;
-            if let Some(compiled) = tables.compiled.get(&place) {
-                return Some(compiled.clone());
+            if login.key().is_some() {
+                return tables.key_access(login, vhost, now_ms);
+            }
+            if let Some(compiled) = tables.compiled(login, vhost, now_ms)? {
+                return Some(compiled);
             }
         }
-        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        let access = Arc::new(tables.compile(login, vhost)?);
-        tables.compiled.insert(place, access.clone());
-        Some(access)
+        self.tables_mut().access(login, vhost, now_ms)
     }
 
-    /// Follows a committed change; returns the logins whose connections may not go on.
-    pub(crate) fn apply(&self, change: &Change) -> Option<String> {
-        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        tables.compiled.clear();
-        let revoked = tables.apply(change);
-        drop(tables);
-        if let Some(login) = &revoked {
-            self.proven().forget(login);
+    /// Says whether a login still holds.
+    #[must_use]
+    pub fn is_valid(&self, login: &Login) -> bool {
+        let (tables, now_ms) = (self.tables(), self.clock.now_ms());
+        match login.key() {
+            Some(_) => tables.check_key(login, now_ms).is_some(),
+            None => tables.check(login, now_ms).is_some(),
         }
-        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Follows committed changes, in the order in which they were committed; returns whose connections may not go on.
+    pub(crate) fn apply(&self, changes: &[Change]) -> Vec<Revoked> {
+        let mut tables = self.tables_mut();
+        let effects: Vec<_> = changes.iter().map(|change| tables.apply(change)).collect();
+        drop(tables);
+        self.note(effects)
+    }
+
+    /// Takes what was shared of a queue or exchange that is gone; returns whose connections may not go on.
+    pub(crate) fn forget(&self, vhost: &str, resource: ResourceKind, name: &str) -> Vec<Revoked> {
+        let effect = self.tables_mut().forget(vhost, resource, name);
+        self.note(vec![effect])
+    }
+
+    /// Ends what has expired after `since_ms`; returns whose connections may not go on, and which sessions have to go from the disk.
+    pub(crate) fn expire(&self, since_ms: u64, now_ms: u64) -> (Vec<Revoked>, Vec<Change>) {
+        let (is_any, keys) = {
+            let tables = self.tables();
+            let keys = tables.sharing.expired(since_ms, now_ms);
+            (tables.sessions.has_expired(now_ms), keys)
+        };
+        let ended = if is_any {
+            self.tables_mut().sessions.expire(now_ms)
+        } else {
+            Vec::new()
+        };
+        let gone = ended
+            .iter()
+            .map(|id| Change::SessionEnded { id: id.to_string() });
+        let gone = gone.collect();
+        let sessions = ended.into_iter().map(Revoked::Session);
+        let revoked: Vec<_> = sessions.chain(keys.into_iter().map(Revoked::Key)).collect();
+        let effect = Effect {
+            revoked,
+            is_rights: false,
+        };
+        (self.note(vec![effect]), gone)
+    }
+
+    /// Tells connections that something is void, and forgets the passwords of whoever was told to go.
+    fn note(&self, effects: Vec<Effect>) -> Vec<Revoked> {
+        let is_rights = effects.iter().any(|effect| effect.is_rights);
+        let revoked: Vec<_> = effects
+            .into_iter()
+            .flat_map(|effect| effect.revoked)
+            .collect();
+        for one in &revoked {
+            if let Revoked::Account(login) = one {
+                self.passwords.forget(login);
+            }
+        }
+        if is_rights || !revoked.is_empty() {
+            let version = self.version.fetch_add(1, Ordering::AcqRel) + 1;
+            self.changes
+                .send_modify(|latest| *latest = version.max(*latest));
+        }
         revoked
+    }
+
+    /// One account.
+    pub(crate) fn account(&self, login: &str) -> Option<Account> {
+        let tables = self.tables();
+        tables
+            .accounts
+            .get(login)
+            .map(|entry| entry.account.clone())
+    }
+
+    /// Every account, in no order.
+    pub(crate) fn all(&self) -> Vec<Account> {
+        let tables = self.tables();
+        let all = tables.accounts.values();
+        all.map(|entry| entry.account.clone()).collect()
+    }
+
+    pub(crate) fn session(&self, id: &str) -> Option<Arc<OpenSession>> {
+        self.tables().sessions.by_id(id).cloned()
+    }
+
+    pub(crate) fn sessions(&self, login: Option<&str>) -> Vec<Arc<OpenSession>> {
+        self.tables().sessions.of(login)
+    }
+
+    pub(crate) fn grants_on(&self, vhost: &str, resource: ResourceKind, name: &str) -> Vec<Grant> {
+        self.tables().sharing.grants_on(vhost, resource, name)
+    }
+
+    pub(crate) fn keys_of(&self, vhost: &str, queue: &str) -> Vec<QueueKey> {
+        self.tables().sharing.keys_of(vhost, queue)
+    }
+
+    pub(crate) fn key(&self, id: &str) -> Option<QueueKey> {
+        self.tables().sharing.key(id).cloned()
+    }
+
+    pub(crate) fn invitations(&self) -> Vec<Invitation> {
+        self.tables().invitations.values().cloned().collect()
+    }
+
+    pub(crate) fn quota(&self, login: &str) -> Option<Quota> {
+        self.tables().quotas.get(login).cloned()
     }
 
     fn tables(&self) -> std::sync::RwLockReadGuard<'_, Tables> {
         self.tables.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn proven(&self) -> std::sync::MutexGuard<'_, CredentialCache> {
-        self.proven.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tables_mut(&self) -> std::sync::RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Tables {
-    /// Says whether an account is still the one that logged in, with the same password.
-    fn check(&self, login: &Login) -> Option<&Account> {
-        self.accounts
-            .get(&*login.name)
-            .filter(|account| *account.password_hash == *login.proof)
+fn login_of(account: &Account, proof: Proof) -> Login {
+    Login {
+        name: account.login.as_str().into(),
+        impersonator: is_impersonator(&account.tags),
+        role: Some(account.role),
+        proof,
     }
-
-    fn compile(&self, login: &Login, vhost: &str) -> Option<Access> {
-        let account = self.check(login)?;
-        let permission = self
-            .permissions
-            .get(&(vhost.to_owned(), login.name.to_string()))?;
-        let compile = |pattern: &str| Pattern::compile(pattern).ok();
-        // One that cannot be compiled allows nothing: left out, its exchange would be open.
-        let expand = |pattern: &str| {
-            let expanded = pattern
-                .replace("{vhost}", &Pattern::quote(vhost))
-                .replace("{username}", &Pattern::quote(&login.name));
-            compile(&expanded).unwrap_or(Pattern::NOTHING)
-        };
-        let topics = self
-            .topics
-            .iter()
-            .filter(|topic| topic.vhost == vhost && *topic.login == *login.name);
-        Some(Access {
-            login: login.name.clone(),
-            vhost: vhost.into(),
-            configure: compile(&permission.configure)?,
-            write: compile(&permission.write)?,
-            read: compile(&permission.read)?,
-            topics: topics
-                .map(|topic| TopicAccess {
-                    exchange: topic.exchange.clone(),
-                    write: expand(&topic.write),
-                    read: expand(&topic.read),
-                })
-                .collect(),
-            impersonator: is_impersonator(&account.tags),
-            is_member: account.role == Role::Member,
-            grants: Arc::default(),
-            key: None,
-        })
-    }
-
-    fn apply(&mut self, change: &Change) -> Option<String> {
-        match change {
-            Change::AccountAdded(account) => {
-                drop(self.accounts.insert(account.login.clone(), account.clone()))
-            }
-            Change::AccountPassword {
-                login,
-                password_hash,
-            } => {
-                self.accounts
-                    .get_mut(login)?
-                    .password_hash
-                    .clone_from(password_hash);
-                return Some(login.clone());
-            }
-            Change::AccountRehashed {
-                login,
-                old_hash,
-                new_hash,
-            } => {
-                let account = self.accounts.get_mut(login)?;
-                if account.password_hash == *old_hash {
-                    account.password_hash.clone_from(new_hash);
-                }
-            }
-            Change::AccountProfile { login, profile } => {
-                self.accounts.get_mut(login)?.profile.clone_from(profile);
-            }
-            Change::AccountRole { login, role } => {
-                let account = self.accounts.get_mut(login)?;
-                let before = account.role;
-                account.set_role(*role);
-                return loses_what_it_owns(before, account.role).then(|| login.clone());
-            }
-            Change::AccountTags { login, tags } => {
-                let account = self.accounts.get_mut(login)?;
-                let (had, before) = (is_impersonator(&account.tags), account.role);
-                account.set_tags(tags.clone());
-                // A connection goes by what it was told when it logged in.
-                let is_told_otherwise = had != is_impersonator(tags);
-                return (is_told_otherwise || loses_what_it_owns(before, account.role))
-                    .then(|| login.clone());
-            }
-            Change::AccountDeleted { login } => {
-                self.accounts.remove(login);
-                self.permissions.retain(|(_, owner), _| owner != login);
-                self.topics.retain(|topic| topic.login != *login);
-                return Some(login.clone());
-            }
-            Change::PermissionSet(permission) => {
-                let before = self.permissions.insert(key(permission), permission.clone());
-                // Rights that were taken away end what was begun with them.
-                return before
-                    .filter(|before| before != permission)
-                    .map(|before| before.login);
-            }
-            Change::PermissionCleared { vhost, login } => {
-                return self
-                    .permissions
-                    .remove(&(vhost.clone(), login.clone()))
-                    .map(|before| before.login);
-            }
-            Change::TopicPermissionSet(topic) => {
-                self.topics.retain(|known| !same_topic(known, topic));
-                self.topics.push(topic.clone());
-            }
-            Change::TopicPermissionCleared {
-                vhost,
-                login,
-                exchange,
-            } => self.topics.retain(|known| {
-                known.vhost != *vhost
-                    || known.login != *login
-                    || exchange
-                        .as_ref()
-                        .is_some_and(|name| known.exchange != *name)
-            }),
-            Change::VhostDeleted { name } => {
-                self.permissions.retain(|(vhost, _), _| vhost != name);
-                self.topics.retain(|topic| topic.vhost != *name);
-            }
-            Change::VhostAdded { .. }
-            | Change::ExchangeDeclared(_)
-            | Change::ExchangeDeleted { .. }
-            | Change::QueueDeclared(_)
-            | Change::QueueDeleted { .. }
-            | Change::Bound(_)
-            | Change::Unbound(_)
-            | Change::PolicySet(_)
-            | Change::PolicyCleared { .. }
-            | Change::ParameterSet { .. }
-            | Change::QueueRenamed { .. }
-            | Change::PartitionedSet(_)
-            | Change::PartitionedDeleted { .. }
-            | Change::SessionAdded(_)
-            | Change::SessionEnded { .. }
-            | Change::SessionsEnded { .. }
-            | Change::SessionSeen { .. }
-            | Change::SessionsExpired { .. }
-            | Change::InvitationAdded(_)
-            | Change::InvitationUsed { .. }
-            | Change::InvitationDeleted { .. }
-            | Change::GrantSet(_)
-            | Change::GrantCleared { .. }
-            | Change::QueueKeyAdded(_)
-            | Change::QueueKeyDeleted { .. }
-            | Change::QuotaSet(_)
-            | Change::QuotaCleared { .. }
-            | Change::WebhookSet(_)
-            | Change::WebhookDeleted { .. }
-            | Change::AuditAdded(_)
-            | Change::AuditTrimmed { .. } => {}
-        }
-        None
-    }
-}
-
-fn same_topic(one: &TopicPermission, other: &TopicPermission) -> bool {
-    one.vhost == other.vhost && one.login == other.login && one.exchange == other.exchange
-}
-
-fn key(permission: &Permission) -> (String, String) {
-    (permission.vhost.clone(), permission.login.clone())
-}
-
-/// Owning counts for members: who is none any more may not go on with what was begun as one.
-fn loses_what_it_owns(before: Role, after: Role) -> bool {
-    before == Role::Member && after != Role::Member
 }
 
 fn is_impersonator(tags: &[String]) -> bool {

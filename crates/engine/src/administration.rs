@@ -1,23 +1,25 @@
 //! What can be asked of the engine from any thread: logins, listings, an operator's changes.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+mod accounts;
+mod changes;
+mod connections;
 
 use broker::arguments::QueueKind;
 use broker::shard::ConsumerView;
 use broker::topology::BindingView;
-use broker::{ConnectionId, ExchangeKind, Name, QueueRef, QueueStatistics};
+use broker::{ExchangeKind, Name, QueueRef, QueueStatistics};
 use codec::amqp::field::Table;
-use directory::{Change, CommitError};
 use tokio::sync::oneshot;
 
 use crate::SharedRef;
-use crate::accounts::{Accounts, Denied, Login};
+use crate::accounts::Accounts;
 use crate::alarm::{Alarm, Alarms};
-use crate::connection::ConnectionInfo;
 use crate::mailbox::Letter;
 use crate::shard::Shard;
 use crate::startup::Engine;
+pub use accounts::{AccountView, QueueKeyView, Registration};
+pub(crate) use connections::ConnectionTable;
+pub use connections::ConnectionView;
 
 /// A queue as listings show it.
 #[derive(Debug, Clone)]
@@ -86,52 +88,6 @@ impl ExchangeView {
     }
 }
 
-/// A connection as listings show it.
-#[derive(Debug, Clone)]
-pub struct ConnectionView {
-    /// Its identity.
-    pub id: ConnectionId,
-    /// What it is.
-    pub info: ConnectionInfo,
-}
-
-/// The open connections of all shards, for listings. A leaf lock, taken when a connection opens or closes.
-#[derive(Debug, Default)]
-pub(crate) struct ConnectionTable {
-    open: Mutex<HashMap<ConnectionId, ConnectionInfo>>,
-}
-
-impl ConnectionTable {
-    pub(crate) fn insert(&self, connection: ConnectionId, info: ConnectionInfo) {
-        self.lock().insert(connection, info);
-    }
-
-    pub(crate) fn remove(&self, connection: ConnectionId) {
-        self.lock().remove(&connection);
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn of(&self, is_wanted: impl Fn(&ConnectionInfo) -> bool) -> Vec<ConnectionView> {
-        let open = self.lock();
-        let wanted = open.iter().filter(|(_, info)| is_wanted(info));
-        let mut views: Vec<_> = wanted
-            .map(|(id, info)| ConnectionView {
-                id: *id,
-                info: info.clone(),
-            })
-            .collect();
-        views.sort_by_key(|view| view.id);
-        views
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ConnectionId, ConnectionInfo>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The engine as every thread may use it; connections alone are bound to their shard.
 ///
 /// # Concurrency
@@ -186,22 +142,6 @@ impl Handle {
         self.shared.clock.now_ms()
     }
 
-    /// Checks a login; see [`Accounts::authenticate`].
-    ///
-    /// # Errors
-    /// [`Denied`].
-    pub async fn authenticate(
-        &self,
-        login: &str,
-        password: &str,
-        is_local: bool,
-    ) -> Result<Login, Denied> {
-        self.shared
-            .accounts
-            .authenticate(login, password, is_local)
-            .await
-    }
-
     /// Raises or ends an alarm on the operator's behalf.
     pub fn set_alarm(&self, alarm: Alarm, is_raised: bool) {
         self.shared.set_alarm(alarm, is_raised);
@@ -210,12 +150,7 @@ impl Handle {
     /// The names of all virtual hosts.
     #[must_use]
     pub fn vhosts(&self) -> Vec<Name> {
-        self.shared
-            .topology()
-            .vhosts()
-            .iter()
-            .map(|vhost| vhost.name.clone())
-            .collect()
+        self.shared.vhost_names()
     }
 
     /// Every queue of one virtual host or of all, with how it is doing.
@@ -335,135 +270,6 @@ impl Handle {
             .filter(|host| vhost.is_none_or(|name| *host.name == *name))
             .flat_map(|host| host.bindings())
             .collect()
-    }
-
-    /// Every open connection.
-    #[must_use]
-    pub fn connections(&self) -> Vec<ConnectionView> {
-        self.shared.connections.of(|_| true)
-    }
-
-    /// Closes one connection or all, for a reason that clients are shown; returns how many.
-    #[must_use]
-    pub fn close_connections(&self, connection: Option<ConnectionId>, reason: &str) -> usize {
-        let views = self.shared.connections.of(|_| true);
-        let wanted = views
-            .iter()
-            .filter(|view| connection.is_none_or(|id| view.id == id));
-        wanted
-            .map(|view| {
-                self.shared.post(
-                    view.id.shard(),
-                    Letter::Close {
-                        connection: Some(view.id),
-                        reason: reason.into(),
-                    },
-                )
-            })
-            .count()
-    }
-
-    /// Makes an operator's changes durable, then acts on them: accounts, rights, virtual hosts, policies.
-    ///
-    /// # Errors
-    /// Nothing was changed.
-    pub async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
-        let (answer, answered) = oneshot::channel();
-        self.shared.metadata.commit(changes.clone(), move |result| {
-            let _ = answer.send(result);
-        });
-        match answered.await {
-            Ok(result) => result?,
-            // The directory's thread ends only with the engine.
-            Err(_) => return Ok(()),
-        }
-        for change in &changes {
-            self.act_on(change);
-        }
-        let policies = changes
-            .iter()
-            .any(|change| matches!(change, Change::PolicySet(_) | Change::PolicyCleared { .. }));
-        if policies {
-            self.follow_policies(&changes);
-        }
-        Ok(())
-    }
-
-    fn act_on(&self, change: &Change) {
-        if let Some(login) = self.shared.accounts.apply(change) {
-            for view in self.shared.connections.of(|info| *info.login == *login) {
-                let reason = "the account's rights or password were changed".into();
-                self.shared.post(
-                    view.id.shard(),
-                    Letter::Close {
-                        connection: Some(view.id),
-                        reason,
-                    },
-                );
-            }
-        }
-        if let Change::AccountDeleted { login } = change {
-            self.shared.topology_mut().disown(login);
-        }
-        if let Change::VhostAdded { name } = change {
-            self.shared.topology_mut().add_vhost(name);
-        }
-        if let Change::VhostDeleted { name } = change {
-            self.end_vhost(name);
-        }
-    }
-
-    fn end_vhost(&self, name: &str) {
-        for view in self.shared.connections.of(|info| *info.vhost == *name) {
-            let reason = format!("vhost '{name}' is deleted").into();
-            self.shared.post(
-                view.id.shard(),
-                Letter::Close {
-                    connection: Some(view.id),
-                    reason,
-                },
-            );
-        }
-        for place in self.shared.topology_mut().remove_vhost(name) {
-            let letter = Letter::Delete {
-                place,
-                if_unused: false,
-                if_empty: false,
-                answer: None,
-            };
-            self.shared.post(place.shard, letter);
-        }
-    }
-
-    /// Applies changed policies to the queues and exchanges that they are for.
-    fn follow_policies(&self, changes: &[Change]) {
-        let mut stored = self
-            .shared
-            .policies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for change in changes {
-            if let Change::PolicySet(policy) = change {
-                stored.retain(|known| known.vhost != policy.vhost || known.name != policy.name);
-                stored.push(policy.clone());
-            }
-            if let Change::PolicyCleared { vhost, name } = change {
-                stored.retain(|known| known.vhost != *vhost || known.name != *name);
-            }
-        }
-        for vhost in self.vhosts() {
-            let compiled = crate::policies::compile_all(&stored, &vhost);
-            let options = self.shared.topology_mut().set_policies(&vhost, compiled);
-            for (place, options) in options {
-                self.shared.post(
-                    place.shard,
-                    Letter::Configure {
-                        place,
-                        options: Box::new(options),
-                    },
-                );
-            }
-        }
     }
 
     /// Reads what the directory holds, for listings of accounts, rights and policies.

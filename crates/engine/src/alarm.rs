@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::housekeeping::House;
 use crate::mailbox::Letter;
 use crate::{Shared, SharedRef};
 
@@ -135,13 +136,14 @@ impl Shared {
     }
 }
 
-/// Looks at memory and disk until the shared state is gone.
+/// Looks at memory and disk, and keeps house, until the shared state is gone.
 pub(crate) fn watch(
     shared: &SharedRef,
     free_bytes: impl Fn() -> Option<u64> + Send + 'static,
 ) -> std::io::Result<()> {
     let weak = std::sync::Arc::downgrade(shared);
     let watcher = std::thread::Builder::new().name("alarms".into());
+    let mut house = House::new(shared.clock.now_ms());
     watcher.spawn(move || {
         while let Some(shared) = weak.upgrade() {
             let limits = shared.alarms.limits;
@@ -170,6 +172,7 @@ pub(crate) fn watch(
                     interval = LOOK_INTERVAL_NEAR;
                 }
             }
+            house.turn(&shared);
             drop(shared);
             std::thread::sleep(interval);
         }

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 /// Milliseconds since 1970 that never jump: the wall clock's time at start, and from there the monotonic clock.
 ///
 /// A wall clock that is set while the server runs moves no deadline; after a restart, times count by the wall clock again.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Clock {
     started_at_ms: u64,
     started: Instant,

@@ -18,6 +18,7 @@ pub use batch::Batch;
 
 use crate::accounts::Login;
 use crate::mailbox::{Letter, Settlement};
+use crate::quotas::{Meter, PublishWait};
 use crate::shard::Shard;
 
 /// What listings show of a connection.
@@ -51,6 +52,8 @@ pub struct Connection {
     login: Login,
     access: Arc<Access>,
     access_version: u64,
+    /// Of an account whose publishes have a bound.
+    meter: Option<Arc<Meter>>,
     routes: RouteCache,
     gauge: Arc<OutboxGauge>,
     consumers: HashMap<ConsumerNumber, Consumer>,
@@ -108,19 +111,28 @@ impl Shard {
             }
             id
         };
-        self.shared.connections.insert(id, info);
+        self.shared.connections.insert(id, info, login.clone());
         // Whoever takes a right or a login away looks for connections afterwards: what was taken before this one could be found.
-        if self.shared.accounts.version() != access_version
-            && self.shared.accounts.access(&login, vhost).is_none()
-        {
+        let is_void = self.shared.accounts.version() != access_version
+            && self.shared.accounts.access(&login, vhost).is_none();
+        let checked = if is_void {
+            Err(refused())
+        } else {
+            self.shared.check_connections(&login)
+        };
+        if let Err(refusal) = checked {
             self.shared.connections.remove(id);
             drop(self.state.borrow_mut().outboxes.close(id));
-            return Err(refused());
+            return Err(refusal);
+        }
+        if let Some(author) = self.shared.connections.author(id) {
+            self.shared.audit(author.connected(vhost));
         }
         let shards = self.shared.mailboxes.len();
         Ok(Connection {
             shard: self.clone(),
             id,
+            meter: self.shared.meter_of(&login),
             login,
             access,
             access_version,
@@ -189,9 +201,27 @@ impl Connection {
         }
     }
 
+    /// Notes that messages were published, for the bounds of the account.
+    pub fn note_published(&self, messages: u64) {
+        if let Some(meter) = &self.meter {
+            meter.note(messages, self.shard.shared.clock.now_ms());
+        }
+    }
+
+    /// Says until when the account may publish nothing more, and why: it published too much, or its queues hold too much.
+    #[must_use]
+    pub fn publish_wait(&mut self) -> Option<PublishWait> {
+        if self.access_version != self.shard.shared.accounts.version() {
+            self.reload_access();
+        }
+        let now_ms = self.shard.shared.clock.now_ms();
+        self.meter.as_ref()?.wait(&self.login.name, now_ms)
+    }
+
     /// An account's rights may change while it is connected; without any left it can do nothing more.
     fn reload_access(&mut self) {
         self.access_version = self.shard.shared.accounts.version();
+        self.meter = self.shard.shared.meter_of(&self.login);
         self.routes.clear();
         match self
             .shard

@@ -11,30 +11,39 @@
 pub mod accounts;
 mod administration;
 mod alarm;
+pub mod audit;
 mod clock;
 mod connection;
 mod crowds;
 mod embedded;
+mod housekeeping;
 mod mailbox;
 mod metadata;
 mod outbox;
 mod policies;
+mod quotas;
 mod record;
 mod renaming;
 mod reply_address;
 mod requests;
+#[cfg(test)]
+mod rig;
+pub mod sessions;
 mod shard;
 mod startup;
 mod visible;
 
 use std::sync::Arc;
 
-pub use administration::{ConnectionView, ExchangeView, Handle, QueueView};
+pub use administration::{
+    AccountView, ConnectionView, ExchangeView, Handle, QueueKeyView, QueueView, Registration,
+};
 pub use alarm::{Alarm, Alarms};
 pub use clock::Clock;
 pub use connection::{Batch, Connection, ConnectionInfo};
 pub use directory::{Change, CommitError};
 pub use policies::check_policy;
+pub use quotas::{AccountLimits, PublishWait, Usage};
 pub use shard::Shard;
 pub use startup::{Engine, EngineError, Options, ShardSeed, Unservable, unservable};
 pub use store::{Damage, Failure as StoreFailure, Inspection};
@@ -62,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) connections: administration::ConnectionTable,
     /// The policies as they are stored; locked only while some are changed.
     pub(crate) policies: std::sync::Mutex<Vec<directory::Policy>>,
+    pub(crate) audit: audit::Audit,
+    pub(crate) quotas: quotas::Quotas,
     pub(crate) directory_path: std::path::PathBuf,
     /// Nobody new is let in.
     pub(crate) is_draining: std::sync::atomic::AtomicBool,
@@ -83,6 +94,13 @@ impl Shared {
         self.topology
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The names of all virtual hosts.
+    pub(crate) fn vhost_names(&self) -> Vec<broker::Name> {
+        let topology = self.topology();
+        let all = topology.vhosts();
+        all.iter().map(|vhost| vhost.name.clone()).collect()
     }
 
     /// Says how crowded a queue of another shard is, as that shard last saw it.

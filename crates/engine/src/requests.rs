@@ -4,11 +4,14 @@ use broker::access::Right;
 use broker::shard::QueueSpecification;
 use broker::topology::{BindingView, Change, ExchangeDeclaration, QueueDeclaration, QueueDeclared};
 use broker::{
-    ConnectionId, ConsumeRequest, Event, ExchangeKind, QueueRef, Refusal, RefusalKind, Reply,
+    ConnectionId, ConsumeRequest, Event, ExchangeKind, Name, QueueRef, Refusal, RefusalKind, Reply,
     Request, Sink,
 };
+use directory::ResourceKind;
 
+use crate::Shared;
 use crate::accounts::random_name;
+use crate::audit::Author;
 use crate::connection::{Connection, Consumer};
 use crate::mailbox::Letter;
 use crate::reply_address::PREFIX;
@@ -107,6 +110,7 @@ impl Connection {
                 if_empty,
             } => self.delete_queue(channel, &name, if_unused, if_empty, now_ms),
             Request::QueuePurge { name } => self.usable(&name, Right::Read).map(|place| {
+                self.audit_purge(&name);
                 self.shard().post(
                     place.shard,
                     Letter::Purge {
@@ -142,6 +146,14 @@ impl Connection {
         }
     }
 
+    fn audit_purge(&self, queue: &str) {
+        let shared = &self.shard().shared;
+        if let Some(author) = shared.connections.author(self.id()) {
+            let vhost = &self.access().vhost;
+            shared.audit(author.purged(vhost, queue));
+        }
+    }
+
     fn reply(&self, channel: u16, result: Result<Reply, Refusal>) {
         self.shard()
             .state
@@ -165,7 +177,7 @@ impl Connection {
         let changes = topology.take_changes();
         let answer = Some((self.id(), channel));
         self.shard()
-            .commit_then_answer(changes, answer, Reply::Done, None);
+            .commit_then_answer(changes, answer, Reply::Done, Concerned::Nothing);
         drop(topology);
         Ok(None)
     }
@@ -229,6 +241,10 @@ impl Connection {
         {
             let shard = self.shard();
             let mut topology = shard.shared.topology_mut();
+            let host = topology.vhost(&vhost);
+            if host.is_none_or(|host| host.queue(&wish.name).is_none()) {
+                shard.shared.check_queues(&topology, &self.access().login)?;
+            }
             let declared = topology.declare_queue(&vhost, wish, &self.actor())?;
             let changes = topology.take_changes();
             match declared {
@@ -236,6 +252,7 @@ impl Connection {
                     self.answer_declared(channel, name, place, now_ms)
                 }
                 QueueDeclared::Created(name, place, kind, options) => {
+                    shard.shared.quotas.owns_another(&self.access().login);
                     let options = *options;
                     let queue = name.clone();
                     // Under the topology's lock: whoever finds the queue from now on finds it on its shard.
@@ -259,7 +276,7 @@ impl Connection {
                         changes,
                         Some((self.id(), channel)),
                         reply,
-                        Some(place),
+                        Concerned::Made(place),
                     );
                     exclusive = Some(place).filter(|_| is_exclusive);
                 }
@@ -272,7 +289,7 @@ impl Connection {
     }
 
     /// Answers the declaration of a queue that exists: a durable one once its own declaration is on disk, which may just be under way.
-    fn answer_declared(&self, channel: u16, name: broker::Name, place: QueueRef, now_ms: u64) {
+    fn answer_declared(&self, channel: u16, name: Name, place: QueueRef, now_ms: u64) {
         let letter = Letter::Declared {
             name,
             place,
@@ -390,13 +407,13 @@ impl Shard {
     }
 
     /// Answers a channel once changes are durable: at once when there are none. Called under the topology's lock, so that the directory
-    /// sees changes in the order in which they were made; a queue in `made` is deleted again if the directory refuses it.
+    /// sees changes in the order in which they were made.
     pub(crate) fn commit_then_answer(
         &self,
         changes: Vec<Change>,
         answer: Option<(ConnectionId, u16)>,
         reply: Reply,
-        made: Option<QueueRef>,
+        concerned: Concerned,
     ) {
         if changes.is_empty() {
             if let Some((connection, channel)) = answer {
@@ -408,39 +425,101 @@ impl Shard {
             }
             return;
         }
+        let gone = gone(&changes, &concerned);
+        // At once: what takes the name from now on is another.
+        forget_all(&self.shared, &gone);
+        let stored = self.written_down(changes, answer, &concerned);
         let shared = std::sync::Arc::downgrade(&self.shared);
-        self.shared
-            .metadata
-            .commit(to_store(changes), move |result| {
-                let result = match result {
-                    Ok(()) => Ok(reply),
-                    Err(error) => {
-                        tracing::error!(%error, "a declaration could not be made durable");
-                        Err(Refusal::new(
-                            RefusalKind::Unavailable,
-                            "the declaration could not be made durable; try again later",
-                        ))
-                    }
-                };
-                let Some(shared) = shared.upgrade() else {
-                    return;
-                };
-                if let (Err(_), Some(place)) = (&result, made) {
-                    let undo = Letter::Delete {
-                        place,
-                        if_unused: false,
-                        if_empty: false,
-                        answer: None,
-                    };
-                    shared.post(place.shard, undo);
+        self.shared.metadata.commit(stored, move |result| {
+            let result = match result {
+                Ok(()) => Ok(reply),
+                Err(error) => {
+                    tracing::error!(%error, "a declaration could not be made durable");
+                    Err(Refusal::new(
+                        RefusalKind::Unavailable,
+                        "the declaration could not be made durable; try again later",
+                    ))
                 }
-                if let Some((connection, channel)) = answer {
-                    shared.post(
-                        connection.shard(),
-                        Letter::Event(connection, Event::Replied { channel, result }),
-                    );
-                }
-            });
+            };
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            // And in the order of commits: until now somebody may have been given a right on it.
+            forget_all(&shared, &gone);
+            shared.audit.note();
+            if let (Err(_), Concerned::Made(place)) = (&result, concerned) {
+                let undo = Letter::Delete {
+                    place,
+                    if_unused: false,
+                    if_empty: false,
+                    answer: None,
+                };
+                shared.post(place.shard, undo);
+            }
+            if let Some((connection, channel)) = answer {
+                shared.post(
+                    connection.shard(),
+                    Letter::Event(connection, Event::Replied { channel, result }),
+                );
+            }
+        });
+    }
+
+    /// The directory's form of changes, with what is written down of whoever made them.
+    fn written_down(
+        &self,
+        changes: Vec<Change>,
+        answer: Option<(ConnectionId, u16)>,
+        concerned: &Concerned,
+    ) -> Vec<directory::Change> {
+        let now_ms = self.shared.clock.now_ms();
+        let author = answer
+            .and_then(|(connection, _)| self.shared.connections.author(connection))
+            .unwrap_or_else(Author::server);
+        let mut stored = to_store(changes);
+        stored.extend(author.changed(&stored, now_ms));
+        if let Concerned::Gone { vhost, queue } = concerned {
+            stored.push(author.deleted_queue(vhost, queue, now_ms));
+        }
+        stored
+    }
+}
+
+/// The queue that changes are about.
+#[derive(Debug)]
+pub(crate) enum Concerned {
+    /// None, or one that stays.
+    Nothing,
+    /// A new one: it is deleted again if the directory refuses it.
+    Made(QueueRef),
+    /// One that was deleted.
+    Gone {
+        /// Its virtual host.
+        vhost: Name,
+        /// Its name.
+        queue: Name,
+    },
+}
+
+type Resource = (ResourceKind, Name, Name);
+
+/// What changes take away: kind, virtual host and name.
+fn gone(changes: &[Change], concerned: &Concerned) -> Vec<Resource> {
+    let mut gone = Vec::new();
+    if let Concerned::Gone { vhost, queue } = concerned {
+        gone.push((ResourceKind::Queue, vhost.clone(), queue.clone()));
+    }
+    for change in changes {
+        if let Change::ExchangeDeleted { vhost, name } = change {
+            gone.push((ResourceKind::Exchange, vhost.clone(), name.clone()));
+        }
+    }
+    gone
+}
+
+fn forget_all(shared: &Shared, gone: &[Resource]) {
+    for (resource, vhost, name) in gone {
+        shared.forget(*resource, vhost, name);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::SharedRef;
 use crate::embedded::EmbeddedLog;
 use crate::mailbox::{Letter, Mailbox};
 use crate::outbox::Outboxes;
+use crate::requests::Concerned;
 
 /// How often a settling that failed, as on a full disk, is tried again.
 const SETTLE_RETRY_MS: u64 = 500;
@@ -425,7 +426,8 @@ impl Shard {
                     topology.release(place);
                 }
                 let changes = topology.take_changes();
-                self.commit_then_answer(changes, answer, Reply::Deleted(messages), None);
+                let gone = Concerned::Gone { vhost, queue: name };
+                self.commit_then_answer(changes, answer, Reply::Deleted(messages), gone);
                 drop(topology);
             }
         }

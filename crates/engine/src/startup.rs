@@ -22,6 +22,7 @@ use crate::crowds::Crowds;
 use crate::embedded::{EmbeddedBacklog, EmbeddedLog};
 use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
+use crate::quotas::AccountLimits;
 use crate::shard::Shard;
 use crate::{Shared, SharedRef, record};
 pub use restore::{Unservable, unservable};
@@ -31,7 +32,7 @@ pub(crate) const QUEUE_HIGH_WATER: &str = "queue_number_high_water";
 /// How long the end of the last look at the disk is waited for.
 const STORE_RELEASE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 /// The virtual host that every server has.
-const DEFAULT_VHOST: &str = "/";
+pub(crate) const DEFAULT_VHOST: &str = "/";
 
 /// How to run the engine.
 #[derive(Debug, Clone)]
@@ -52,6 +53,8 @@ pub struct Options {
     pub administrator_password: Option<String>,
     /// How much clients may declare.
     pub quotas: Quotas,
+    /// How much each account may have and do, unless it has bounds of its own.
+    pub account_limits: AccountLimits,
     /// Above this many bytes of memory publishers wait.
     pub memory_high_bytes: u64,
     /// Below this many they go on.
@@ -164,10 +167,16 @@ impl Engine {
             return Err(EngineError::DirectoryMissing(options.data.clone()));
         }
         let first_password = first_start(&mut directory, options)?;
+        let clock = Clock::default();
+        let expired = Change::SessionsExpired {
+            now_ms: clock.now_ms(),
+        };
+        commit_first(&mut directory, &[expired])?;
         let snapshot = directory.load()?;
         let (topology, specifications) =
             restore::build_topology(&snapshot, shards, options.quotas)?;
-        let accounts = Accounts::start(&snapshot, options.guest).map_err(EngineError::Thread)?;
+        let accounts =
+            Accounts::start(&snapshot, options.guest, clock).map_err(EngineError::Thread)?;
         let metadata = Metadata::start(directory, stop_at_once)
             .map_err(|error| EngineError::Thread(error.into()))?;
         let limits = AlarmLimits {
@@ -177,7 +186,7 @@ impl Engine {
             disk_free_resume_bytes: options.disk_free_resume_bytes,
         };
         let shared = Arc::new(Shared {
-            clock: Clock::default(),
+            clock,
             topology: std::sync::RwLock::new(topology),
             mailboxes: (0..shards).map(|_| Mailbox::default()).collect(),
             crowds: (0..shards).map(|_| Crowds::default()).collect(),
@@ -187,6 +196,8 @@ impl Engine {
             replies: crate::reply_address::ReplyAddresses::default(),
             connections: crate::administration::ConnectionTable::default(),
             policies: std::sync::Mutex::new(snapshot.policies),
+            audit: crate::audit::Audit::default(),
+            quotas: crate::quotas::Quotas::new(options.account_limits),
             directory_path: options.data.join("directory.sqlite"),
             is_draining: std::sync::atomic::AtomicBool::new(false),
             alarm_order: std::sync::Mutex::new(()),
@@ -251,6 +262,7 @@ impl Engine {
     /// # Errors
     /// The log could not be flushed.
     pub fn close(self) -> Result<(), EngineError> {
+        self.shared.flush_audit();
         self.shared.metadata.stop();
         let mut store = self.store;
         let deadline = std::time::Instant::now() + STORE_RELEASE_PATIENCE;
@@ -342,14 +354,18 @@ fn first_start(
         changes.push(Change::AccountAdded(account(login, secret)?));
         changes.push(Change::PermissionSet(full_rights(login)));
     }
-    directory.commit(&changes).map_err(|error| match error {
-        CommitError::Failure(failure) => EngineError::Directory(failure),
-        CommitError::Refused(refused) => EngineError::FirstStart(Box::new(refused)),
-    })?;
+    commit_first(directory, &changes)?;
     Ok(shown.then(|| (options.administrator.clone(), secret)))
 }
 
-fn full_rights(login: &str) -> Permission {
+fn commit_first(directory: &mut Directory, changes: &[Change]) -> Result<(), EngineError> {
+    directory.commit(changes).map_err(|error| match error {
+        CommitError::Failure(failure) => EngineError::Directory(failure),
+        CommitError::Refused(refused) => EngineError::FirstStart(Box::new(refused)),
+    })
+}
+
+pub(crate) fn full_rights(login: &str) -> Permission {
     Permission {
         vhost: DEFAULT_VHOST.to_owned(),
         login: login.to_owned(),

@@ -16,6 +16,7 @@ use std::time::Duration;
 use broker::shard::Crowd;
 use broker::{OutboxGauge, Refusal};
 use bytes::{Bytes, BytesMut};
+use engine::sessions::{Credentials, Origin};
 use engine::{Batch, Connection, ConnectionInfo, Shard};
 use session::{Action, Denied, Login, Session, Settings};
 use tokio::time::{Instant, Sleep};
@@ -276,13 +277,20 @@ impl Driver {
             return Ok(false);
         }
         let must_wait = self.shard.must_publishers_wait();
+        let quota = self.connection.as_mut().and_then(Connection::publish_wait);
         let is_open = self.session.is_open();
-        self.session.hold_publishes(must_wait && is_open);
+        self.session
+            .hold_publishes((must_wait || quota.is_some()) && is_open);
         if self.is_paced(context, now_ms) {
             return Ok(false);
         }
         if self.session.is_holding() {
-            self.shard.wake_when_unblocked(context.waker());
+            if must_wait {
+                self.shard.wake_when_unblocked(context.waker());
+            }
+            if let Some(quota) = quota {
+                self.wake_at(context, quota.until_ms, now_ms);
+            }
             self.session.touch(now_ms);
             return Ok(false);
         }
@@ -336,11 +344,16 @@ impl Driver {
             return false;
         }
         self.pace = Some((crowd, until_ms));
-        let is_late = self.alarm_at_ms <= now_ms || until_ms < self.alarm_at_ms;
-        if is_late && self.set_alarm(context, until_ms + 1, now_ms) {
+        self.wake_at(context, until_ms + 1, now_ms);
+        true
+    }
+
+    /// Has the task woken at a time, unless it is woken sooner.
+    fn wake_at(&mut self, context: &mut Context<'_>, at_ms: u64, now_ms: u64) {
+        let is_late = self.alarm_at_ms <= now_ms || at_ms < self.alarm_at_ms;
+        if is_late && self.set_alarm(context, at_ms, now_ms) {
             context.waker().wake_by_ref();
         }
-        true
     }
 
     /// Reads more at once while reads come back full, less when they come back nearly empty.
@@ -370,6 +383,9 @@ impl Driver {
                 .handle_input::<Batch<'_>>(&self.input, now_ms, None),
         };
         let published = self.session.published() - published;
+        if let Some(connection) = &self.connection {
+            connection.note_published(published);
+        }
         if let Some(most) = read_bytes_max(consumed, published) {
             self.read_bytes_max = most;
             self.read_bytes = self.read_bytes.min(most);
@@ -387,13 +403,21 @@ impl Driver {
     }
 
     fn act(&mut self, action: Action, now_ms: u64) {
-        let is_local = self.peer.address.ip().to_canonical().is_loopback();
         match action {
             Action::Authenticate { login, password } => {
                 let engine = self.shard.handle();
+                let origin = Origin {
+                    door: self.peer.listener,
+                    address: self.peer.address.ip(),
+                    client: None,
+                };
                 self.verdict = Some(Box::pin(async move {
                     let password = String::from_utf8(password).unwrap_or_default();
-                    engine.authenticate(&login, &password, is_local).await
+                    let credentials = Credentials::Password {
+                        login: &login,
+                        password: &password,
+                    };
+                    engine.log_in(credentials, &origin).await
                 }));
             }
             // A password opened the connection and does not run out; a new secret changes nothing for it.

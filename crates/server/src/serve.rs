@@ -10,7 +10,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use broker::topology::Quotas;
-use engine::{Engine, EngineError, Options, ShardSeed};
+use engine::{AccountLimits, Engine, EngineError, Options, ShardSeed};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use session::Settings;
 use tokio::net::TcpListener;
@@ -391,6 +391,8 @@ fn engine_options(config: &Config, shards: u16) -> Options {
             queues: usize::try_from(config.limits.max_queues).unwrap_or(usize::MAX),
             bindings: usize::try_from(config.limits.max_bindings).unwrap_or(usize::MAX),
         },
+        // Only accounts that an administrator gives bounds have some.
+        account_limits: AccountLimits::default(),
         memory_high_bytes: config.limits.memory_high(),
         memory_resume_bytes: config.limits.memory_resume(),
         disk_free_low_bytes: config.limits.disk_free_low_bytes,

@@ -1,3 +1,4 @@
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use codec::amqp::properties::PropertiesRef;
 
 use super::*;
 use crate::accounts::GUEST;
+use crate::sessions::{Credentials, Origin};
 use crate::{Connection, ConnectionInfo, Engine, Options, Shard};
 
 /// How long the directory may take.
@@ -33,6 +35,7 @@ impl World {
             administrator: "admin".to_owned(),
             administrator_password: Some("secret".to_owned()),
             quotas: broker::topology::Quotas::default(),
+            account_limits: crate::AccountLimits::default(),
             memory_high_bytes: u64::MAX,
             memory_resume_bytes: u64::MAX,
             disk_free_low_bytes: 0,
@@ -44,7 +47,17 @@ impl World {
             .build()
             .expect("it can be built");
         let login = runtime
-            .block_on(engine.handle().authenticate(GUEST, GUEST, true))
+            .block_on(engine.handle().log_in(
+                Credentials::Password {
+                    login: GUEST,
+                    password: GUEST,
+                },
+                &Origin {
+                    door: "test",
+                    address: Ipv4Addr::LOCALHOST.into(),
+                    client: None,
+                },
+            ))
             .expect("guest has its own name as a password");
         let access = engine.shared.accounts.access(&login, "/");
         let info = ConnectionInfo {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use codec::amqp::field::TableRef;
 use codec::amqp::method::{BasicConsume, BasicQos, Method, QueueDeclare};
 use engine::accounts::{GUEST as ACCOUNT, Login};
+use engine::sessions::{Credentials, Origin};
 use engine::{Engine, Options, Shard};
 use session::Settings;
 
@@ -56,6 +57,7 @@ pub(crate) fn open_engine(data: &Path, journal_bytes: u64) -> (Engine, Rc<Shard>
         administrator: "admin".to_owned(),
         administrator_password: Some("bench".to_owned()),
         quotas: broker::topology::Quotas::default(),
+        account_limits: engine::AccountLimits::default(),
         memory_high_bytes: u64::MAX,
         memory_resume_bytes: u64::MAX,
         disk_free_low_bytes: 0,
@@ -79,9 +81,18 @@ impl World {
             .enable_time()
             .build()
             .expect("a runtime can be built");
+        let credentials = Credentials::Password {
+            login: ACCOUNT,
+            password: ACCOUNT,
+        };
+        let origin = Origin {
+            door: "amqp",
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            client: None,
+        };
         // Once for all connections: it takes its time.
         let login = runtime
-            .block_on(shard.handle().authenticate(ACCOUNT, ACCOUNT, true))
+            .block_on(shard.handle().log_in(credentials, &origin))
             .expect("every data directory has this account");
         let (bell, waker) = Bell::new();
         let mut world = Self {

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker::access::Access;
 use engine::accounts::{Denied, Login};
+use engine::sessions::Credentials;
 
 use super::Web;
 use super::problem::Problem;
@@ -38,18 +39,22 @@ impl FromRequestParts<Web> for Caller {
         let peer = parts.extensions.get::<PeerAddress>().copied();
         let address = peer.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |peer| peer.0);
         let (name, password) = basic(&parts.headers)?;
-        let is_local = address.ip().to_canonical().is_loopback();
-        let login = web
-            .gateway()
-            .engine()
-            .authenticate(&name, &password, is_local)
-            .await
-            .map_err(denied)?;
-        let client = parts
+        let client: Option<String> = parts
             .headers
             .get(header::USER_AGENT)
             .map(|agent| String::from_utf8_lossy(agent.as_bytes()))
             .map(|agent| agent.chars().take(CLIENT_BYTES_MAX).collect());
+        let credentials = Credentials::Password {
+            login: &name,
+            password: &password,
+        };
+        let from = engine::sessions::Origin {
+            door: "http",
+            address: address.ip(),
+            client: client.clone(),
+        };
+        let engine = web.gateway().engine();
+        let login = engine.log_in(credentials, &from).await.map_err(denied)?;
         Ok(Self {
             login,
             origin: Origin {
@@ -68,12 +73,6 @@ impl Caller {
         accounts.access(&self.login, vhost).ok_or_else(|| {
             Problem::forbidden(format!("you have no rights in the virtual host '{vhost}'"))
         })
-    }
-
-    /// A link of one's own, as for a stream of deliveries.
-    pub(super) async fn own_link(&self, web: &Web, vhost: &str) -> Result<Link, Problem> {
-        let link = web.gateway().open(&self.login, vhost, &self.origin).await;
-        link.map_err(Problem::from)
     }
 
     /// The link that the account's short requests to a virtual host share.
@@ -107,6 +106,12 @@ fn denied(denied: Denied) -> Problem {
     match denied {
         Denied::Credentials => Problem::unauthorized("wrong login or password"),
         Denied::NotLocal => Problem::unauthorized("guest may log in from this machine only"),
+        Denied::Secret => Problem::unauthorized("unknown or expired token"),
+        Denied::Unusable => Problem::bad_request(denied.to_string()),
+        Denied::LockedOut { retry_after_ms } => {
+            let retry_after_s = u32::try_from(retry_after_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
+            Problem::too_many("too many failed logins", retry_after_s)
+        }
         Denied::Busy => Problem::too_many("too many logins at once; try again in a moment", 1),
     }
 }
