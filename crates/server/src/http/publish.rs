@@ -133,7 +133,7 @@ pub(super) async fn message_of(
     address: Address,
 ) -> Result<Outgoing, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes_max = web.limits().message_bytes_max;
+    let bytes_max = web.settings().message_bytes_max;
     let content_type = content_type(&parts.headers)?;
     let headers = headers_of(&parts.headers)?;
     let body = read_bytes(&parts.headers, body, bytes_max).await?;
@@ -190,7 +190,7 @@ pub(super) async fn publish_batch(
     address: &Address,
 ) -> Result<Json<BatchPublished>, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes_max = web.limits().message_bytes_max;
+    let bytes_max = web.settings().message_bytes_max;
     let batch: Batch = read_json(&parts.headers, body, bytes_max * BATCH_BYTES_FACTOR).await?;
     if batch.messages.len() > BATCH_MESSAGES_MAX {
         return Err(Problem::too_large(format!(

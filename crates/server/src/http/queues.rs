@@ -321,6 +321,36 @@ pub(super) async fn show(
     find(&web, &caller, &queue).await.map(Json)
 }
 
+/// What is to change of a queue.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueueChange {
+    /// Its new name; bindings, grants and keys follow.
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+}
+
+/// Rename a queue
+#[utoipa::path(patch, path = "/v1/queues/{queue}", tag = "queues",
+    params(("queue" = String, Path, description = "The queue")),
+    request_body = QueueChange,
+    responses(
+        (status = 200, description = "The queue under its new name", body = QueueOut),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn rename(
+    State(web): State<Web>,
+    caller: Caller,
+    InPath(queue): InPath<String>,
+    JsonBody(change): JsonBody<QueueChange>,
+) -> Result<Json<QueueOut>, Problem> {
+    let access = caller.access(&web, DEFAULT_VHOST)?;
+    let engine = web.gateway().engine();
+    engine.rename_queue(&access, &queue, &change.name).await?;
+    find(&web, &caller, &change.name).await.map(Json)
+}
+
 /// Delete a queue with its messages
 #[utoipa::path(delete, path = "/v1/queues/{queue}", tag = "queues",
     params(("queue" = String, Path, description = "The queue"), DeleteParams),
