@@ -74,12 +74,18 @@ impl RemoteArgs {
             (Some(_), None) => None,
             _ => contexts.find(self.context.as_deref())?,
         };
-        let url = self.server.as_deref().or(known.map(|known| &*known.url));
+        let url = self
+            .server
+            .as_deref()
+            .or_else(|| known.map(|known| &*known.url));
         let ca = self
             .ca
             .as_ref()
-            .or(known.and_then(|known| known.ca.as_ref()));
-        let token = self.token.as_ref().or(known.map(|known| &known.token));
+            .or_else(|| known.and_then(|known| known.ca.as_ref()));
+        let token = self
+            .token
+            .as_ref()
+            .or_else(|| known.map(|known| &known.token));
         let credentials = token.map_or_else(
             || Credentials::Password {
                 login: "guest".to_owned(),

@@ -30,7 +30,8 @@ use tokio::time::{Duration, Instant};
 use agent::Agent;
 use command::Command;
 pub(crate) use command::{
-    Delivered, Outgoing, PublishOutcome, Pull, PullFrom, Request, Settle, SettleKind, Subscription,
+    Deliver, Delivered, Outgoing, PublishOutcome, Pull, PullFrom, Request, Settle, SettleKind,
+    Subscription,
 };
 pub(crate) use leases::{LEASE_MS_MAX, LeaseId};
 

@@ -115,6 +115,7 @@ impl World {
             expiration_ms: None,
             number: None,
             wants_place: false,
+            deliver_at_ms: None,
         });
         let _ = batch.finish();
         taken.expect("guest may publish") > 0

@@ -73,6 +73,17 @@ pub(crate) struct Outgoing {
     pub(crate) priority: u8,
     /// How long it may wait, in milliseconds.
     pub(crate) expiration_ms: Option<u64>,
+    /// Until when nobody gets it.
+    pub(crate) deliver: Option<Deliver>,
+}
+
+/// When a message is to be delivered at the earliest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deliver {
+    /// So many milliseconds after it was published.
+    After(u64),
+    /// At this time, in milliseconds since 1970.
+    At(u64),
 }
 
 /// What became of one published message.

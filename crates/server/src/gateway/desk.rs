@@ -119,11 +119,11 @@ impl Desk {
     pub(super) fn handle_command<P: Port>(&mut self, command: Command, port: &mut P, now_ms: u64) {
         match command {
             Command::Publish { messages, answer } => {
-                self.publishing.publish(&messages, answer, port);
+                self.publishing.publish(&messages, answer, port, now_ms);
             }
             Command::Call { request, answer } => {
                 let consumer = self.next_consumer();
-                self.calls.call(*request, answer, consumer, port);
+                self.calls.call(*request, answer, consumer, port, now_ms);
             }
             Command::Broker { request, answer } => {
                 let asked = self.channels.ask(request, Waiting::Sender(answer), port);

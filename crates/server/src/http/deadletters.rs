@@ -338,5 +338,6 @@ fn resent(delivered: &Delivered) -> Option<Outgoing> {
         persistent: message.persistent,
         priority: message.priority,
         expiration_ms: message.expiration_ms,
+        deliver: None,
     })
 }

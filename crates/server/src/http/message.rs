@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
-use crate::gateway::{Delivered, Link, Outgoing};
+use crate::gateway::{Deliver, Delivered, Link, Outgoing};
 use crate::json::{json_of_table, table_of_json};
 
 /// Delivery mode 2: the message survives a restart.
@@ -59,6 +59,10 @@ pub(super) struct Attributes {
     pub(super) content_encoding: Option<String>,
     /// When it was made, in seconds since 1970.
     pub(super) timestamp: Option<u64>,
+    /// Nobody gets it for so many milliseconds.
+    pub(super) deliver_after: Option<u64>,
+    /// Nobody gets it before this time, in milliseconds since 1970.
+    pub(super) deliver_at: Option<u64>,
 }
 
 /// A message to be published.
@@ -223,6 +227,16 @@ impl Attributes {
             cluster_id: None,
         };
         check_lengths(&address, &properties)?;
+        let deliver = match (self.deliver_after, self.deliver_at) {
+            (None, None) => None,
+            (Some(after_ms), None) => Some(Deliver::After(after_ms)),
+            (None, Some(at_ms)) => Some(Deliver::At(at_ms)),
+            (Some(_), Some(_)) => {
+                return Err(Problem::invalid(
+                    "give either deliver_after or deliver_at, not both",
+                ));
+            }
+        };
         let mut encoded = Vec::new();
         properties.encode(&mut encoded);
         Ok(Outgoing {
@@ -233,6 +247,7 @@ impl Attributes {
             persistent,
             priority: self.priority.unwrap_or_default(),
             expiration_ms: self.ttl_ms,
+            deliver,
         })
     }
 }

@@ -121,6 +121,8 @@ pub(super) struct QueueOut {
     policy: Option<String>,
     /// Messages that wait for delivery.
     messages_ready: u64,
+    /// Messages whose time has not come.
+    messages_delayed: u64,
     /// Messages that were delivered and not settled.
     messages_unacknowledged: u64,
     /// Bytes of the bodies of those that wait.
@@ -224,6 +226,7 @@ impl QueueOut {
             arguments: json_of_table(&view.arguments),
             policy: view.policy,
             messages_ready: view.statistics.ready,
+            messages_delayed: view.statistics.delayed,
             messages_unacknowledged: view.statistics.unacked,
             message_bytes: view.statistics.ready_bytes,
             consumers: view.statistics.consumers,
