@@ -51,6 +51,8 @@ pub(super) struct Published {
     outcome: Outcome,
     /// Where it is.
     positions: Vec<Position>,
+    /// A message with its deduplication id was there already; the positions are that one's.
+    duplicate: bool,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -231,6 +233,7 @@ fn published(web: &Web, outcome: Result<PublishOutcome, Refusal>) -> Published {
             return Published {
                 outcome: Outcome::Refused,
                 positions: Vec::new(),
+                duplicate: false,
                 detail: Some(refusal.detail),
             };
         }
@@ -250,6 +253,7 @@ fn published(web: &Web, outcome: Result<PublishOutcome, Refusal>) -> Published {
     Published {
         outcome: word,
         positions: positions.collect(),
+        duplicate: outcome.is_duplicate,
         detail: None,
     }
 }

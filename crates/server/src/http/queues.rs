@@ -78,6 +78,10 @@ pub(super) struct QueueSettings {
     /// How often a message may be delivered before it is set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_limit: Option<u32>,
+    /// For how many milliseconds deduplication ids are remembered. Default 300,000; 0 is not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 86_400_000)]
+    dedup_window_ms: Option<u64>,
     /// How long a stream keeps messages, as 7D, 12h, 30m or 45s.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_age: Option<String>,
@@ -177,6 +181,7 @@ impl QueueSettings {
         number("x-max-length-bytes", self.max_length_bytes);
         number("x-max-priority", self.max_priority.map(u64::from));
         number("x-delivery-limit", self.delivery_limit.map(u64::from));
+        number("x-dedup-window", self.dedup_window_ms);
         let overflow = self.overflow.map(|overflow| match overflow {
             Overflow::DropHead => "drop-head",
             Overflow::RejectPublish => "reject-publish",
