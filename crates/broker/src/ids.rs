@@ -20,6 +20,27 @@ impl QueueId {
         Self(self.0 | Self::DELAYED)
     }
 
+    /// The bit that marks the part of a queue that remembers the ids of messages.
+    const DEDUP: u64 = 1 << 60;
+
+    /// What the log calls the part of this queue that remembers the ids of its messages, by their sequence numbers.
+    #[must_use]
+    pub const fn dedup(self) -> Self {
+        Self(self.0 | Self::DEDUP)
+    }
+
+    /// The queue that this is a part of, as the log calls it.
+    #[must_use]
+    pub const fn whole(self) -> Self {
+        Self(self.0 & !(Self::DELAYED | Self::DEDUP))
+    }
+
+    /// Says whether the log keeps messages under this number, not their ids alone.
+    #[must_use]
+    pub const fn has_messages(self) -> bool {
+        self.0 & Self::DEDUP == 0
+    }
+
     /// Says whether the queue's declaration is on disk.
     #[must_use]
     pub const fn is_durable(self) -> bool {

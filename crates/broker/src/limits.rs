@@ -46,6 +46,16 @@ pub const DELIVERY_LIMIT_DEFAULT: u32 = 20;
 pub const DELAY_MS_MAX: u64 = 10 * 365 * 86_400_000;
 /// Delayed messages that may wait in one queue; what comes beyond is refused. Each takes up to 64 bytes of memory.
 pub const DELAYED_PER_QUEUE_MAX: usize = 10_000_000;
+/// The longest id by which a repeated publish is known, in bytes.
+pub const DEDUP_ID_BYTES_MAX: usize = 128;
+/// Ids that one queue or stream remembers; the oldest go first. Each takes about 100 bytes of memory.
+pub const DEDUP_IDS_MAX: usize = 100_000;
+/// How long a queue remembers an id unless it says otherwise, in milliseconds.
+pub const DEDUP_WINDOW_MS_DEFAULT: u64 = 300_000;
+/// The longest that a queue may remember an id, in milliseconds: a day.
+pub const DEDUP_WINDOW_MS_MAX: u64 = 86_400_000;
+/// By how much later than their window ids may be dropped from the log, in milliseconds.
+pub const DEDUP_SWEEP_MS: u64 = 1_000;
 /// Distinct (queue, reason) pairs kept in a message's `x-death`.
 pub const DEATHS_MAX: usize = 100;
 /// Messages that one queue hands out or expires in one go before other work has its turn.

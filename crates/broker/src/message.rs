@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::limits;
+use crate::{DedupId, limits};
 
 /// A shared name of an exchange, queue or virtual host.
 pub type Name = Arc<str>;
@@ -37,6 +37,8 @@ pub struct Message {
     pub expiration_ms: Option<u64>,
     /// Queues do not deliver it before this time, in milliseconds since 1970; streams take no notice.
     pub deliver_at_ms: Option<u64>,
+    /// The id by which queues and streams know that they took it already.
+    pub dedup_id: Option<Box<DedupId>>,
 }
 
 impl Message {
@@ -70,6 +72,7 @@ impl Message {
             priority: 0,
             expiration_ms: None,
             deliver_at_ms: None,
+            dedup_id: None,
         }
     }
 
@@ -145,7 +148,7 @@ impl Message {
         size_of::<Self>() + 64 + self.block.len() + self.shared_body.as_ref().map_or(0, Bytes::len)
     }
 
-    /// The same content under another exchange, key and property list, as dead-lettering needs it. It neither expires nor waits.
+    /// The same content under another exchange, key and property list, as dead-lettering needs it. It neither expires nor waits, and has no id.
     #[must_use]
     pub fn readdressed(&self, exchange: Name, routing_key: &str, properties: &[u8]) -> Self {
         let body = self

@@ -17,6 +17,7 @@ mod settle;
 use std::sync::Arc;
 
 use crate::arguments::{QueueKind, QueueOptions};
+use crate::dedup::Memory;
 use crate::log::{Backlog, Log};
 use crate::maps::NumberMap;
 use crate::shard::{Crowd, QueueSpecification};
@@ -135,6 +136,7 @@ pub(crate) struct Queue<B> {
     backlog: B,
     /// Messages that are to be delivered later, and the backlog of all that ever were; `None` until there is one.
     delayed: Option<Box<Delayed<B>>>,
+    memory: Memory<B>,
     /// Bytes of ready and delayed messages that are in memory alone.
     resident_bytes: usize,
     /// The same of messages that are out with consumers or on their way to a dead-letter exchange.
@@ -173,6 +175,7 @@ impl<B: Backlog> Queue<B> {
             consumers: Consumers::new(options.single_active_consumer),
             backlog,
             delayed: None,
+            memory: Memory::NONE,
             resident_bytes: 0,
             resumed: 0,
             held_bytes: 0,
@@ -230,7 +233,14 @@ impl<B: Backlog> Queue<B> {
 
     pub(crate) fn backlogs_mut(&mut self) -> impl Iterator<Item = &mut B> {
         let delayed = self.delayed.iter_mut().map(|delayed| &mut delayed.backlog);
-        std::iter::once(&mut self.backlog).chain(delayed)
+        std::iter::once(&mut self.backlog)
+            .chain(delayed)
+            .chain(self.memory.backlog_mut())
+    }
+
+    /// How long ids of messages are remembered, and what is remembered.
+    pub(crate) const fn memory(&mut self) -> (u64, &mut Memory<B>) {
+        (self.options.dedup_window(), &mut self.memory)
     }
 
     /// What keeps a message beyond memory: those that were delayed have a backlog of their own.

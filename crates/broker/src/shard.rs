@@ -60,6 +60,8 @@ pub struct Recovered<B> {
     pub ordinary: Option<Kept<B>>,
     /// What it has under [`QueueId::delayed`](crate::QueueId::delayed).
     pub delayed: Option<Kept<B>>,
+    /// What it has under [`QueueId::dedup`](crate::QueueId::dedup).
+    pub dedup: Option<Kept<B>>,
 }
 
 /// A queue that grows faster than the sockets of its consumers drain.
@@ -123,7 +125,11 @@ impl<L: Log> Shard<L> {
         now_ms: u64,
     ) -> Result<(), BacklogError> {
         let slot = specification.place.slot;
-        let Recovered { ordinary, delayed } = recovered;
+        let Recovered {
+            ordinary,
+            delayed,
+            dedup,
+        } = recovered;
         let Kept {
             backlog,
             next,
@@ -139,7 +145,7 @@ impl<L: Log> Shard<L> {
             .get_mut(slot as usize)
             .and_then(Option::as_deref_mut)
         {
-            cell.restore(next, messages, delayed, now_ms)?;
+            cell.restore(next, messages, (delayed, dedup), now_ms)?;
             self.resident_bytes += cell.resident_bytes();
         }
         self.refresh(slot);

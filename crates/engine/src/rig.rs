@@ -243,6 +243,7 @@ impl Client<'_> {
             number: None,
             wants_place: false,
             deliver_at_ms: None,
+            dedup_id: None,
         });
         assert_eq!(shards, Ok(1));
         let _ = batch.finish();

@@ -121,6 +121,7 @@ struct Restored {
     specification: QueueSpecification,
     ordinary: Option<RecoveredQueue>,
     delayed: Option<RecoveredQueue>,
+    dedup: Option<RecoveredQueue>,
 }
 
 /// The running engine, as whoever started it holds it.
@@ -289,11 +290,13 @@ impl ShardSeed {
             specification,
             ordinary,
             delayed,
+            dedup,
         } in self.queues
         {
             let recovered = Recovered {
                 ordinary: ordinary.map(kept),
                 delayed: delayed.map(kept),
+                dedup: dedup.map(kept),
             };
             if core.restore(specification, recovered, now_ms).is_err() {
                 // Which file it is stands in the log.
@@ -390,12 +393,14 @@ fn sow(
     let mut queues: Vec<Vec<Restored>> = logs.iter().map(|_| Vec::new()).collect();
     for specification in specifications {
         let id = specification.place.id;
-        let (ordinary, delayed) = (recovered.remove(&id.0), recovered.remove(&id.delayed().0));
+        let [ordinary, delayed, dedup] =
+            [id, id.delayed(), id.dedup()].map(|part| recovered.remove(&part.0));
         if let Some(queues) = queues.get_mut(usize::from(specification.place.shard)) {
             queues.push(Restored {
                 specification,
                 ordinary,
                 delayed,
+                dedup,
             });
         }
     }

@@ -1,8 +1,8 @@
 //! What of the topology somebody with rights may see.
 
-use broker::access::Access;
+use broker::access::{Access, Resource, Right};
 use broker::topology::BindingView;
-use broker::{Name, QueueRef, QueueStatistics};
+use broker::{Name, QueueRef, QueueStatistics, Refusal};
 
 use crate::administration::{ExchangeView, Handle, QueueView};
 
@@ -108,5 +108,42 @@ impl Handle {
         bindings
             .filter(|view| *view.source == *exchange && is_seen(view))
             .collect()
+    }
+
+    /// Says whether there is a queue or an exchange of this name.
+    #[must_use]
+    pub fn exists(&self, vhost: &str, resource: Resource, name: &str) -> bool {
+        let topology = self.shared.topology();
+        topology.vhost(vhost).is_some_and(|host| match resource {
+            Resource::Queue => host.queue(name).is_some(),
+            Resource::Exchange => host.exchange(name).is_some(),
+        })
+    }
+
+    /// Checks one right on a queue or an exchange.
+    ///
+    /// # Errors
+    /// `AccessRefused` without the right, whether or not there is such a thing; then `NotFound` if there is not.
+    pub fn check_right(
+        &self,
+        access: &Access,
+        right: Right,
+        resource: Resource,
+        name: &str,
+    ) -> Result<(), Refusal> {
+        let topology = self.shared.topology();
+        let not_found = || match resource {
+            Resource::Queue => Refusal::no_queue(name, &access.vhost),
+            Resource::Exchange => Refusal::no_exchange(name, &access.vhost),
+        };
+        let host = topology.vhost(&access.vhost).ok_or_else(not_found)?;
+        let owner = match resource {
+            Resource::Queue => host.queue(name).map(|queue| queue.owner.as_deref()),
+            Resource::Exchange => host
+                .exchange(name)
+                .map(|exchange| exchange.owner.as_deref()),
+        };
+        access.check(right, resource, name, owner.flatten())?;
+        owner.map(|_| ()).ok_or_else(not_found)
     }
 }

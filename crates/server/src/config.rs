@@ -219,6 +219,35 @@ pub struct Accounts {
     /// and shown once.
     #[config(env = "CHASKI_ADMINISTRATOR_PASSWORD")]
     pub administrator_password: Option<Secret>,
+
+    /// Who may make an account: open = anybody who reaches a door, invitation = whoever has an
+    /// administrator's code, closed = administrators alone.
+    #[config(default = "open", env = "CHASKI_REGISTRATION")]
+    pub registration: Registration,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Whoever was invited.
+    Invitation,
+    /// Administrators alone.
+    Closed,
+}
+
+impl Registration {
+    /// The word that names it in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invitation => "invitation",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 /// What is logged and how.

@@ -53,7 +53,8 @@ struct Inner {
     shared: Mutex<HashMap<SharedKey, Shared>>,
 }
 
-type SharedKey = (Name, String);
+/// Whose link it is: the account, its session if it has one, and the virtual host.
+type SharedKey = (Name, Option<String>, String);
 
 struct Shared {
     link: Link,
@@ -105,7 +106,8 @@ impl Gateway {
         &self.0.engine
     }
 
-    /// Finds or opens the link that all short requests of an account to a virtual host share; its leases are the account's.
+    /// Finds or opens the link that all short requests of a session to a virtual host share, or of an account that shows its
+    /// password each time; its leases are theirs.
     ///
     /// # Errors
     /// `NotAllowed` when the account has no rights in the virtual host, `Unavailable` while the server stops.
@@ -115,7 +117,8 @@ impl Gateway {
         vhost: &str,
         origin: &Origin,
     ) -> Result<Link, Refusal> {
-        let key = (login.name.clone(), vhost.to_owned());
+        let session = login.session().map(str::to_owned);
+        let key = (login.name.clone(), session, vhost.to_owned());
         if let Some(link) = self.find_shared(&key) {
             return Ok(link);
         }

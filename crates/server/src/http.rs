@@ -6,12 +6,15 @@
 //!
 //! Start reading at [`router`].
 
+mod accounts;
+mod audit;
 mod body;
 mod caller;
 mod deadletters;
 mod events;
 mod feed;
 mod health;
+mod invitations;
 mod leases;
 mod message;
 mod openapi;
@@ -22,6 +25,9 @@ mod pull;
 mod queues;
 mod requests;
 mod serve;
+mod sessions;
+mod sharing;
+mod tags;
 mod topics;
 mod websocket;
 
@@ -31,6 +37,7 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::config::Registration;
 use crate::gateway::Gateway;
 
 use feed::Feeds;
@@ -42,22 +49,24 @@ pub(crate) struct Web(Arc<Shared>);
 
 struct Shared {
     gateway: Gateway,
-    limits: HttpLimits,
+    settings: HttpSettings,
     feeds: Feeds,
 }
 
-/// Bounds of requests.
+/// What the operator says of HTTP.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct HttpLimits {
+pub(crate) struct HttpSettings {
     /// The greatest body of one message, in bytes.
     pub(crate) message_bytes_max: usize,
+    /// Who may make an account.
+    pub(crate) registration: Registration,
 }
 
 impl Web {
-    pub(crate) fn new(gateway: Gateway, limits: HttpLimits) -> Self {
+    pub(crate) fn new(gateway: Gateway, settings: HttpSettings) -> Self {
         Self(Arc::new(Shared {
             gateway,
-            limits,
+            settings,
             feeds: Feeds::default(),
         }))
     }
@@ -75,16 +84,39 @@ impl Web {
         &self.0.gateway
     }
 
-    pub(crate) fn limits(&self) -> &HttpLimits {
-        &self.0.limits
+    pub(crate) fn settings(&self) -> &HttpSettings {
+        &self.0.settings
     }
 }
 
 /// Everything that HTTP serves.
 pub(crate) fn router(web: Web) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(accounts::create, accounts::list))
+        .routes(routes!(accounts::show, accounts::update, accounts::delete))
+        .routes(routes!(accounts::password))
+        .routes(routes!(accounts::set_role))
+        .routes(routes!(accounts::quota, accounts::set_quota))
+        .routes(routes!(accounts::me, accounts::update_me))
+        .routes(routes!(invitations::create, invitations::list))
+        .routes(routes!(invitations::delete))
+        .routes(routes!(sessions::create, sessions::list))
+        .routes(routes!(sessions::end))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::tail))
         .routes(routes!(queues::list))
-        .routes(routes!(queues::create, queues::show, queues::delete))
+        .routes(routes!(sharing::queue_grants))
+        .routes(routes!(sharing::grant_queue, sharing::revoke_queue))
+        .routes(routes!(sharing::topic_grants))
+        .routes(routes!(sharing::grant_topic, sharing::revoke_topic))
+        .routes(routes!(sharing::make_key, sharing::keys))
+        .routes(routes!(sharing::delete_key))
+        .routes(routes!(
+            queues::create,
+            queues::show,
+            queues::rename,
+            queues::delete
+        ))
         .routes(routes!(queues::purge))
         .routes(routes!(publish::to_queue))
         .routes(routes!(publish::batch_to_queue))

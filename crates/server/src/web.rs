@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::http::{self, HttpDoor, HttpLimits, Web};
+use crate::http::{self, HttpDoor, HttpSettings, Web};
 use crate::listen::{ConnectionCount, Door};
 use crate::tls::TlsAcceptor;
 
@@ -61,11 +61,12 @@ impl Doors {
             .build()?;
         let (stopping, stops) = watch::channel(false);
         runtime.spawn(gateway.clone().sweep());
-        let limits = HttpLimits {
+        let settings = HttpSettings {
             message_bytes_max: usize::try_from(config.limits.max_message_bytes)
                 .unwrap_or(usize::MAX),
+            registration: config.accounts.registration,
         };
-        let web = Web::new(gateway, limits);
+        let web = Web::new(gateway, settings);
         runtime.spawn(web.clone().sweep());
         let router = http::router(web);
         let serve = |door| {

@@ -34,6 +34,7 @@ pub(crate) enum Call {
         is_shared: bool,
         number: Option<u64>,
         deliver_at_ms: Option<u64>,
+        dedup_id: Option<String>,
     },
     Settle {
         queue: u64,
@@ -76,6 +77,7 @@ impl Port for FakePort {
             is_shared,
             number: publish.number,
             deliver_at_ms: publish.deliver_at_ms,
+            dedup_id: publish.dedup_id.map(str::to_owned),
         });
         Ok(self.answers)
     }

@@ -302,6 +302,7 @@ impl Session {
             properties,
             expiration_ms,
             delay_ms,
+            dedup_id,
             is_rewritten,
         } = examined;
         let publish = Publish {
@@ -319,6 +320,7 @@ impl Session {
             priority: properties.priority.unwrap_or(0),
             expiration_ms,
             deliver_at_ms: delay_ms.map(|delay| self.timers.time_in(delay)),
+            dedup_id,
             number: channel.confirms.as_ref().map(Confirms::next),
             wants_place: false,
         };

@@ -35,6 +35,7 @@ pub(crate) fn copy_of(message: &Message) -> Arc<Message> {
     copy.priority = message.priority;
     copy.expiration_ms = message.expiration_ms;
     copy.deliver_at_ms = message.deliver_at_ms;
+    copy.dedup_id.clone_from(&message.dedup_id);
     Arc::new(copy)
 }
 

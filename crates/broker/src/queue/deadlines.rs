@@ -43,7 +43,11 @@ impl<B: Backlog> Queue<B> {
         } else {
             None
         };
-        [unused, head, self.next_due()].into_iter().flatten().min()
+        let forgetting = self.memory.next_deadline(self.options.dedup_window());
+        [unused, head, self.next_due(), forgetting]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     #[inline]
@@ -52,6 +56,7 @@ impl<B: Backlog> Queue<B> {
             || self.options.expires_ms.is_some()
             || self.cannot_read()
             || self.delayed.is_some()
+            || !self.memory.is_empty()
     }
 
     /// Does what is due.
@@ -72,6 +77,8 @@ impl<B: Backlog> Queue<B> {
         if self.has_expiring {
             self.expire(work);
         }
+        let window_ms = self.options.dedup_window();
+        self.memory.sweep(window_ms, work.now_ms, work.log);
         let is_unused = self.consumers.count() == 0
             && self
                 .options

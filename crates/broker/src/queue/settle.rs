@@ -53,7 +53,7 @@ impl<B: Backlog> Queue<B> {
                 self.settle_below(newest + 1, is_delayed, log)?;
             }
         }
-        Ok(())
+        self.memory.settle_until(position, log)
     }
 
     /// The ready and the delayed messages that are entries in memory.

@@ -19,9 +19,9 @@ use proptest::prelude::*;
 use super::rig::{Dead, Got, PUBLISHER, Rig, body};
 use crate::arguments::{Overflow, QueueKind, QueueOptions};
 use crate::log::{Log, Position};
-use crate::{Delivery, Event, Outcome, QueueRef};
+use crate::{ConnectionId, DedupId, Delivery, Event, Outcome, QueueRef};
 use operations::{Content, Op, Setup, op, setup};
-use reference::{Consumer, Kept, ModelQueue, fifo_per_publisher};
+use reference::{Consumer, Kept, ModelQueue, Original, fifo_per_publisher};
 
 const NAMES: [&str; 3] = ["a", "b", "dead"];
 
@@ -212,6 +212,11 @@ impl World {
             queue.mature(self.rig.now_ms);
             queue.fresh = None;
             queue.seen = before.seen;
+            queue.taken = before.taken;
+            let survives = |appended: Option<u64>| appended.is_some_and(|at| at <= durable);
+            queue
+                .taken
+                .retain(|_, original| survives(original.appended));
         }
     }
 }

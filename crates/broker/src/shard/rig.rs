@@ -347,6 +347,7 @@ impl Rig {
             let kept = Recovered {
                 ordinary: kept(id),
                 delayed: kept(id.delayed()),
+                dedup: kept(id.dedup()),
             };
             self.shard
                 .restore(specification.clone(), kept, self.now_ms)

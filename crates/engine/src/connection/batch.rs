@@ -9,8 +9,8 @@ use broker::access::Access;
 use broker::shard::Crowd;
 use broker::topology::{Actor, Addressed, RouteCache, Routes, Topology};
 use broker::{
-    Annotation, ConnectionId, ConsumerNumber, Delivery, Event, Message, Name, OutboxGauge, Outcome,
-    Port, Publish, PublishTicket, QueueId, QueueRef, Refusal, Request, Sink,
+    Annotation, ConnectionId, ConsumerNumber, DedupId, Delivery, Event, Message, Name, OutboxGauge,
+    Outcome, Port, Publish, PublishTicket, QueueId, QueueRef, Refusal, Request, Sink,
 };
 
 use crate::connection::Consumer;
@@ -150,6 +150,9 @@ fn message_of(publish: &Publish<'_>, exchange: &Name, now_ms: u64) -> Arc<Messag
     message.expiration_ms = publish.expiration_ms;
     if let Some(at_ms) = publish.deliver_at_ms {
         message.delay_until(at_ms, now_ms);
+    }
+    if let Some(id) = publish.dedup_id {
+        message.dedup_id = DedupId::of(id).map(Box::new);
     }
     Arc::new(message)
 }

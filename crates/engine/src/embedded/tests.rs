@@ -370,3 +370,36 @@ fn a_delayed_message_is_durable_when_it_is_confirmed_and_waits_through_a_restart
         world.wind_up();
     }
 }
+
+#[test]
+fn a_publish_that_is_repeated_after_a_restart_is_known_even_if_it_was_consumed() {
+    for ending in [Ending::Cut(5), Ending::Kill, Ending::Clean] {
+        let mut world = World::new(1, 2);
+        let ids = ["consumed", "kept", "newest"];
+        assert_eq!(world.publish_once(0, ids[0]), (1, false));
+        assert_eq!(world.publish_once(0, ids[1]), (2, false));
+        assert!(world.get(0, false) && world.settle(0, Outcome::Acked));
+        world.flush();
+        // Files fill, so that ids are settled.
+        for _ in 0..60 {
+            world.publish(0b1, 5000, true, None, None);
+            world.turn();
+            world.flush();
+        }
+        let (newest, is_duplicate) = world.publish_once(0, ids[2]);
+        assert!(newest > 20 && !is_duplicate);
+        world.flush();
+        for shards in [1, 3, 2] {
+            world.restart(ending, shards);
+            for (id, first) in ids.into_iter().zip([1, 2, newest]) {
+                assert_eq!(world.publish_once(0, id), (first, true), "{id}");
+            }
+            world.flush();
+            assert!(world.unconfirmed.is_empty());
+        }
+        world.now_ms += 300_000;
+        world.turn();
+        assert!(!world.publish_once(0, ids[0]).1, "the window has passed");
+        world.wind_up();
+    }
+}

@@ -129,6 +129,7 @@ impl World {
             number: None,
             wants_place: false,
             deliver_at_ms: None,
+            dedup_id: None,
         });
         let _ = batch.finish();
         taken.expect("guest may publish") > 0

@@ -92,6 +92,7 @@ fn accounts(config: &Config) -> Value {
         [
             ("guest", Value::Boolean(accounts.guest)),
             ("administrator", text(&accounts.administrator)),
+            ("registration", text(accounts.registration.as_str())),
         ]
         .into_iter()
         .chain(password),

@@ -75,6 +75,8 @@ pub(crate) struct Outgoing {
     pub(crate) expiration_ms: Option<u64>,
     /// Until when nobody gets it.
     pub(crate) deliver: Option<Deliver>,
+    /// A queue that took a message with this id keeps no other.
+    pub(crate) deduplication_id: Option<String>,
 }
 
 /// When a message is to be delivered at the earliest.
@@ -95,6 +97,8 @@ pub(crate) struct PublishOutcome {
     pub(crate) is_rejected: bool,
     /// Each queue that took it, and its sequence number there.
     pub(crate) places: Vec<(QueueRef, u64)>,
+    /// Some queue had it already, under its deduplication id.
+    pub(crate) is_duplicate: bool,
 }
 
 /// Where a pull begins.

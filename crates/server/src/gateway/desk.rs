@@ -245,8 +245,11 @@ impl Desk {
                 number,
                 queue,
                 sequence,
+                is_duplicate,
                 ..
-            } => self.publishing.placed(number, queue, sequence),
+            } => self
+                .publishing
+                .placed(number, queue, sequence, is_duplicate),
             Event::Replied { channel, result } => self.replied(channel, result, port, now_ms),
             Event::ConsumerCancelled { consumer, .. } => {
                 // Its readers see their channel close.

@@ -91,13 +91,20 @@ impl Publishing {
     }
 
     /// Notes where a message went.
-    pub(super) fn placed(&mut self, number: u64, queue: QueueRef, sequence: u64) {
+    pub(super) fn placed(
+        &mut self,
+        number: u64,
+        queue: QueueRef,
+        sequence: u64,
+        is_duplicate: bool,
+    ) {
         let Some(open) = self.open.get(&number) else {
             return;
         };
         let entry = self.batches.get_mut(&open.batch);
         if let Some(Ok(outcome)) = entry.and_then(|entry| entry.outcomes.get_mut(open.index)) {
             outcome.places.push((queue, sequence));
+            outcome.is_duplicate |= is_duplicate;
         }
     }
 
@@ -166,6 +173,7 @@ pub(super) fn send<P: Port>(
         expiration_ms: message.expiration_ms,
         number,
         wants_place: number.is_some(),
+        dedup_id: message.deduplication_id.as_deref(),
         deliver_at_ms: message.deliver.map(|deliver| match deliver {
             Deliver::After(after_ms) => now_ms.saturating_add(after_ms),
             Deliver::At(at_ms) => at_ms,

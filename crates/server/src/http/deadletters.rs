@@ -339,5 +339,7 @@ fn resent(delivered: &Delivered) -> Option<Outgoing> {
         priority: message.priority,
         expiration_ms: message.expiration_ms,
         deliver: None,
+        // What comes back is meant to be there twice.
+        deduplication_id: None,
     })
 }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker::Annotation;
+use broker::limits::DEDUP_ID_BYTES_MAX;
 use bytes::Bytes;
 use codec::amqp::field::{Table, Value};
 use codec::amqp::properties::{Properties, PropertiesRef};
@@ -17,6 +18,9 @@ use crate::json::{json_of_table, table_of_json};
 const PERSISTENT: u8 = 2;
 /// The longest text property.
 const TEXT_BYTES_MAX: usize = 255;
+
+/// The header that a message's deduplication id is kept in, as AMQP's clients write it.
+const DEDUPLICATION_HEADER: &str = "x-deduplication-header";
 
 /// How a body is written in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -63,6 +67,9 @@ pub(super) struct Attributes {
     pub(super) deliver_after: Option<u64>,
     /// Nobody gets it before this time, in milliseconds since 1970.
     pub(super) deliver_at: Option<u64>,
+    /// A queue that took a message with this id keeps no other: a publish that is tried again is harmless.
+    #[schema(max_length = 128)]
+    pub(super) deduplication_id: Option<String>,
 }
 
 /// A message to be published.
@@ -190,7 +197,7 @@ impl Attributes {
         self,
         mut address: Address,
         content_type: Option<String>,
-        headers: Table,
+        mut headers: Table,
         body: Bytes,
         bytes_max: usize,
     ) -> Result<Outgoing, Problem> {
@@ -208,6 +215,16 @@ impl Attributes {
                     "a message to a queue has no routing_key; publish to a topic",
                 ));
             }
+        }
+        if let Some(id) = &self.deduplication_id {
+            if id.is_empty() || id.len() > DEDUP_ID_BYTES_MAX {
+                return Err(Problem::invalid(format!(
+                    "deduplication_id has 1 to {DEDUP_ID_BYTES_MAX} bytes"
+                )));
+            }
+            // Where consumers at every door see it.
+            let value = Value::LongString(id.as_bytes().to_vec());
+            headers.insert(DEDUPLICATION_HEADER, value);
         }
         let persistent = self.persistent.unwrap_or(true);
         let properties = Properties {
@@ -248,6 +265,7 @@ impl Attributes {
             priority: self.priority.unwrap_or_default(),
             expiration_ms: self.ttl_ms,
             deliver,
+            deduplication_id: self.deduplication_id,
         })
     }
 }

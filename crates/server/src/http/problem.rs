@@ -65,6 +65,13 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", "Conflict", detail)
     }
 
+    /// The thing was changed meanwhile.
+    pub(crate) fn precondition_failed(detail: impl Into<String>) -> Self {
+        let title = "Changed meanwhile";
+        let status = StatusCode::PRECONDITION_FAILED;
+        Self::new(status, "precondition-failed", title, detail)
+    }
+
     /// The body is too large.
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
         let title = "Too large";

@@ -52,6 +52,8 @@ pub(super) struct Published {
     outcome: Outcome,
     /// Where it is.
     positions: Vec<Position>,
+    /// A message with its deduplication id was there already; the positions are that one's.
+    duplicate: bool,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -134,7 +136,7 @@ pub(super) async fn message_of(
     address: Address,
 ) -> Result<Outgoing, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes_max = web.limits().message_bytes_max;
+    let bytes_max = web.settings().message_bytes_max;
     let content_type = content_type(&parts.headers)?;
     let headers = headers_of(&parts.headers)?;
     let body = read_bytes(&parts.headers, body, bytes_max).await?;
@@ -191,7 +193,7 @@ pub(super) async fn publish_batch(
     address: &Address,
 ) -> Result<Json<BatchPublished>, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes_max = web.limits().message_bytes_max;
+    let bytes_max = web.settings().message_bytes_max;
     let batch: Batch = read_json(&parts.headers, body, bytes_max * BATCH_BYTES_FACTOR).await?;
     if batch.messages.len() > BATCH_MESSAGES_MAX {
         return Err(Problem::too_large(format!(
@@ -250,6 +252,7 @@ fn published(web: &Web, outcome: Result<PublishOutcome, Refusal>) -> Published {
             return Published {
                 outcome: Outcome::Refused,
                 positions: Vec::new(),
+                duplicate: false,
                 detail: Some(refusal.detail),
             };
         }
@@ -269,6 +272,7 @@ fn published(web: &Web, outcome: Result<PublishOutcome, Refusal>) -> Published {
     Published {
         outcome: word,
         positions: positions.collect(),
+        duplicate: outcome.is_duplicate,
         detail: None,
     }
 }

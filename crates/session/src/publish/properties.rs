@@ -16,6 +16,8 @@ pub(super) struct Examined<'c> {
     pub(super) expiration_ms: Option<u64>,
     /// How long the message is to be kept back.
     pub(super) delay_ms: Option<u64>,
+    /// What the publisher calls the message, so that it may publish it again.
+    pub(super) dedup_id: Option<&'c str>,
     /// They go on in another form.
     pub(super) is_rewritten: bool,
 }
@@ -56,19 +58,21 @@ pub(super) fn examine<'c>(
         properties,
         expiration_ms,
         delay_ms: found.delay_ms,
+        dedup_id: found.dedup_id,
         is_rewritten,
     })
 }
 
 /// What headers say to the server.
 #[derive(Default)]
-struct Found {
+struct Found<'h> {
     has_bcc: bool,
     delay_ms: Option<u64>,
+    dedup_id: Option<&'h str>,
 }
 
 /// Checks headers and picks out those that mean something, in one go.
-fn look_through(headers: TableRef<'_>) -> Result<Found, Fault> {
+fn look_through(headers: TableRef<'_>) -> Result<Found<'_>, Fault> {
     headers.validate().map_err(syntax)?;
     let mut found = Found::default();
     for (name, value) in headers.iter().flatten() {
@@ -77,6 +81,9 @@ fn look_through(headers: TableRef<'_>) -> Result<Found, Fault> {
             // A delay that makes no sense is none.
             "x-delay" if found.delay_ms.is_none() => {
                 found.delay_ms = value.as_i64().and_then(|delay| u64::try_from(delay).ok());
+            }
+            "x-deduplication-header" if found.dedup_id.is_none() => {
+                found.dedup_id = value.as_str();
             }
             _ => {}
         }

@@ -267,6 +267,34 @@ fn a_delay_is_a_header_with_a_number_of_milliseconds() {
 }
 
 #[test]
+fn a_header_names_a_message_that_may_be_published_again() {
+    let mut bench = Bench::open();
+    for (value, expected) in [
+        (Value::from("order 5"), Some("order 5")),
+        (Value::I32(5), None),
+    ] {
+        let mut headers = Table::new();
+        headers.insert("x-deduplication-header", value);
+        let properties = Properties {
+            headers: Some(headers),
+            ..Properties::default()
+        };
+        let raw = encoded(&properties);
+        bench.raw(&publish_bytes(1, "q", &raw, b"x"));
+        let Some(Call::Publish {
+            dedup_id,
+            forwarded,
+            ..
+        }) = bench.calls().pop()
+        else {
+            unreachable!("a publish is made")
+        };
+        assert_eq!(dedup_id.as_deref(), expected);
+        assert_eq!(forwarded, raw, "consumers see the header");
+    }
+}
+
+#[test]
 fn immediate_is_not_implemented() {
     let mut bench = Bench::open();
     bench.raw(&encode(

@@ -13,6 +13,7 @@ impl World {
                 number,
                 queue,
                 sequence,
+                is_duplicate: false,
                 ..
             } = event
             {

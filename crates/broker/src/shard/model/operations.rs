@@ -11,6 +11,7 @@ pub(super) struct Content {
     pub(super) priority: u8,
     pub(super) ttl: Option<u64>,
     pub(super) delay: Option<u64>,
+    pub(super) id: Option<u8>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,12 +67,14 @@ pub(super) struct Setup {
 fn content() -> impl Strategy<Value = Content> {
     let ttl = prop_oneof![4 => Just(None), 1 => (0..60_u64).prop_map(Some)];
     let delay = prop_oneof![4 => Just(None), 1 => (0..120_u64).prop_map(Some)];
-    (prop::bool::weighted(0.7), 0..4_u8, ttl, delay).prop_map(
-        |(persistent, priority, ttl, delay)| Content {
+    let id = prop_oneof![3 => Just(None), 1 => (0..6_u8).prop_map(Some)];
+    (prop::bool::weighted(0.7), 0..4_u8, ttl, delay, id).prop_map(
+        |(persistent, priority, ttl, delay, id)| Content {
             persistent,
             priority,
             ttl,
             delay,
+            id,
         },
     )
 }
@@ -107,6 +110,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
         overflow,
     );
     let others = (
+        prop_oneof![1 => Just(None), 1 => Just(Some(0)), 3 => (1..150_u64).prop_map(Some)],
         prop::option::of(0..60_u64),
         prop::option::of(1..4_u8),
         any::<bool>(),
@@ -117,12 +121,17 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
         Just((QueueKind::Quorum, true))
     ];
     (kind, limits, others).prop_map(
-        |((kind, is_durable), (length_max, length_bytes_max, overflow), (ttl, priority, dlx))| {
+        |(
+            (kind, is_durable),
+            (length_max, length_bytes_max, overflow),
+            (window, ttl, priority, dlx),
+        )| {
             Setup {
                 kind,
                 is_durable,
                 options: QueueOptions {
                     message_ttl_ms: ttl,
+                    dedup_window_ms: window,
                     length_max,
                     length_bytes_max,
                     overflow,

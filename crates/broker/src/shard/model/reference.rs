@@ -20,6 +20,15 @@ pub(super) struct Kept {
     pub(super) noted: Vec<(u64, u32)>,
 }
 
+/// A message that was taken under an id.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Original {
+    pub(super) number: u64,
+    pub(super) until_ms: u64,
+    /// The batch that holds it, if it is to survive.
+    pub(super) appended: Option<u64>,
+}
+
 /// When a message is handed out: by falling priority, then by age, or by the age that it would have had if it had come when it was due.
 pub(super) type Turn = (u8, usize, usize, usize);
 
@@ -46,6 +55,8 @@ pub(super) struct ModelQueue {
     /// The highest number delivered first, by publisher.
     pub(super) seen: BTreeMap<char, u64>,
     pub(super) was_restarted: bool,
+    /// What was taken by id.
+    pub(super) taken: BTreeMap<u8, Original>,
 }
 
 impl ModelQueue {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use broker::arguments::QueueKind;
 use broker::{
-    ConsumeRequest, ConsumerNumber, Credit, Event, Outcome, PublishTicket, QueueRef, StreamOffset,
+    ConsumeRequest, ConsumerNumber, Credit, DedupId, Event, Outcome, PublishTicket, QueueRef,
+    StreamOffset,
 };
 
 use super::model::{Consumer, Content, Kept, Place};
@@ -32,6 +33,7 @@ impl World {
             deliver_at_ms: delay_ms
                 .filter(|delay| *delay > 0)
                 .map(|delay| self.now_ms + delay),
+            dedup_id: None,
         };
         self.next_message += 1;
         let message = Arc::new(content.message());
@@ -74,6 +76,48 @@ impl World {
         if self.unconfirmed.get(&content.number) == Some(&0) {
             self.unconfirmed.remove(&content.number);
         }
+    }
+
+    /// Publishes a message to one queue under an id; returns its place and whether the queue had it already.
+    pub(super) fn publish_once(&mut self, index: usize, id: &str) -> (u64, bool) {
+        let content = Content {
+            number: self.next_message,
+            bytes: 100,
+            persistent: true,
+            expiration_ms: None,
+            deliver_at_ms: None,
+            dedup_id: DedupId::of(id),
+        };
+        self.next_message += 1;
+        self.unconfirmed.insert(content.number, 1);
+        let (place, shard) = (self.queues[index].place(), self.queues[index].shard());
+        let ticket = PublishTicket {
+            connection: CLIENT,
+            channel: PUBLISHING,
+            number: content.number,
+            wants_place: true,
+        };
+        let message = Arc::new(content.message());
+        let mut events = Vec::new();
+        self.cores[shard].publish(&[place], &message, Some(ticket), self.now_ms, &mut events);
+        let told = events
+            .iter()
+            .position(|(_, event)| matches!(event, Event::Placed { .. }));
+        let (_, told) = events.remove(told.expect("its place was asked for"));
+        let Event::Placed {
+            sequence,
+            is_duplicate,
+            ..
+        } = told
+        else {
+            unreachable!("it was matched just now")
+        };
+        if !is_duplicate {
+            self.enter(index, content);
+            self.newest[shard] = self.position(shard);
+        }
+        self.absorb(shard, events);
+        (sequence, is_duplicate)
     }
 
     fn enter(&mut self, index: usize, content: Content) {

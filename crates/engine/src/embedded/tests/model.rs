@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use broker::arguments::{QueueKind, QueueOptions};
 use broker::shard::QueueSpecification;
-use broker::{Body, Message, QueueId, QueueRef};
+use broker::{Body, DedupId, Message, QueueId, QueueRef};
 use bytes::Bytes;
 
 /// The shortest body: it names its message.
@@ -31,6 +31,7 @@ pub(super) struct Content {
     pub(super) persistent: bool,
     pub(super) expiration_ms: Option<u64>,
     pub(super) deliver_at_ms: Option<u64>,
+    pub(super) dedup_id: Option<DedupId>,
 }
 
 impl Content {
@@ -55,6 +56,7 @@ impl Content {
         message.persistent = self.persistent;
         message.expiration_ms = self.expiration_ms;
         message.deliver_at_ms = self.deliver_at_ms;
+        message.dedup_id = self.dedup_id.map(Box::new);
         message
     }
 }

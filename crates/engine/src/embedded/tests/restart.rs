@@ -13,7 +13,7 @@ use store::{Hooks, Options, RecoveredQueue, Store};
 use super::model::{ModelQueue, Place};
 use super::world::{Bell, World};
 use crate::embedded::{EmbeddedBacklog, EmbeddedLog};
-use crate::startup::stored_messages;
+use crate::startup::{self, stored_messages};
 
 /// What was found of one queue: its messages' numbers, and how often each came back.
 type Found = BTreeMap<u64, u32>;
@@ -108,6 +108,7 @@ impl World {
             kept.push(Recovered {
                 ordinary: part(queue.id()),
                 delayed: part(queue.id().delayed()),
+                dedup: recovered.remove(&queue.id().dedup()).map(startup::kept),
             });
             found.push(messages);
         }

@@ -159,8 +159,9 @@ impl World {
                     number,
                     queue,
                     sequence,
+                    is_duplicate,
                 } => {
-                    assert_eq!(channel, PUBLISHING);
+                    assert!(channel == PUBLISHING && !is_duplicate);
                     self.placed(number, queue, sequence);
                 }
                 Event::Replied { channel, result } => {
