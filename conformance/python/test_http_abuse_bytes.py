@@ -24,7 +24,7 @@ SLOW = {
     "a head, byte by byte": (b"GET /healthz HTTP/1.1\r\nA: ", b"a", 14),
     "half a head": (b"GET /healthz HTTP/1.1\r\n", b"", 14),
     "half of HTTP/2's preface": (b"PRI * HT", b"", 14),
-    "no settings behind HTTP/2's preface": (PREFACE, b"", 35),
+    "no settings behind HTTP/2's preface": (PREFACE, b"", 14),
     "nothing after an answer": (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"", 14),
     "half a head of a WebSocket": (b"GET /v1/queues/q/ws HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Key: ", b"a", 14),
     "a stranger's body, byte by byte": (
