@@ -18,7 +18,9 @@ use crate::arguments::{QueueKind, QueueOptions};
 use crate::log::{Backlog, Log};
 use crate::maps::NumberMap;
 use crate::shard::{Crowd, QueueSpecification};
-use crate::{ConnectionId, ConsumerNumber, Credit, Message, Name, QueueRef, Reason, Sink, limits};
+use crate::{
+    ConnectionId, ConsumerNumber, Credit, Deaths, Message, Name, QueueRef, Reason, Sink, limits,
+};
 use consumers::Consumers;
 use ready::{Entry, Ready};
 
@@ -66,6 +68,8 @@ pub(crate) struct Effects {
     pub(crate) dead: Vec<DeadLetter>,
     pub(crate) spent: Vec<QueueRef>,
     pub(crate) transferred: Vec<(QueueRef, u64)>,
+    /// Counted from the start, never taken.
+    pub(crate) deaths: Deaths,
 }
 
 /// What an operation on a queue works with.

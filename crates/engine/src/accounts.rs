@@ -202,6 +202,16 @@ impl Accounts {
         Some(access)
     }
 
+    /// Says whether an account may see how the whole server is doing.
+    #[must_use]
+    pub fn may_monitor(&self, login: &Login) -> bool {
+        let may = ["administrator", "monitoring"];
+        let is_one = |tag: &String| may.contains(&tag.as_str());
+        let tables = self.tables();
+        let account = tables.check(login);
+        account.is_some_and(|account| account.tags.iter().any(is_one))
+    }
+
     /// Follows a committed change; returns the logins whose connections may not go on.
     pub(crate) fn apply(&self, change: &Change) -> Option<String> {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);

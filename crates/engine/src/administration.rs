@@ -1,6 +1,7 @@
 //! What can be asked of the engine from any thread: logins, listings, an operator's changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use broker::arguments::QueueKind;
@@ -93,6 +94,17 @@ impl ConnectionTable {
 
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
+    }
+
+    /// Counts them by protocol, and their channels.
+    pub(crate) fn census(&self) -> (BTreeMap<&'static str, u64>, u64) {
+        let mut protocols = BTreeMap::new();
+        let mut channels = 0;
+        for info in self.lock().values() {
+            *protocols.entry(info.protocol).or_default() += 1;
+            channels += u64::from(info.channels.load(Ordering::Relaxed));
+        }
+        (protocols, channels)
     }
 
     fn of(&self, is_wanted: impl Fn(&ConnectionInfo) -> bool) -> Vec<ConnectionView> {

@@ -24,6 +24,7 @@ mod reply_address;
 mod requests;
 mod shard;
 mod startup;
+mod totals;
 mod visible;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use policies::check_policy;
 pub use shard::Shard;
 pub use startup::{Engine, EngineError, Options, ShardSeed, Unservable, unservable};
 pub use store::{Damage, Failure as StoreFailure, Inspection};
+pub use totals::{MessageCounts, Totals};
 
 /// Examines the message log of a data directory without modifying it.
 ///

@@ -133,6 +133,7 @@ impl<B: Backlog> Queue<B> {
         work: &mut Work<'_, L, S>,
     ) {
         let Some(exchange) = self.options.dead_letter_exchange.clone() else {
+            work.effects.deaths.count(reason);
             return self.forget(entry.sequence, entry.logged, work.log);
         };
         let message = match entry.message.take() {
@@ -142,6 +143,7 @@ impl<B: Backlog> Queue<B> {
                 Err(_) => return self.put_back_unread(entry, work.now_ms),
             },
         };
+        work.effects.deaths.count(reason);
         let Some(message) = message else {
             return self.forget(entry.sequence, entry.logged, work.log);
         };
