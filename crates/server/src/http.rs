@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`router`].
 
+mod access_log;
 mod body;
 mod caller;
 mod health;
@@ -17,6 +18,7 @@ mod problem;
 mod publish;
 mod pull;
 mod queues;
+mod scrape;
 mod serve;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::gateway::Gateway;
+use crate::metrics::Observer;
 
 pub(crate) use serve::{HttpDoor, serve};
 
@@ -36,6 +39,7 @@ pub(crate) struct Web(Arc<Shared>);
 struct Shared {
     gateway: Gateway,
     limits: HttpLimits,
+    observer: Observer,
 }
 
 /// Bounds of requests.
@@ -46,8 +50,12 @@ pub(crate) struct HttpLimits {
 }
 
 impl Web {
-    pub(crate) fn new(gateway: Gateway, limits: HttpLimits) -> Self {
-        Self(Arc::new(Shared { gateway, limits }))
+    pub(crate) fn new(gateway: Gateway, limits: HttpLimits, observer: Observer) -> Self {
+        Self(Arc::new(Shared {
+            gateway,
+            limits,
+            observer,
+        }))
     }
 
     pub(crate) fn gateway(&self) -> &Gateway {
@@ -57,11 +65,27 @@ impl Web {
     pub(crate) fn limits(&self) -> &HttpLimits {
         &self.0.limits
     }
+
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.0.observer
+    }
 }
 
 /// Everything that HTTP serves.
 pub(crate) fn router(web: Web) -> Router {
-    let (router, document) = OpenApiRouter::with_openapi(openapi::document())
+    let (router, document) = described_routes();
+    let observer = web.observer().clone();
+    let router = router
+        .merge(openapi::routes(document))
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .with_state(web);
+    access_log::around(router, observer)
+}
+
+/// What the OpenAPI document describes, and the document.
+fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(queues::list))
         .routes(routes!(queues::create, queues::show, queues::delete))
         .routes(routes!(queues::purge))
@@ -73,10 +97,6 @@ pub(crate) fn router(web: Web) -> Router {
         .routes(routes!(leases::nack))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
-        .split_for_parts();
-    router
-        .merge(openapi::routes(document))
-        .fallback(problem::no_such_path)
-        .method_not_allowed_fallback(problem::no_such_method)
-        .with_state(web)
+        .routes(routes!(scrape::metrics))
+        .split_for_parts()
 }

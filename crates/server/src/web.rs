@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::http::{self, HttpDoor, HttpLimits, Web};
 use crate::listen::{ConnectionCount, Door};
+use crate::metrics::Observer;
 use crate::tls::TlsAcceptor;
 
 /// The doors that speak HTTP.
@@ -65,7 +66,8 @@ impl Doors {
             message_bytes_max: usize::try_from(config.limits.max_message_bytes)
                 .unwrap_or(usize::MAX),
         };
-        let router = http::router(Web::new(gateway, limits));
+        let observer = Observer::new(config.metrics.open);
+        let router = http::router(Web::new(gateway, limits, observer));
         let serve = |door| {
             runtime.spawn(http::serve(
                 door,

@@ -12,6 +12,7 @@ use broker::access::Access;
 use engine::accounts::{Denied, Login};
 
 use super::Web;
+use super::access_log::note_caller;
 use super::problem::Problem;
 use crate::gateway::{Link, Origin};
 
@@ -45,6 +46,7 @@ impl FromRequestParts<Web> for Caller {
             .authenticate(&name, &password, is_local)
             .await
             .map_err(denied)?;
+        note_caller(parts, &login.name);
         let client = parts
             .headers
             .get(header::USER_AGENT)
