@@ -18,6 +18,7 @@ mod problem;
 mod publish;
 mod pull;
 mod queues;
+mod reference;
 mod scrape;
 mod serve;
 
@@ -76,6 +77,7 @@ pub(crate) fn router(web: Web) -> Router {
     let (router, document) = described_routes();
     let observer = web.observer().clone();
     let router = router
+        .merge(reference::routes(&document))
         .merge(openapi::routes(document))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)

@@ -1,4 +1,4 @@
-//! What the server tells about itself: metrics, ids of requests, its log.
+//! What the server tells about itself: the reference, metrics, ids of requests, its log.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -73,7 +73,37 @@ fn number(page: &str, series: &str) -> u64 {
 }
 
 #[test]
-fn a_problem_names_its_request() {
+fn the_reference_leads_where_it_says() {
+    let server = Server::start(&HTTP);
+    let page = get(&server, "/docs", &[]);
+    assert_eq!(page.status, 200);
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    assert!(
+        page.headers["content-security-policy"].starts_with("default-src 'none'; style-src 'self'")
+    );
+    assert_eq!(page.headers["x-content-type-options"], "nosniff");
+    let tag = format!("If-None-Match: {}", page.headers["etag"]);
+    assert_eq!(get(&server, "/docs", &[&tag]).status, 304);
+    let mut checked = 0;
+    for link in page.body.split("href=\"/").skip(1) {
+        let path = format!("/{}", link.split('"').next().unwrap());
+        let found = get(&server, &path, &[]);
+        assert_eq!(found.status, 200, "{path}");
+        checked += 1;
+    }
+    assert!(checked > 3, "{checked} links");
+    let index = get(&server, "/problems", &[]);
+    let kinds: Vec<_> = index.body.split("href=\"/problems/").skip(1).collect();
+    assert!(kinds.len() >= 12);
+    for kind in kinds {
+        let path = format!("/problems/{}", kind.split('"').next().unwrap());
+        assert_eq!(get(&server, &path, &[]).status, 200, "{path}");
+    }
+    assert_eq!(get(&server, "/problems/none", &[]).status, 404);
+}
+
+#[test]
+fn a_problem_leads_to_its_page_and_names_its_request() {
     let server = Server::start(&HTTP);
     let refused = get(&server, "/v1/queues/none", &[GUEST, "X-Request-Id: mine-1"]);
     assert_eq!(refused.status, 404);
@@ -81,6 +111,9 @@ fn a_problem_names_its_request() {
     assert_eq!(refused.headers["cache-control"], "no-store");
     let problem: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
     assert_eq!(problem["request_id"], "mine-1");
+    let page = get(&server, problem["type"].as_str().unwrap(), &[]);
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("What to do"));
     let odd = get(&server, "/v1/queues", &["X-Request-Id: <b>"]);
     assert_eq!(odd.status, 401);
     assert_eq!(odd.headers["x-request-id"].len(), 36);
