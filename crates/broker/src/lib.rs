@@ -29,7 +29,7 @@ pub mod topology;
 pub use command::{
     ConsumeRequest, Credit, OutboxGauge, Outcome, PublishTicket, Request, StreamOffset,
 };
-pub use death::Reason;
+pub use death::{Deaths, Reason};
 pub use dedup::DedupId;
 pub use event::{Annotation, Delivery, Event, Reply, Sink};
 pub use ids::{ConnectionId, ConsumerNumber, QueueId, QueueRef};

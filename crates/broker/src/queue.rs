@@ -21,7 +21,9 @@ use crate::dedup::Memory;
 use crate::log::{Backlog, Log};
 use crate::maps::NumberMap;
 use crate::shard::{Crowd, QueueSpecification};
-use crate::{ConnectionId, ConsumerNumber, Credit, Message, Name, QueueRef, Reason, Sink, limits};
+use crate::{
+    ConnectionId, ConsumerNumber, Credit, Deaths, Message, Name, QueueRef, Reason, Sink, limits,
+};
 use consumers::Consumers;
 use delayed::Delayed;
 use ready::{Entry, Ready};
@@ -72,6 +74,8 @@ pub(crate) struct Effects {
     pub(crate) dead: Vec<DeadLetter>,
     pub(crate) spent: Vec<QueueRef>,
     pub(crate) transferred: Vec<(QueueRef, u64)>,
+    /// Counted from the start, never taken.
+    pub(crate) deaths: Deaths,
 }
 
 /// What an operation on a queue works with.

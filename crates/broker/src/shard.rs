@@ -12,7 +12,7 @@ mod views;
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::arguments::{QueueKind, QueueOptions};
-use crate::death::{Death, bury, cyclic_queues};
+use crate::death::{Death, Deaths, bury, cyclic_queues};
 use crate::log::{BacklogError, Log, Stored};
 use crate::queue::{Effects, Work};
 use crate::{
@@ -97,6 +97,7 @@ impl<L: Log> Shard<L> {
                 dead: Vec::new(),
                 spent: Vec::new(),
                 transferred: Vec::new(),
+                deaths: Deaths::NONE,
             },
             resident_bytes: 0,
             crowd: None,

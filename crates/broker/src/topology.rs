@@ -204,7 +204,36 @@ struct Slots {
     free: Vec<u32>,
 }
 
+/// How much there is of everything, over all virtual hosts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Virtual hosts.
+    pub vhosts: usize,
+    /// Exchanges.
+    pub exchanges: usize,
+    /// Queues.
+    pub queues: usize,
+    /// Bindings, without those of the default exchange.
+    pub bindings: usize,
+}
+
 impl Topology {
+    /// Counts what there is; costs the same for a thousand queues as for one.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a sum does not depend on the order"
+    )]
+    pub fn census(&self) -> Census {
+        let hosts = self.vhosts.values();
+        Census {
+            vhosts: self.vhosts.len(),
+            exchanges: hosts.map(|host| host.exchanges.len()).sum(),
+            queues: self.queue_count,
+            bindings: self.binding_count,
+        }
+    }
+
     /// Makes an empty topology for so many shards; `next_queue` is the first durable queue number never used.
     #[must_use]
     pub fn new(shards: usize, next_queue: u64) -> Self {

@@ -76,6 +76,10 @@ pub struct Config {
     #[config(nested)]
     pub accounts: Accounts,
 
+    /// Who may read metrics.
+    #[config(nested)]
+    pub metrics: Metrics,
+
     /// What is written to standard error. Never bodies of messages, never secrets.
     #[config(nested)]
     pub log: Log,
@@ -248,6 +252,16 @@ impl Registration {
             Self::Closed => "closed",
         }
     }
+}
+
+/// Who may read metrics.
+#[derive(Clone, Debug, confique::Config)]
+pub struct Metrics {
+    /// Whether everybody who reaches HTTP may read totals at /metrics, for scrapers in closed
+    /// networks. Otherwise administrators and accounts with the tag monitoring; the numbers of
+    /// single queues always.
+    #[config(default = false, env = "CHASKI_METRICS_OPEN")]
+    pub open: bool,
 }
 
 /// What is logged and how.

@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`router`].
 
+mod access_log;
 mod accounts;
 mod audit;
 mod body;
@@ -23,7 +24,9 @@ mod problem;
 mod publish;
 mod pull;
 mod queues;
+mod reference;
 mod requests;
+mod scrape;
 mod serve;
 mod sessions;
 mod sharing;
@@ -39,6 +42,7 @@ use utoipa_axum::routes;
 
 use crate::config::Registration;
 use crate::gateway::Gateway;
+use crate::metrics::Observer;
 
 use feed::Feeds;
 pub(crate) use serve::{HttpDoor, serve};
@@ -51,6 +55,7 @@ struct Shared {
     gateway: Gateway,
     settings: HttpSettings,
     feeds: Feeds,
+    observer: Observer,
 }
 
 /// What the operator says of HTTP.
@@ -63,11 +68,12 @@ pub(crate) struct HttpSettings {
 }
 
 impl Web {
-    pub(crate) fn new(gateway: Gateway, settings: HttpSettings) -> Self {
+    pub(crate) fn new(gateway: Gateway, settings: HttpSettings, observer: Observer) -> Self {
         Self(Arc::new(Shared {
             gateway,
             settings,
             feeds: Feeds::default(),
+            observer,
         }))
     }
 
@@ -87,11 +93,28 @@ impl Web {
     pub(crate) fn settings(&self) -> &HttpSettings {
         &self.0.settings
     }
+
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.0.observer
+    }
 }
 
 /// Everything that HTTP serves.
 pub(crate) fn router(web: Web) -> Router {
-    let (router, document) = OpenApiRouter::with_openapi(openapi::document())
+    let (router, document) = described_routes();
+    let observer = web.observer().clone();
+    let router = router
+        .merge(reference::routes(&document))
+        .merge(openapi::routes(document))
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .with_state(web);
+    access_log::around(router, observer)
+}
+
+/// What the OpenAPI document describes, and the document.
+fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(accounts::create, accounts::list))
         .routes(routes!(accounts::show, accounts::update, accounts::delete))
         .routes(routes!(accounts::password))
@@ -140,10 +163,6 @@ pub(crate) fn router(web: Web) -> Router {
         .routes(routes!(deadletters::discard))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
-        .split_for_parts();
-    router
-        .merge(openapi::routes(document))
-        .fallback(problem::no_such_path)
-        .method_not_allowed_fallback(problem::no_such_method)
-        .with_state(web)
+        .routes(routes!(scrape::metrics))
+        .split_for_parts()
 }

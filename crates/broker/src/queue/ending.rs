@@ -155,6 +155,7 @@ impl<B: Backlog> Queue<B> {
         work: &mut Work<'_, L, S>,
     ) {
         let Some(exchange) = self.options.dead_letter_exchange.clone() else {
+            work.effects.deaths.count(reason);
             return self.forget(entry.end(), work.log);
         };
         let message = match entry.message.take() {
@@ -164,6 +165,7 @@ impl<B: Backlog> Queue<B> {
                 Err(_) => return self.put_back_unread(entry, work.now_ms),
             },
         };
+        work.effects.deaths.count(reason);
         let Some(message) = message else {
             return self.forget(entry.end(), work.log);
         };

@@ -164,7 +164,11 @@ impl Port for Batch<'_> {
             && publish.routing_key.len() > PREFIX.len()
             && publish.routing_key.starts_with(PREFIX)
         {
-            return Ok(self.reply_directly(publish));
+            let shards = self.reply_directly(publish);
+            let counted = &mut self.state.outboxes.counted;
+            counted.published += 1;
+            counted.unroutable += u64::from(shards == 0);
+            return Ok(shards);
         }
         let actor = Actor {
             connection: self.id,
@@ -178,7 +182,9 @@ impl Port for Batch<'_> {
         let (exchange, routes) =
             self.routes
                 .route(&self.topology, &self.access.vhost, &addressed, &actor)?;
+        self.state.outboxes.counted.published += 1;
         if routes.is_empty() {
+            self.state.outboxes.counted.unroutable += 1;
             return Ok(0);
         }
         self.state.work += 1;
@@ -228,6 +234,7 @@ impl Port for Batch<'_> {
         outcome: Outcome,
     ) {
         self.state.work += 1;
+        self.state.outboxes.counted.settle(outcome);
         if queue.shard == self.shard.index {
             let State { core, outboxes, .. } = &mut *self.state;
             core.settle(

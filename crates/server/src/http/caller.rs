@@ -19,6 +19,7 @@ use engine::audit::Author;
 use engine::sessions::{Credentials, Origin, QUEUE_KEY_PREFIX};
 
 use super::Web;
+use super::access_log::note_caller;
 use super::problem::Problem;
 use crate::gateway::{self, Link};
 
@@ -101,6 +102,9 @@ impl FromRequestParts<Web> for Visitor {
             None => None,
             Some(shown) => Some(log_in(engine, shown, &origin).await?),
         };
+        if let Some(login) = &login {
+            note_caller(parts, &login.name);
+        }
         if let (Some(Shown::Cookie(_)), Some(login)) = (&shown, &login) {
             check_csrf(engine, login, &parts.method, &parts.headers)?;
         }

@@ -7,6 +7,8 @@ use broker::{Refusal, RefusalKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::access_log::current_id;
+
 /// How long a client is asked to wait before it tries again, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -22,6 +24,9 @@ pub(crate) struct Problem {
     status: u16,
     /// What was wrong this time, and what to do.
     detail: String,
+    /// The request that it is the answer to, as in the server's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
     /// How many seconds to wait before trying again.
     #[serde(skip)]
     retry_after_s: Option<u32>,
@@ -34,6 +39,7 @@ impl Problem {
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
+            request_id: current_id(),
             retry_after_s: None,
         }
     }
@@ -100,6 +106,13 @@ impl Problem {
         let title = "Too many requests";
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", title, detail);
         problem.retry_after(retry_after_s)
+    }
+
+    /// A mistake of the server's own; its log says which.
+    pub(crate) fn internal() -> Self {
+        let detail = "the server made a mistake; its log says more under the request_id";
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self::new(status, "internal", "The server made a mistake", detail)
     }
 
     /// The server cannot do that at the moment.
