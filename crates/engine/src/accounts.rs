@@ -1,5 +1,7 @@
 //! Who may come in, and what they may do: the directory's accounts in memory.
 
+mod act_as;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
@@ -9,6 +11,8 @@ use broker::access::{Access, Pattern, TopicAccess};
 use directory::credentials::CredentialCache;
 use directory::{Account, Change, Permission, Role, Snapshot, TopicPermission, password};
 use tokio::sync::oneshot;
+
+pub use act_as::Acting;
 
 /// Password checks that may wait; one more is refused at once.
 const CHECKS_WAITING_MAX: usize = 256;

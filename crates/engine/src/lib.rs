@@ -15,6 +15,7 @@ mod clock;
 mod connection;
 mod crowds;
 mod embedded;
+mod kept;
 mod mailbox;
 mod metadata;
 mod outbox;

@@ -23,6 +23,7 @@ mod queues;
 mod requests;
 mod serve;
 mod topics;
+mod webhooks;
 mod websocket;
 
 use std::sync::Arc;
@@ -106,6 +107,9 @@ pub(crate) fn router(web: Web) -> Router {
         .routes(routes!(deadletters::list))
         .routes(routes!(deadletters::replay))
         .routes(routes!(deadletters::discard))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::test))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .split_for_parts();

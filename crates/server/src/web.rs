@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use axum::Extension;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -12,6 +13,7 @@ use crate::gateway::Gateway;
 use crate::http::{self, HttpDoor, HttpLimits, Web};
 use crate::listen::{ConnectionCount, Door};
 use crate::tls::TlsAcceptor;
+use crate::webhooks::{HookOptions, Hooks};
 
 /// The doors that speak HTTP.
 const NAMES: [&str; 2] = ["http", "https"];
@@ -65,9 +67,18 @@ impl Doors {
             message_bytes_max: usize::try_from(config.limits.max_message_bytes)
                 .unwrap_or(usize::MAX),
         };
+        let hooks = Hooks::new(
+            gateway.clone(),
+            HookOptions {
+                enabled: config.webhooks.enabled,
+                allow_private: config.webhooks.allow_private,
+            },
+            runtime.handle().clone(),
+        );
+        runtime.spawn(hooks.clone().run());
         let web = Web::new(gateway, limits);
         runtime.spawn(web.clone().sweep());
-        let router = http::router(web);
+        let router = http::router(web).layer(Extension(hooks));
         let serve = |door| {
             runtime.spawn(http::serve(
                 door,

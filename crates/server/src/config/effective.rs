@@ -23,6 +23,16 @@ pub(super) fn table(config: &Config) -> Table {
         ]),
     );
     root.insert("accounts".to_owned(), accounts(config));
+    root.insert(
+        "webhooks".to_owned(),
+        section([
+            ("enabled", Value::Boolean(config.webhooks.enabled)),
+            (
+                "allow_private",
+                Value::Boolean(config.webhooks.allow_private),
+            ),
+        ]),
+    );
     root.insert("log".to_owned(), log(config));
     root
 }
