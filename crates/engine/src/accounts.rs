@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`Login`]; [`crate::Handle::log_in`] makes one.
 
+mod act_as;
 mod lockout;
 mod passwords;
 mod sharing;
@@ -23,6 +24,8 @@ use crate::sessions::OpenSession;
 use passwords::{Attempt, Passwords};
 pub(crate) use tables::{Effect, Revoked};
 use tables::{Tables, key_name, opens};
+
+pub use act_as::Acting;
 
 /// The account that only this machine may use.
 pub const GUEST: &str = "guest";

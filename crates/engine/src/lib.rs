@@ -17,6 +17,7 @@ mod connection;
 mod crowds;
 mod embedded;
 mod housekeeping;
+mod kept;
 mod mailbox;
 mod metadata;
 mod outbox;

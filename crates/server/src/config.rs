@@ -80,6 +80,10 @@ pub struct Config {
     #[config(nested)]
     pub metrics: Metrics,
 
+    /// Messages that the server posts to URLs by itself.
+    #[config(nested)]
+    pub webhooks: Webhooks,
+
     /// What is written to standard error. Never bodies of messages, never secrets.
     #[config(nested)]
     pub log: Log,
@@ -262,6 +266,19 @@ pub struct Metrics {
     /// single queues always.
     #[config(default = false, env = "CHASKI_METRICS_OPEN")]
     pub open: bool,
+}
+
+/// The webhooks.
+#[derive(Clone, Debug, confique::Config)]
+pub struct Webhooks {
+    /// Whether webhooks can be made and send anything.
+    #[config(default = true, env = "CHASKI_WEBHOOKS")]
+    pub enabled: bool,
+
+    /// Whether they may reach addresses that are not public: this machine, its networks, the
+    /// metadata of clouds. Whoever can read a queue can then have requests sent there.
+    #[config(default = false, env = "CHASKI_WEBHOOKS_ALLOW_PRIVATE")]
+    pub allow_private: bool,
 }
 
 /// What is logged and how.

@@ -21,6 +21,7 @@ mod serve;
 mod tls;
 mod transport;
 mod web;
+mod webhooks;
 
 pub use entries::Obstacle;
 pub use serve::{ServeError, ServeOptions, serve};

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use axum::Extension;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -13,6 +14,7 @@ use crate::http::{self, HttpDoor, HttpSettings, Web};
 use crate::listen::{ConnectionCount, Door};
 use crate::metrics::Observer;
 use crate::tls::TlsAcceptor;
+use crate::webhooks::{HookOptions, Hooks};
 
 /// The doors that speak HTTP.
 const NAMES: [&str; 2] = ["http", "https"];
@@ -76,9 +78,22 @@ impl Doors {
                 .unwrap_or(usize::MAX),
             registration: config.accounts.registration,
         };
-        let web = Web::new(gateway, settings, Observer::new(config.metrics.open));
+        let web = Web::new(
+            gateway.clone(),
+            settings,
+            Observer::new(config.metrics.open),
+        );
         running.runtime.spawn(web.clone().sweep());
-        let router = http::router(web);
+        let hooks = Hooks::new(
+            gateway,
+            HookOptions {
+                enabled: config.webhooks.enabled,
+                allow_private: config.webhooks.allow_private,
+            },
+            running.runtime.handle().clone(),
+        );
+        running.runtime.spawn(hooks.clone().run());
+        let router = http::router(web).layer(Extension(hooks));
         for door in self.0 {
             let served = http::serve(door, router.clone(), count.clone(), stops.clone());
             running.doors.push(running.runtime.spawn(served));
