@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from harness.brokers import Chaski, open_broker  # noqa: E402
 from harness.raw import RawConnection  # noqa: E402
+from rest import PASSWORD, Rest  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -97,6 +98,28 @@ def connection(connect):
 @pytest.fixture
 def channel(connection):
     return connection.channel()
+
+
+@pytest.fixture
+def rest(broker):
+    """The REST interface as the administrator `guest` uses it."""
+    return Rest(broker)
+
+
+@pytest.fixture
+def member(rest):
+    """Makes accounts that own what they make, each as the REST interface it uses; removed at the end of the test."""
+    made = []
+
+    def maker(label="member", **wish):
+        login = f"{label}-{secrets.token_hex(4)}"
+        rest.post("/v1/accounts", {"login": login, "password": PASSWORD, **wish}).ok(201)
+        made.append(login)
+        return Rest(rest.broker, login, PASSWORD)
+
+    yield maker
+    for login in made:
+        rest.delete(f"/v1/accounts/{login}")
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 //! Reading requests: bodies and parameters, refused with a problem document that says what would be right.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -12,6 +14,10 @@ use super::problem::Problem;
 
 /// The greatest JSON body of a request that carries no messages.
 const JSON_BYTES_MAX: usize = 1 << 20;
+
+/// How long a body may take, beside the time that its bytes need at the slowest allowed speed.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+const BODY_BYTES_PER_S_MIN: u64 = 64 << 10;
 
 /// A JSON body; an empty one reads as `{}`.
 pub(super) struct JsonBody<T>(pub(super) T);
@@ -72,6 +78,10 @@ pub(super) async fn read_json<T: DeserializeOwned>(
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Serde would read an array as an object's fields in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::invalid("the JSON body is not an object"));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         let detail = format!("the JSON body is not right: {error}");
         if error.is_data() {
@@ -99,7 +109,11 @@ pub(super) async fn read_bytes(
     if announced.is_some_and(|length| length > bytes_max as u64) {
         return Err(too_large());
     }
-    to_bytes(body, bytes_max).await.map_err(|error| {
+    let expected = announced.unwrap_or(bytes_max as u64);
+    let patience = BODY_TIMEOUT + Duration::from_secs(expected / BODY_BYTES_PER_S_MIN);
+    let read = tokio::time::timeout(patience, to_bytes(body, bytes_max)).await;
+    let too_slow = |_| Problem::bad_request("the body did not come in time; send it faster");
+    read.map_err(too_slow)?.map_err(|error| {
         // One that ended early is told nobody: its sender is gone.
         let is_limit = std::error::Error::source(&error)
             .is_some_and(|source| source.to_string().contains("limit"));

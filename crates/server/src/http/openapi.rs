@@ -53,6 +53,30 @@ pub(super) fn document() -> OpenApi {
 }
 
 /// Serves the finished description.
-pub(super) fn routes(document: OpenApi) -> Router<Web> {
+pub(super) fn routes(mut document: OpenApi) -> Router<Web> {
+    name_operations(&mut document);
     Router::new().route("/openapi.json", get(move || async move { Json(document) }))
+}
+
+/// Names each operation by its method and path: handlers have the same names in several modules, and programs tell operations apart
+/// by these.
+fn name_operations(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let words: Vec<_> = path
+            .split(['/', '{', '}'])
+            .filter(|word| !matches!(*word, "" | "v1"))
+            .collect();
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("patch", &mut item.patch),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}_{}", words.join("_")));
+            }
+        }
+    }
 }

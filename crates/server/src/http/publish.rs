@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use broker::Refusal;
+use codec::amqp::properties::PropertiesRef;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -216,6 +217,9 @@ async fn publish_all(
     caller: &Caller,
     messages: Vec<Outgoing>,
 ) -> Result<Vec<Result<PublishOutcome, Refusal>>, Problem> {
+    for message in &messages {
+        check_sender(caller, &message.properties)?;
+    }
     let link = caller.link(web, DEFAULT_VHOST).await?;
     let published = tokio::time::timeout(PUBLISH_PATIENCE, link.publish(messages)).await;
     let too_late = |_| {
@@ -224,6 +228,21 @@ async fn publish_all(
         )
     };
     published.map_err(too_late)?.map_err(Problem::from)
+}
+
+/// Refuses a message in another's name.
+fn check_sender(caller: &Caller, properties: &[u8]) -> Result<(), Problem> {
+    let properties = PropertiesRef::parse(properties).ok();
+    let Some(user) = properties.and_then(|properties| properties.user_id) else {
+        return Ok(());
+    };
+    if caller.login.impersonator || user == &*caller.login.name {
+        return Ok(());
+    }
+    Err(Problem::conflict(format!(
+        "user_id is '{user}', but you are '{}'",
+        caller.login.name
+    )))
 }
 
 fn published(web: &Web, outcome: Result<PublishOutcome, Refusal>) -> Published {

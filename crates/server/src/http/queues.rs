@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use broker::access::Access;
+use broker::limits::NAME_BYTES_MAX;
 use broker::{Reply, Request};
 use codec::amqp::field::{Table, Value};
 use engine::QueueView;
@@ -288,9 +289,7 @@ pub(super) async fn create(
     InPath(queue): InPath<String>,
     JsonBody(wish): JsonBody<QueueWish>,
 ) -> Result<(StatusCode, Json<QueueOut>), Problem> {
-    if queue.is_empty() {
-        return Err(Problem::invalid("a queue needs a name"));
-    }
+    check_name(&queue)?;
     let link = caller.link(&web, DEFAULT_VHOST).await?;
     let was_there = find(&web, &caller, &queue).await.is_ok();
     link.request(Request::QueueDeclare {
@@ -407,6 +406,16 @@ async fn counted(
         Reply::Done | Reply::QueueDeclared { .. } | Reply::Got(..) | Reply::Empty => 0,
     };
     Ok(Json(MessageCount { messages }))
+}
+
+/// Refuses names that no queue or topic can have in AMQP, which would leave line breaks out.
+pub(super) fn check_name(name: &str) -> Result<(), Problem> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(['\r', '\n']) {
+        return Err(Problem::invalid(format!(
+            "a name has 1 to {NAME_BYTES_MAX} bytes and no line breaks"
+        )));
+    }
+    Ok(())
 }
 
 /// Finds a queue that the caller has a right on.

@@ -1,6 +1,7 @@
 //! Accepting HTTP connections: plain or TLS, HTTP/1.1 or HTTP/2, each within its deadlines.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tower::ServiceExt as _;
 
 use super::caller::PeerAddress;
@@ -120,7 +121,10 @@ where
         ..
     } = reception;
     let is_tls = tls.is_some();
+    let begun = Arc::new(Notify::new());
+    let silent = silence(begun.clone());
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        begun.notify_one();
         let peer = PeerAddress { address, is_tls };
         request.extensions_mut().insert(peer);
         router.clone().oneshot(Request::from(request))
@@ -130,6 +134,7 @@ where
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = silent => return,
         () = stopped(&mut stopping) => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -137,6 +142,14 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!(peer = %address, %error, "HTTP connection lost");
+    }
+}
+
+/// Returns when no request began in time: the version of HTTP is told by the first bytes, for which nobody else sets a deadline.
+async fn silence(begun: Arc<Notify>) {
+    let first = tokio::time::timeout(HEAD_TIMEOUT, begun.notified());
+    if first.await.is_ok() {
+        std::future::pending().await
     }
 }
 

@@ -257,6 +257,7 @@ pub(super) async fn create(
     InPath(topic): InPath<String>,
     JsonBody(wish): JsonBody<TopicWish>,
 ) -> Result<(StatusCode, Json<TopicOut>), Problem> {
+    super::queues::check_name(&topic)?;
     let access = caller.access(&web, DEFAULT_VHOST)?;
     let was_there = find(&web, &access, &topic).is_ok();
     let mut arguments = Table::default();

@@ -8,6 +8,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use broker::StreamOffset;
+use futures_util::SinkExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use utoipa::IntoParams;
@@ -229,7 +230,9 @@ impl Conversation {
         self.unanswered = 0;
         let text = match &word {
             Message::Text(text) => text.as_str(),
-            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            // Answered before more is read: who pings and never reads is to wait, not to fill our memory with pongs.
+            Message::Ping(_) => return socket.flush().await.map_err(|_| End::Gone),
+            Message::Pong(_) => return Ok(()),
             Message::Close(_) => return Err(End::Gone),
             Message::Binary(_) => {
                 return Err(End::Misunderstood("send text, not bytes".to_owned()));
