@@ -9,7 +9,7 @@ use crate::model::{
 ///
 /// Declaring what is already there in the same form and removing what is
 /// already gone succeed without effect, except for virtual hosts and accounts:
-/// there a person acts, and is told.
+/// there a person acts, and is told. What has a secret is never added twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Adds a virtual host. Refused if it exists.

@@ -120,13 +120,13 @@ fn examine(connection: &Connection, inspection: &mut Inspection) -> rusqlite::Re
         // Older, or empty: opening it brings it up to date.
         return Ok(());
     }
-    check_references(&transaction, &mut inspection.problems)?;
+    check_rows(&transaction, &mut inspection.problems)?;
     inspection.counts = Some(count(&transaction)?);
     transaction.finish()
 }
 
-/// Finds rows that refer to something that is not there.
-fn check_references(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
+/// Finds rows that refer to something that is not there, or contradict themselves.
+fn check_rows(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2",
     )?;
@@ -138,7 +138,14 @@ fn check_references(connection: &Connection, problems: &mut Vec<String>) -> rusq
         ));
     }
     // Predeclared exchanges have no rows; see the rules for bindings.
-    let dangling: i64 = connection.query_row(
+    let mut report = |sql: &str, what: &str| -> rusqlite::Result<()> {
+        let found: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        if found > 0 {
+            problems.push(format!("{found} {what}"));
+        }
+        Ok(())
+    };
+    report(
         "SELECT count(*) FROM bindings AS b
          WHERE (b.source NOT GLOB 'amq.*' AND NOT EXISTS
                    (SELECT 1 FROM exchanges AS e WHERE e.vhost = b.vhost AND e.name = b.source))
@@ -147,15 +154,21 @@ fn check_references(connection: &Connection, problems: &mut Vec<String>) -> rusq
             OR (b.destination_kind = 'exchange' AND b.destination NOT GLOB 'amq.*' AND NOT EXISTS
                    (SELECT 1 FROM exchanges AS e
                     WHERE e.vhost = b.vhost AND e.name = b.destination))",
-        [],
-        |row| row.get(0),
+        "bindings lead from or to something that does not exist",
     )?;
-    if dangling > 0 {
-        problems.push(format!(
-            "{dangling} bindings lead from or to something that does not exist"
-        ));
-    }
-    Ok(())
+    report(
+        "SELECT count(*) FROM grants AS g
+         WHERE (g.resource = 'queue' AND NOT EXISTS
+                   (SELECT 1 FROM queues AS q WHERE q.vhost = g.vhost AND q.name = g.name))
+            OR (g.resource = 'exchange' AND g.name NOT GLOB 'amq.*' AND NOT EXISTS
+                   (SELECT 1 FROM exchanges AS e WHERE e.vhost = g.vhost AND e.name = g.name))",
+        "grants are on something that does not exist",
+    )?;
+    report(
+        "SELECT count(*) FROM accounts
+         WHERE (instr(',' || tags || ',', ',administrator,') > 0) <> (role = 'administrator')",
+        "accounts have a role that contradicts their tags",
+    )
 }
 
 fn count(connection: &Connection) -> rusqlite::Result<Counts> {

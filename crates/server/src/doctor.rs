@@ -185,13 +185,17 @@ fn examine_accounts(data_dir: &Path, report: &mut Report) {
     }
     if let Some(counts) = inspection.counts.as_ref().filter(|_| inspection.is_sound()) {
         let message = format!(
-            "{} accounts, {} virtual hosts, {} exchanges, {} queues, {} bindings, {} policies",
+            "{} accounts, {} sessions, {} grants, {} virtual hosts, {} exchanges, {} queues, \
+             {} bindings, {} policies, {} audit entries",
             counts.accounts,
+            counts.sessions,
+            counts.grants,
             counts.vhosts,
             counts.exchanges,
             counts.queues,
             counts.bindings,
-            counts.policies
+            counts.policies,
+            counts.audit
         );
         report.add(Severity::Good, subject, message);
     }

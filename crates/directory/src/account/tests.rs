@@ -42,6 +42,27 @@ fn login_names_that_deceive_are_refused() {
 }
 
 #[test]
+fn names_of_registered_accounts_are_plain() {
+    use LoginNameError::{Character, Dots, Empty, NotPlain, TooLong};
+    for login in ["a", "Ana.Maria-2_x", "-", "...", "0", &"x".repeat(64)] {
+        assert_eq!(check_account_name(login), Ok(()), "{login:?}");
+    }
+    for (login, expected) in [
+        ("", Empty),
+        (".", Dots),
+        ("..", Dots),
+        ("María", NotPlain('í')),
+        ("a b", NotPlain(' ')),
+        ("a/b", NotPlain('/')),
+        ("a@b", NotPlain('@')),
+        ("a\n", Character('\n')),
+        (&"x".repeat(65), TooLong { bytes: 65 }),
+    ] {
+        assert_eq!(check_account_name(login), Err(expected), "{login:?}");
+    }
+}
+
+#[test]
 fn a_refusal_names_the_character_without_printing_it() {
     let message = check_login_name("gu\u{202e}est").unwrap_err().to_string();
     assert_eq!(message, "a login name cannot contain the character U+202E");

@@ -1,204 +1,24 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accounts;
+mod audit;
 mod changes;
 mod deletions;
 mod files;
+mod fixture;
 mod refusals;
+mod renames;
+mod sessions;
+mod sharing;
 
 use super::*;
 use crate::error::Subject;
 use crate::model::{
-    Account, ApplyTo, Binding, DestinationKind, Exchange, Permission, Policy, Profile, Queue,
-    QueueKind, Role, TopicPermission, VirtualHost,
+    Account, ApplyTo, AuditRecord, Binding, DestinationKind, Exchange, Grant, Invitation,
+    PartitionedQueue, Permission, Policy, Profile, Queue, QueueKey, QueueKind, Quota, ResourceKind,
+    Role, Session, TopicPermission, VirtualHost, Webhook,
 };
-
-struct Fixture {
-    folder: tempfile::TempDir,
-    directory: Directory,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = Directory::open(&folder.path().join("directory.sqlite")).unwrap();
-        Self { folder, directory }
-    }
-
-    /// With virtual hosts `/` and `other`, and accounts `ana` and `ben`.
-    fn furnished() -> Self {
-        let mut fixture = Self::new();
-        fixture.commit(&[
-            Change::VhostAdded { name: "/".into() },
-            Change::VhostAdded {
-                name: "other".into(),
-            },
-            Change::AccountAdded(account("ana")),
-            Change::AccountAdded(account("ben")),
-        ]);
-        fixture
-    }
-
-    fn commit(&mut self, changes: &[Change]) {
-        self.directory.commit(changes).unwrap();
-    }
-
-    fn refusal(&mut self, change: Change) -> Refused {
-        refused(self.directory.commit(&[change]))
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        self.directory.load().unwrap()
-    }
-
-    fn reopen(self) -> Self {
-        let path = self.directory.path().to_owned();
-        drop(self.directory);
-        Self {
-            folder: self.folder,
-            directory: Directory::open(&path).unwrap(),
-        }
-    }
-}
-
-fn refused(result: Result<(), CommitError>) -> Refused {
-    match result {
-        Err(CommitError::Refused(refused)) => refused,
-        Err(CommitError::Failure(failure)) => panic!("a failure: {failure:?}"),
-        Ok(()) => panic!("it was committed"),
-    }
-}
-
-fn failed(result: Result<(), CommitError>) -> Failure {
-    match result {
-        Err(CommitError::Failure(failure)) => failure,
-        Err(CommitError::Refused(refused)) => panic!("a refusal: {refused:?}"),
-        Ok(()) => panic!("it was committed"),
-    }
-}
-
-fn not_found(subject: Subject, name: &str) -> Refused {
-    Refused::NotFound {
-        subject,
-        name: name.into(),
-    }
-}
-
-fn already_exists(subject: Subject, name: &str) -> Refused {
-    Refused::AlreadyExists {
-        subject,
-        name: name.into(),
-    }
-}
-
-fn account(login: &str) -> Account {
-    Account {
-        login: login.into(),
-        password_hash: format!("hash of {login}"),
-        tags: vec!["administrator".into(), "monitoring".into()],
-        role: Role::Administrator,
-        profile: profile(),
-        created_ms: 1_790_000_000_000,
-    }
-}
-
-fn profile() -> Profile {
-    Profile {
-        first_names: "Ana María".into(),
-        last_names: "Condori Huamán".into(),
-        age: Some(150),
-        gender: "f".into(),
-    }
-}
-
-fn permission(vhost: &str, login: &str) -> Permission {
-    Permission {
-        vhost: vhost.into(),
-        login: login.into(),
-        configure: "^c".into(),
-        write: ".*".into(),
-        read: String::new(),
-    }
-}
-
-fn topic_permission(vhost: &str, login: &str, exchange: &str) -> TopicPermission {
-    TopicPermission {
-        vhost: vhost.into(),
-        login: login.into(),
-        exchange: exchange.into(),
-        write: "^w".into(),
-        read: "^r".into(),
-    }
-}
-
-fn exchange(vhost: &str, name: &str) -> Exchange {
-    Exchange {
-        vhost: vhost.into(),
-        name: name.into(),
-        kind: "topic".into(),
-        durable: true,
-        auto_delete: false,
-        internal: true,
-        arguments: vec![0, 1, 255],
-        owner: Some("ana".into()),
-    }
-}
-
-fn queue(id: u64, vhost: &str, name: &str) -> Queue {
-    Queue {
-        id,
-        vhost: vhost.into(),
-        name: name.into(),
-        kind: QueueKind::Quorum,
-        durable: true,
-        auto_delete: true,
-        arguments: vec![0xDE, 0xAD],
-        owner: Some("ana".into()),
-    }
-}
-
-fn binding(source: &str, destination_kind: DestinationKind, destination: &str) -> Binding {
-    Binding {
-        vhost: "/".into(),
-        source: source.into(),
-        destination_kind,
-        destination: destination.into(),
-        routing_key: b"a.*.#".to_vec(),
-        arguments: Vec::new(),
-    }
-}
-
-fn policy(vhost: &str, name: &str) -> Policy {
-    Policy {
-        vhost: vhost.into(),
-        name: name.into(),
-        pattern: "^log".into(),
-        apply_to: ApplyTo::ClassicQueues,
-        priority: -3,
-        definition: r#"{"max-length":10}"#.into(),
-    }
-}
-
-/// One of everything in `/`, and something in `other`.
-fn one_of_everything() -> Vec<Change> {
-    vec![
-        Change::PermissionSet(permission("/", "ana")),
-        Change::PermissionSet(permission("other", "ana")),
-        Change::TopicPermissionSet(topic_permission("/", "ana", "logs")),
-        Change::ExchangeDeclared(exchange("/", "logs")),
-        Change::ExchangeDeclared(exchange("/", "audit")),
-        Change::ExchangeDeclared(exchange("other", "logs")),
-        Change::QueueDeclared(queue(7, "/", "work")),
-        Change::QueueDeclared(queue(u64::MAX >> 1, "other", "work")),
-        Change::Bound(binding("logs", DestinationKind::Queue, "work")),
-        Change::Bound(binding("logs", DestinationKind::Exchange, "audit")),
-        Change::PolicySet(policy("/", "short")),
-        Change::PolicySet(policy("other", "short")),
-        Change::ParameterSet {
-            key: "next_queue_id".into(),
-            value: "8".into(),
-        },
-    ]
-}
+use fixture::*;
 
 #[test]
 fn everything_that_is_added_is_loaded_again_as_it_was() {
@@ -230,7 +50,29 @@ fn everything_that_is_added_is_loaded_again_as_it_was() {
             ],
             policies: vec![policy("/", "short"), policy("other", "short")],
             parameters: [("next_queue_id".to_owned(), "8".to_owned())].into(),
-            ..Snapshot::default()
+            sessions: vec![
+                session("s1", "ana"),
+                Session {
+                    csrf_hash: None,
+                    ..session("s2", "ben")
+                }
+            ],
+            invitations: vec![invitation("code")],
+            grants: vec![
+                grant("/", ResourceKind::Exchange, "logs", "ben"),
+                grant("/", ResourceKind::Queue, "work", "ben"),
+                grant("other", ResourceKind::Queue, "work", "ana"),
+            ],
+            queue_keys: vec![
+                queue_key("k1", "/", "work"),
+                QueueKey {
+                    expires_ms: None,
+                    ..queue_key("k2", "other", "work")
+                }
+            ],
+            quotas: vec![quota("ana")],
+            webhooks: vec![webhook("w1", "/", "work"), webhook("w2", "other", "work")],
+            partitioned_queues: vec![partitioned("/", "parted"), partitioned("other", "parted")],
         }
     );
     // Durable after a drop, too.
@@ -238,7 +80,75 @@ fn everything_that_is_added_is_loaded_again_as_it_was() {
 }
 
 #[test]
-fn no_debug_output_carries_a_hash() {
-    let text = format!("{:?}", Change::AccountAdded(account("ana")));
-    assert!(text.contains("ana") && !text.contains("hash of"), "{text}");
+fn an_inspection_counts_everything() {
+    let mut fixture = Fixture::furnished();
+    fixture.commit(&one_of_everything());
+    for _ in 0..4 {
+        fixture.commit(&[Change::AuditAdded(AuditRecord::default())]);
+    }
+    let inspection = crate::inspect(fixture.directory.path()).unwrap();
+    assert_eq!(inspection.problems, Vec::<String>::new());
+    assert_eq!(
+        inspection.counts,
+        Some(crate::Counts {
+            vhosts: 2,
+            accounts: 2,
+            permissions: 2,
+            topic_permissions: 1,
+            exchanges: 3,
+            queues: 2,
+            bindings: 2,
+            policies: 2,
+            parameters: 1,
+            sessions: 2,
+            invitations: 1,
+            grants: 3,
+            queue_keys: 2,
+            quotas: 1,
+            webhooks: 2,
+            partitioned_queues: 2,
+            audit: 4,
+        })
+    );
+}
+
+#[test]
+fn no_debug_output_carries_a_hash_or_a_secret() {
+    let hash = |bytes: [u8; 32]| format!("{bytes:?}");
+    for (change, name, secrets) in [
+        (
+            Change::AccountAdded(account("ana")),
+            "ana",
+            vec!["hash of".to_owned()],
+        ),
+        (
+            Change::SessionAdded(session("s1", "ana")),
+            "s1",
+            vec![
+                hash(session("s1", "ana").token_hash),
+                hash(crate::token::hash("csrf")),
+            ],
+        ),
+        (
+            Change::InvitationAdded(invitation("code")),
+            "ana",
+            vec![hash(invitation("code").code_hash)],
+        ),
+        (
+            Change::QueueKeyAdded(queue_key("k1", "/", "work")),
+            "k1",
+            vec![hash(queue_key("k1", "/", "work").secret_hash)],
+        ),
+        (
+            Change::WebhookSet(webhook("w1", "/", "work")),
+            "w1",
+            vec!["hidden".to_owned()],
+        ),
+    ] {
+        let text = format!("{change:?}");
+        assert!(text.contains(name), "{text}");
+        for secret in secrets {
+            assert!(!text.contains(&secret), "{text}");
+        }
+    }
 }

@@ -118,7 +118,7 @@ fn damage_is_a_finding() {
 }
 
 #[test]
-fn references_to_what_is_missing_are_found() {
+fn what_refers_to_nothing_or_contradicts_itself_is_found() {
     let (_folder, path) = folder();
     drop(fill(&path));
     let connection = Connection::open(&path).unwrap();
@@ -126,6 +126,11 @@ fn references_to_what_is_missing_are_found() {
         .execute_batch(
             "PRAGMA foreign_keys = OFF;
              INSERT INTO permissions VALUES ('/', 'nobody', '', '', '');
+             INSERT INTO grants VALUES ('/', 'exchange', 'logs', 'guest', 0, 1, 0);
+             INSERT INTO grants VALUES ('/', 'exchange', 'amq.topic', 'guest', 0, 1, 0);
+             INSERT INTO grants VALUES ('/', 'queue', 'audit', 'guest', 0, 1, 0);
+             UPDATE accounts SET tags = 'administrator';
+             INSERT INTO webhooks VALUES ('w', 'guest', '/', 'gone', '', '', '', 0, 0);
              DELETE FROM exchanges WHERE name = 'logs';",
         )
         .unwrap();
@@ -134,9 +139,33 @@ fn references_to_what_is_missing_are_found() {
         inspect(&path).unwrap().problems,
         [
             "1 rows of permissions refer to accounts that do not exist",
+            "1 rows of webhooks refer to queues that do not exist",
             "1 bindings lead from or to something that does not exist",
+            "2 grants are on something that does not exist",
+            "1 accounts have a role that contradicts their tags",
         ]
     );
+}
+
+#[test]
+fn a_database_of_an_earlier_version_is_sound_and_not_read() {
+    let (_folder, path) = folder();
+    let mut connection = Connection::open(&path).unwrap();
+    schema::migrate(&mut connection, &schema::STEPS[..1]).unwrap();
+    let inspection = inspect(&path).unwrap();
+    assert_eq!((inspection.schema_version, inspection.counts), (1, None));
+    assert_eq!(inspection.problems, Vec::<String>::new());
+
+    let failure = read(&path).unwrap_err();
+    assert_eq!(
+        failure.source.to_string(),
+        format!(
+            "its schema version is 1, not {}; starting the server brings it up to date",
+            schema::VERSION
+        )
+    );
+    drop(Directory::open(&path).unwrap());
+    assert_eq!(read(&path).unwrap(), Snapshot::default());
 }
 
 #[test]

@@ -98,3 +98,100 @@ fn a_database_of_another_program_is_refused() {
         );
     }
 }
+
+/// A database of the first version, with these logins and tags.
+fn first(accounts: &[(&str, &str)]) -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection
+        .pragma_update(None, "foreign_keys", true)
+        .unwrap();
+    migrate(&mut connection, &STEPS[..1]).unwrap();
+    for account in accounts {
+        let sql = "INSERT INTO accounts VALUES (?1, 'hash', ?2)";
+        connection.execute(sql, *account).unwrap();
+    }
+    connection
+}
+
+#[test]
+fn the_second_step_gives_accounts_a_role_by_their_tags_and_keeps_the_rest() {
+    let mut connection = first(&[
+        ("ana", "administrator"),
+        ("ben", "monitoring,administrator,x"),
+        ("cleo", "administrators,co-administrator"),
+        ("dora", ""),
+        ("emil", "Administrator"),
+    ]);
+    connection
+        .execute_batch(
+            "INSERT INTO vhosts VALUES ('/');
+             INSERT INTO exchanges VALUES ('/', 'b', 'topic', 1, 0, 0, x'01');
+             INSERT INTO exchanges VALUES ('/', 'a', 'topic', 1, 0, 0, x'02');
+             INSERT INTO queues VALUES (7, '/', 'work', 'classic', 1, 0, x'', 'dora');",
+        )
+        .unwrap();
+    migrate(&mut connection, STEPS).unwrap();
+
+    let snapshot = crate::table::load(&connection).unwrap();
+    let roles: Vec<(&str, &str)> = snapshot
+        .accounts
+        .iter()
+        .map(|account| (&*account.login, account.role.as_str()))
+        .collect();
+    assert_eq!(
+        roles,
+        [
+            ("ana", "administrator"),
+            ("ben", "administrator"),
+            ("cleo", "service"),
+            ("dora", "service"),
+            ("emil", "service"),
+        ]
+    );
+    let ben = &snapshot.accounts[1];
+    assert_eq!(ben.tags, ["monitoring", "administrator", "x"]);
+    assert_eq!(ben.password_hash, "hash");
+    assert_eq!(ben.profile, crate::Profile::default());
+    assert_eq!(ben.created_ms, 0);
+    // Still in the order of their declaration, and nobody's.
+    let exchanges: Vec<_> = snapshot
+        .exchanges
+        .iter()
+        .map(|exchange| (&*exchange.name, &exchange.owner))
+        .collect();
+    assert_eq!(exchanges, [("b", &None), ("a", &None)]);
+    assert_eq!(snapshot.queues[0].owner.as_deref(), Some("dora"));
+}
+
+#[test]
+fn logins_that_differ_only_in_case_keep_the_second_step_from_being_taken() {
+    let mut connection = first(&[("ana", ""), ("Ben", ""), ("ben", "")]);
+    assert_eq!(
+        error_of(migrate(&mut connection, STEPS)),
+        "the logins 'Ben' and 'ben' differ only in case, which this version does not allow; \
+         delete one of the two accounts with the version of chaski that wrote them"
+    );
+    // The version that wrote it still reads it.
+    assert_eq!(version(&connection), 1);
+    migrate(&mut connection, &STEPS[..1]).unwrap();
+
+    connection
+        .execute("DELETE FROM accounts WHERE login = 'ben'", [])
+        .unwrap();
+    migrate(&mut connection, STEPS).unwrap();
+    assert_eq!(version(&connection), VERSION);
+}
+
+#[test]
+fn a_released_step_is_as_it_was_released() {
+    // SHA-256 of the step: whoever has to edit it breaks databases that are out there.
+    assert_eq!(
+        digest(STEPS[0]),
+        "f5463656360ea397bbccc60000efd3c0ca47d70684abd6fbb591e86f0d48470d"
+    );
+}
+
+fn digest(step: &str) -> String {
+    let hash = crate::token::hash(step);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}

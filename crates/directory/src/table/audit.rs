@@ -8,9 +8,18 @@ use crate::limits::AUDIT_LIMIT_MAX;
 use crate::model::{AuditEntry, AuditFilter};
 
 /// Reads the entries that a filter asks for.
-///
-/// The statement names only what is asked for, so that each question finds its index.
 pub(crate) fn audit(connection: &Connection, filter: &AuditFilter) -> Result<Vec<AuditEntry>> {
+    let (statement, values) = question(filter);
+    connection
+        .prepare_cached(&statement)?
+        .query_map(params_from_iter(values), row::audit_entry)?
+        .collect()
+}
+
+/// The statement that asks for a filter's entries, and its values.
+///
+/// It names only what is asked for, so that each question finds its index.
+fn question(filter: &AuditFilter) -> (String, Vec<Value>) {
     let mut conditions = vec!["id > ?"];
     let mut values = vec![number(filter.after_id)];
     let numbers = [
@@ -42,13 +51,13 @@ pub(crate) fn audit(connection: &Connection, filter: &AuditFilter) -> Result<Vec
         "SELECT * FROM audit WHERE {} ORDER BY id {order} LIMIT ?",
         conditions.join(" AND ")
     );
-    connection
-        .prepare_cached(&statement)?
-        .query_map(params_from_iter(values), row::audit_entry)?
-        .collect()
+    (statement, values)
 }
 
 /// A bound above all that can be stored is as good as the highest of those.
 fn number(value: u64) -> Value {
     Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ fn repeating_declarations_and_removals_has_no_effect() {
     let mut fixture = Fixture::furnished();
     fixture.commit(&one_of_everything());
     let once = fixture.snapshot();
-    fixture.commit(&one_of_everything());
+    fixture.commit(&declarations());
     assert_eq!(fixture.snapshot(), once);
 
     let removals = [
@@ -27,6 +27,25 @@ fn repeating_declarations_and_removals_has_no_effect() {
             login: "ana".into(),
             exchange: None,
         },
+        Change::GrantCleared {
+            vhost: "other".into(),
+            resource: ResourceKind::Queue,
+            name: "work".into(),
+            login: "ana".into(),
+        },
+        Change::QueueKeyDeleted { id: "k2".into() },
+        Change::WebhookDeleted { id: "w2".into() },
+        Change::QuotaCleared {
+            login: "ana".into(),
+        },
+        Change::PartitionedDeleted {
+            vhost: "/".into(),
+            name: "parted".into(),
+        },
+        Change::SessionEnded { id: "s1".into() },
+        Change::InvitationDeleted {
+            code_hash: invitation("code").code_hash,
+        },
     ];
     fixture.commit(&removals);
     let removed = fixture.snapshot();
@@ -38,6 +57,14 @@ fn repeating_declarations_and_removals_has_no_effect() {
     );
     assert_eq!(removed.permissions, [permission("other", "ana")]);
     assert_eq!(removed.topic_permissions, []);
+    // Those of the queue and the exchange went with them.
+    assert_eq!(removed.grants, []);
+    assert_eq!(removed.queue_keys, []);
+    assert_eq!(removed.webhooks, []);
+    assert_eq!(removed.quotas, []);
+    assert_eq!(removed.partitioned_queues, [partitioned("other", "parted")]);
+    assert_eq!(removed.sessions.len(), 1);
+    assert_eq!(removed.invitations, []);
     fixture.commit(&removals);
     assert_eq!(fixture.snapshot(), removed);
 }
@@ -59,6 +86,35 @@ fn settings_are_replaced() {
         apply_to: ApplyTo::Exchanges,
         ..policy("/", "short")
     };
+    let other_grant = Grant {
+        configure: true,
+        write: true,
+        read: false,
+        ..grant("/", ResourceKind::Queue, "work", "ben")
+    };
+    let other_quota = Quota {
+        queues: None,
+        bytes: Some(1),
+        connections: Some(2),
+        publish_rate: Some(0),
+        ..quota("ana")
+    };
+    let other_webhook = Webhook {
+        owner: "ben".into(),
+        url: "https://example.org/other".into(),
+        secret: String::new(),
+        settings: "{}".into(),
+        is_paused: false,
+        created_ms: 9,
+        ..webhook("w1", "other", "work")
+    };
+    let other_partitioned = PartitionedQueue {
+        partitions: 1,
+        kind: QueueKind::Quorum,
+        arguments: Vec::new(),
+        owner: None,
+        ..partitioned("/", "parted")
+    };
     fixture.commit(&[
         Change::PermissionSet(other_permission.clone()),
         Change::TopicPermissionSet(other_topic.clone()),
@@ -75,12 +131,20 @@ fn settings_are_replaced() {
             login: "ben".into(),
             tags: Vec::new(),
         },
+        Change::GrantSet(other_grant.clone()),
+        Change::QuotaSet(other_quota.clone()),
+        Change::WebhookSet(other_webhook.clone()),
+        Change::PartitionedSet(other_partitioned.clone()),
     ]);
     let snapshot = fixture.snapshot();
     assert_eq!(snapshot.permissions[0], other_permission);
     assert_eq!(snapshot.topic_permissions, [other_topic]);
     assert_eq!(snapshot.policies[0], other_policy);
     assert_eq!(snapshot.parameters["next_queue_id"], "9");
+    assert_eq!(snapshot.grants[1], other_grant);
+    assert_eq!(snapshot.quotas, [other_quota]);
+    assert_eq!(snapshot.webhooks[0], other_webhook);
+    assert_eq!(snapshot.partitioned_queues[0], other_partitioned);
     assert_eq!(
         snapshot.accounts[1],
         Account {

@@ -6,6 +6,7 @@ use super::*;
 fn deleting_a_virtual_host_deletes_everything_in_it_and_nothing_else() {
     let mut fixture = Fixture::furnished();
     fixture.commit(&one_of_everything());
+    let before = fixture.snapshot();
     fixture.commit(&[Change::VhostDeleted { name: "/".into() }]);
     let snapshot = fixture.snapshot();
     assert_eq!(
@@ -20,6 +21,16 @@ fn deleting_a_virtual_host_deletes_everything_in_it_and_nothing_else() {
             queues: vec![queue(u64::MAX >> 1, "other", "work")],
             policies: vec![policy("other", "short")],
             parameters: [("next_queue_id".to_owned(), "8".to_owned())].into(),
+            sessions: before.sessions,
+            invitations: before.invitations,
+            grants: vec![grant("other", ResourceKind::Queue, "work", "ana")],
+            queue_keys: vec![QueueKey {
+                expires_ms: None,
+                ..queue_key("k2", "other", "work")
+            }],
+            quotas: vec![quota("ana")],
+            webhooks: vec![webhook("w2", "other", "work")],
+            partitioned_queues: vec![partitioned("other", "parted")],
             ..Snapshot::default()
         }
     );
@@ -29,7 +40,7 @@ fn deleting_a_virtual_host_deletes_everything_in_it_and_nothing_else() {
 }
 
 #[test]
-fn deleting_an_account_takes_its_permissions_and_leaves_its_queues_to_nobody() {
+fn deleting_an_account_takes_what_is_its_own_and_leaves_the_rest_to_nobody() {
     let mut fixture = Fixture::furnished();
     fixture.commit(&one_of_everything());
     fixture.commit(&[
@@ -41,8 +52,63 @@ fn deleting_an_account_takes_its_permissions_and_leaves_its_queues_to_nobody() {
     let snapshot = fixture.snapshot();
     assert_eq!(snapshot.permissions, []);
     assert_eq!(snapshot.topic_permissions, []);
-    let owners: Vec<_> = snapshot.queues.iter().map(|queue| &queue.owner).collect();
-    assert_eq!(owners, [&None, &None]);
+    // A later account of the same name inherits nothing.
+    let queues = snapshot.queues.iter().map(|queue| &queue.owner);
+    let exchanges = snapshot.exchanges.iter().map(|exchange| &exchange.owner);
+    let parted = snapshot.partitioned_queues.iter().map(|queue| &queue.owner);
+    let keys = snapshot.queue_keys.iter().map(|key| &key.created_by);
+    let owners: Vec<_> = queues.chain(exchanges).chain(parted).chain(keys).collect();
+    assert_eq!(owners, [&None; 9]);
+    assert_eq!(
+        snapshot.sessions,
+        [Session {
+            csrf_hash: None,
+            ..session("s2", "ben")
+        }]
+    );
+    assert_eq!(
+        snapshot.grants,
+        [
+            grant("/", ResourceKind::Exchange, "logs", "ben"),
+            grant("/", ResourceKind::Queue, "work", "ben"),
+        ]
+    );
+    assert_eq!(snapshot.invitations, []);
+    assert_eq!(snapshot.quotas, []);
+    assert_eq!(snapshot.webhooks, []);
+}
+
+#[test]
+fn deleting_a_queue_or_an_exchange_deletes_what_lets_others_at_it() {
+    let mut fixture = Fixture::furnished();
+    fixture.commit(&one_of_everything());
+    // An exchange of the queue's name is another thing, and the other way round.
+    fixture.commit(&[
+        Change::ExchangeDeclared(exchange("/", "work")),
+        Change::QueueDeclared(queue(8, "/", "logs")),
+        Change::GrantSet(grant("/", ResourceKind::Exchange, "work", "ben")),
+        Change::GrantSet(grant("/", ResourceKind::Queue, "logs", "ben")),
+        Change::QueueDeleted { id: 7 },
+        Change::ExchangeDeleted {
+            vhost: "/".into(),
+            name: "logs".into(),
+        },
+    ]);
+    let snapshot = fixture.snapshot();
+    assert_eq!(
+        snapshot.grants,
+        [
+            grant("/", ResourceKind::Exchange, "work", "ben"),
+            grant("/", ResourceKind::Queue, "logs", "ben"),
+            grant("other", ResourceKind::Queue, "work", "ana"),
+        ]
+    );
+    assert_eq!(snapshot.queue_keys.len(), 1);
+    assert_eq!(snapshot.queue_keys[0].id, "k2");
+    assert_eq!(snapshot.webhooks, [webhook("w2", "other", "work")]);
+    // One of the same name starts closed.
+    fixture.commit(&[Change::QueueDeclared(queue(9, "/", "work"))]);
+    assert_eq!(fixture.snapshot().grants, snapshot.grants);
 }
 
 #[test]
