@@ -1,5 +1,7 @@
 //! Who may come in, and what they may do: the directory's accounts in memory.
 
+mod listing;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};

@@ -402,6 +402,7 @@ impl Handle {
             self.shared.topology_mut().add_vhost(name);
         }
         if let Change::VhostDeleted { name } = change {
+            self.forget_policies(name);
             self.end_vhost(name);
         }
     }

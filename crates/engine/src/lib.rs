@@ -16,6 +16,7 @@ mod connection;
 mod crowds;
 mod embedded;
 mod mailbox;
+mod management;
 mod metadata;
 mod outbox;
 mod policies;

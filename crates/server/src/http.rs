@@ -27,6 +27,7 @@ use utoipa_axum::routes;
 
 use crate::gateway::Gateway;
 
+pub(crate) use caller::Caller;
 pub(crate) use serve::{HttpDoor, serve};
 
 /// What every handler may use; cheap to clone.

@@ -15,6 +15,7 @@ mod gateway;
 mod http;
 mod json;
 mod listen;
+mod management;
 mod serve;
 mod tls;
 mod transport;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -11,10 +12,13 @@ use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::http::{self, HttpDoor, HttpLimits, Web};
 use crate::listen::{ConnectionCount, Door};
+use crate::management::{self, Facts};
 use crate::tls::TlsAcceptor;
 
 /// The doors that speak HTTP.
-const NAMES: [&str; 2] = ["http", "https"];
+const NAMES: [&str; 3] = ["http", "https", MANAGEMENT];
+/// The door that speaks RabbitMQ's management interface and nothing else.
+const MANAGEMENT: &str = "management";
 /// Threads of HTTP.
 const THREADS: usize = 2;
 /// How long requests under way may take when the server stops.
@@ -53,6 +57,7 @@ impl Doors {
         config: &Config,
         gateway: Gateway,
         count: &ConnectionCount,
+        listeners: Vec<(String, String)>,
     ) -> io::Result<Running> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
@@ -65,8 +70,21 @@ impl Doors {
             message_bytes_max: usize::try_from(config.limits.max_message_bytes)
                 .unwrap_or(usize::MAX),
         };
-        let router = http::router(Web::new(gateway, limits));
-        let serve = |door| {
+        let web = Web::new(gateway, limits);
+        let facts = Facts {
+            listeners,
+            data: config.data.clone(),
+            memory_high_bytes: config.limits.memory_high(),
+            disk_free_low_bytes: config.limits.disk_free_low_bytes,
+        };
+        let management = Router::new().nest("/api", management::router(web.clone(), facts));
+        let everything = http::router(web).merge(management.clone());
+        let serve = |door: HttpDoor| {
+            let router = if door.name == MANAGEMENT {
+                &management
+            } else {
+                &everything
+            };
             runtime.spawn(http::serve(
                 door,
                 router.clone(),

@@ -26,9 +26,9 @@ pub(crate) struct PeerAddress(pub(crate) SocketAddr);
 
 /// Somebody who is logged in.
 #[derive(Debug, Clone)]
-pub(super) struct Caller {
-    pub(super) login: Login,
-    pub(super) origin: Origin,
+pub(crate) struct Caller {
+    pub(crate) login: Login,
+    pub(crate) origin: Origin,
 }
 
 impl FromRequestParts<Web> for Caller {
