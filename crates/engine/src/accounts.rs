@@ -3,6 +3,7 @@
 //! Start reading at [`Login`]; [`crate::Handle::log_in`] makes one.
 
 mod act_as;
+mod listing;
 mod lockout;
 mod passwords;
 mod sharing;
@@ -343,8 +344,9 @@ impl Accounts {
         revoked
     }
 
-    /// One account.
-    pub(crate) fn account(&self, login: &str) -> Option<Account> {
+    /// One account, with its password's hash.
+    #[must_use]
+    pub fn account(&self, login: &str) -> Option<Account> {
         let tables = self.tables();
         tables
             .accounts
@@ -352,11 +354,14 @@ impl Accounts {
             .map(|entry| entry.account.clone())
     }
 
-    /// Every account, in no order.
-    pub(crate) fn all(&self) -> Vec<Account> {
+    /// Every account, by login, with the hashes of their passwords.
+    #[must_use]
+    pub fn all(&self) -> Vec<Account> {
         let tables = self.tables();
         let all = tables.accounts.values();
-        all.map(|entry| entry.account.clone()).collect()
+        let mut all: Vec<_> = all.map(|entry| entry.account.clone()).collect();
+        all.sort_by(|one, other| one.login.cmp(&other.login));
+        all
     }
 
     pub(crate) fn session(&self, id: &str) -> Option<Arc<OpenSession>> {

@@ -19,6 +19,7 @@ mod embedded;
 mod housekeeping;
 mod kept;
 mod mailbox;
+mod management;
 mod metadata;
 mod outbox;
 mod policies;

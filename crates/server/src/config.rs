@@ -112,6 +112,10 @@ pub struct Listeners {
     /// HTTP over TLS.
     #[config(default = "8443", env = "CHASKI_HTTPS")]
     pub https: ListenAddress,
+
+    /// RabbitMQ's management interface (under /api, without encryption), for rabbitmqadmin and its like.
+    #[config(default = "15672", env = "CHASKI_MANAGEMENT")]
+    pub management: ListenAddress,
 }
 
 /// The certificates of the TLS listeners.
@@ -398,6 +402,12 @@ impl Listeners {
     #[must_use]
     pub fn https_address(&self) -> Option<SocketAddr> {
         self.https.resolve(self.bind)
+    }
+
+    /// Resolves where the management interface listens; `None` = nowhere.
+    #[must_use]
+    pub fn management_address(&self) -> Option<SocketAddr> {
+        self.management.resolve(self.bind)
     }
 }
 

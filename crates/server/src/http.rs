@@ -45,6 +45,7 @@ use crate::config::Registration;
 use crate::gateway::Gateway;
 use crate::metrics::Observer;
 
+pub(crate) use caller::Caller;
 use feed::Feeds;
 pub(crate) use serve::{HttpDoor, serve};
 

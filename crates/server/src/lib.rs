@@ -16,6 +16,7 @@ mod gateway;
 mod http;
 mod json;
 mod listen;
+mod management;
 mod metrics;
 mod serve;
 mod tls;

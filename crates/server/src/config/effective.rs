@@ -49,6 +49,7 @@ fn listeners(config: &Config) -> Value {
         ("amqps", text(&listeners.amqps.to_string())),
         ("http", text(&listeners.http.to_string())),
         ("https", text(&listeners.https.to_string())),
+        ("management", text(&listeners.management.to_string())),
     ])
 }
 
