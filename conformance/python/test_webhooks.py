@@ -604,13 +604,46 @@ def test_tls_is_checked_against_the_authorities_of_the_machine(receiver, tmp_pat
         broker.stop()
 
 
-def test_webhooks_can_be_switched_off():
-    broker = Chaski(settings={"webhooks.enabled": "false"})
+def test_webhooks_can_be_switched_off(receiver):
+    target, broker = receiver(), open_private()
     broker.start()
     try:
         rest = Rest(broker)
         rest.make_queue("orders")
-        status, problem = rest.call("POST", "/v1/queues/orders/webhooks", {"url": "https://example.org/"})
+        hook = rest.hook("orders", target.url)
+        broker.shut_down()
+        broker._settings = ["--set", "webhooks.enabled=false"]
+        broker.start()
+        rest.publish("orders", "one")
+        status, problem = rest.call("POST", "/v1/queues/orders/webhooks", {"url": target.url})
         assert status == 409 and "webhooks.enabled" in problem["detail"]
+        shown = rest.show(hook)
+        assert shown["state"] == "paused" and "webhooks.enabled" in shown["paused_because"]
+        assert rest.waiting("orders")["messages_ready"] == 1 and target.got.empty()
     finally:
         broker.stop()
+
+
+def test_a_large_body_is_signed_and_sent_whole(rest, receiver, name):
+    orders, target = name("orders"), receiver()
+    rest.make_queue(orders)
+    hook = rest.hook(orders, target.url)
+    rest.publish(orders, "x" * 1_000_000)
+    request = target.next()
+    assert len(request.body) == 1_000_000
+    check_signature(request, hook["secret"])
+
+
+def test_a_stream_is_refused(rest, receiver, name):
+    log = name("log")
+    rest.call("PUT", f"/v1/queues/{log}", {"kind": "stream"}, expect=201)
+    status, problem = rest.call("POST", f"/v1/queues/{log}/webhooks", {"url": receiver().url})
+    assert status == 422 and "stream" in problem["detail"]
+
+
+def test_one_queue_has_so_many_webhooks_and_no_more(rest, receiver, name):
+    orders, target = name("orders"), receiver()
+    rest.make_queue(orders)
+    for _ in range(16):
+        rest.hook(orders, target.url, paused=True)
+    assert rest.call("POST", f"/v1/queues/{orders}/webhooks", {"url": target.url})[0] == 429

@@ -38,6 +38,9 @@ const READING_AGAIN: Backoff = Backoff {
 /// A queue that was read for so long can be read.
 const READ_LONG: Duration = Duration::from_secs(30);
 
+/// A larger body is not signed where requests of others would wait for it.
+const SIGNED_INLINE_BYTES_MAX: usize = 64 << 10;
+
 /// A webhook that is not paused.
 pub(super) struct Hook {
     pub(super) hooks: Hooks,
@@ -231,10 +234,21 @@ impl Hook {
     async fn attempt(&self, letter: &mut Letter, attempt: u32) -> Result<Answer, Fault> {
         let _place = self.gates.enter().await;
         let seconds = self.hooks.now_ms() / 1_000;
-        letter.sign(&self.signer, seconds, attempt);
+        let signature = self.sign(letter, seconds).await;
+        letter.address(&signature, attempt);
         let time = Duration::from_millis(self.settings.timeout_ms);
         let client = self.hooks.client();
         client.post(&self.kept, &self.target, letter, time).await
+    }
+
+    async fn sign(&self, letter: &Letter, seconds: u64) -> String {
+        if letter.body.len() <= SIGNED_INLINE_BYTES_MAX {
+            return letter.signature(&self.signer, seconds);
+        }
+        let (signer, letter) = (self.signer.clone(), letter.clone());
+        let signed = tokio::task::spawn_blocking(move || letter.signature(&signer, seconds));
+        // It fails only while the server stops; then nobody reads it.
+        signed.await.unwrap_or_default()
     }
 
     /// Lets go of a message that nobody took, if it is not lost by that.

@@ -81,10 +81,14 @@ impl Letter {
         letter
     }
 
+    /// What it is signed with when it is sent at a time.
+    pub(super) fn signature(&self, signer: &Signer, seconds: u64) -> String {
+        signer.sign(seconds, &self.id, &self.body)
+    }
+
     /// Makes it ready for one attempt.
-    pub(super) fn sign(&mut self, signer: &Signer, seconds: u64, attempt: u32) {
-        let signature = signer.sign(seconds, &self.id, &self.body);
-        self.text("chaski-signature", &signature);
+    pub(super) fn address(&mut self, signature: &str, attempt: u32) {
+        self.text("chaski-signature", signature);
         self.number("chaski-attempt", u64::from(attempt));
     }
 

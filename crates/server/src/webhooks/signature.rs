@@ -12,6 +12,7 @@ use ring::hmac;
 pub(super) const SECRET_PREFIX: &str = "chwh_";
 
 /// A key to sign with.
+#[derive(Clone)]
 pub(super) struct Signer(hmac::Key);
 
 impl Signer {

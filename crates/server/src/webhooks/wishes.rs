@@ -23,6 +23,10 @@ const PER_QUEUE_MAX: usize = 16;
 /// How long the name of a new webhook's host may take to be judged.
 const CHECK_PATIENCE: Duration = Duration::from_secs(3);
 
+/// What is said while the operator wants none.
+const SWITCHED_OFF: &str =
+    "webhooks are switched off here; the operator switches them on with `webhooks.enabled`";
+
 /// A webhook as it is shown.
 #[derive(Debug, Clone)]
 pub(crate) struct HookView {
@@ -75,14 +79,14 @@ impl Hooks {
         };
         let alive = of_queue.iter().filter_map(|entry| self.alive(entry));
         Ok(alive
-            .filter_map(|entry| Some(entry.view(self.standing(access, &entry)?)))
+            .filter_map(|entry| Some(self.view(&entry, self.standing(access, &entry)?)))
             .collect())
     }
 
     /// Finds a webhook that somebody may see.
     pub(crate) async fn show(&self, access: &Access, id: &str) -> Result<HookView, HookError> {
         let (entry, standing) = self.find(access, id).await?;
-        Ok(entry.view(standing))
+        Ok(self.view(&entry, standing))
     }
 
     /// Makes a webhook; returns it with its secret, which is shown this once.
@@ -113,7 +117,7 @@ impl Hooks {
         let changing = self.begin_change().await;
         self.check_counts(&row)?;
         let entry = self.set(row, changing).await?;
-        Ok((entry.view(Standing::Owner), secret))
+        Ok((self.view(&entry, Standing::Owner), secret))
     }
 
     /// Changes a webhook; returns it, with its secret if that is a new one. What was under way is sent again.
@@ -143,7 +147,7 @@ impl Hooks {
             row.secret.clone_from(secret);
         }
         let entry = self.set(row, changing).await?;
-        Ok((entry.view(Standing::Owner), secret))
+        Ok((self.view(&entry, Standing::Owner), secret))
     }
 
     /// Deletes a webhook. What was under way goes back to the queue.
@@ -164,7 +168,9 @@ impl Hooks {
         })?;
         let test_id = format!("test-{}", engine::accounts::random_name());
         let mut letter = Letter::test(&entry.row.id, &entry.row.queue, test_id);
-        letter.sign(&Signer::new(&entry.row.secret), self.now_ms() / 1_000, 1);
+        let signer = Signer::new(&entry.row.secret);
+        let signature = letter.signature(&signer, self.now_ms() / 1_000);
+        letter.address(&signature, 1);
         let begun = Instant::now();
         let time = Duration::from_millis(entry.settings.timeout_ms);
         let kept = Kept::default();
@@ -205,6 +211,15 @@ impl Hooks {
         })
     }
 
+    fn view(&self, entry: &Entry, standing: Standing) -> HookView {
+        let mut view = entry.view(standing);
+        if !self.0.options.enabled {
+            view.is_paused = true;
+            view.settings.paused_because = Some(SWITCHED_OFF.to_owned());
+        }
+        view
+    }
+
     fn standing(&self, access: &Access, entry: &Entry) -> Option<Standing> {
         if *entry.row.vhost != *access.vhost {
             return None;
@@ -240,10 +255,7 @@ impl Hooks {
         if self.0.options.enabled {
             return Ok(());
         }
-        Err(HookError::Conflict(
-            "webhooks are switched off here; the operator switches them on with `webhooks.enabled`"
-                .to_owned(),
-        ))
+        Err(HookError::Conflict(SWITCHED_OFF.to_owned()))
     }
 
     async fn check_url(&self, url: &str) -> Result<(), HookError> {
