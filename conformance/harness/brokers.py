@@ -134,13 +134,14 @@ class Chaski(_Owned):
         self.binary = os.environ.get("CHASKI_BIN", str(ROOT / "target/release/chaski"))
         if not Path(self.binary).is_file():
             raise SystemExit(f"{self.binary} is not there: build it (cargo build --release) or name it by CHASKI_BIN")
-        self._amqp = self._amqps = self._http = self._https = f"{listen}:0"
+        self._amqp = self._amqps = self._http = self._https = self._management = f"{listen}:0"
         self.ctl = ChaskiCtl(self.binary, self.directory / "data")
 
     def start(self):
         self._spawn(
             [self.binary, "serve", "--data", str(self.directory / "data"), "--amqp", self._amqp,
-             "--amqps", self._amqps, "--http", self._http, "--https", self._https, "--ready-json", *self._settings],
+             "--amqps", self._amqps, "--http", self._http, "--https", self._https,
+             "--management", self._management, "--ready-json", *self._settings],
             stdout=subprocess.PIPE,
         )
         line = self._process.stdout.readline()
@@ -149,9 +150,10 @@ class Chaski(_Owned):
             self._require_alive()
         ready = json.loads(line)
         self._amqp, self._amqps = ready["amqp"], ready["amqps"]
-        self._http, self._https = ready["http"], ready["https"]
+        self._http, self._https, self._management = ready["http"], ready["https"], ready["management"]
         self.port, self.tls_port = port_of(self._amqp), port_of(self._amqps)
         self.http_url, self.https_url = f"http://{self._http}", f"https://{self._https}"
+        self.management_url = f"http://{self._management}"
 
     def kill(self):
         super().kill()
@@ -181,6 +183,7 @@ class RabbitMq(_Owned):
         (self.directory / "rabbitmq.conf").write_text(self._configuration())
         self._env = self._environment()
         self.ctl = RabbitCtl(self._management, self._rabbitmqctl)
+        self.management_url = f"http://127.0.0.1:{self._management}"
 
     def _certificate(self):
         subprocess.run(

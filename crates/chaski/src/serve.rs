@@ -21,7 +21,7 @@ ends with exit code 0. SIGHUP loads the TLS certificates again.
 Examples:
   chaski serve
   chaski serve --data /srv/chaski --bind 0.0.0.0
-  chaski serve --amqp 127.0.0.1:0 --amqps off --http off --https off --ready-json
+  chaski serve --amqp 127.0.0.1:0 --amqps off --http off --https off --management off --ready-json
   chaski serve --set limits.max_message_bytes=16777216")]
 pub(crate) struct ServeArgs {
     /// Where AMQP listens: ADDR:PORT, PORT, or off [default: 5672]
@@ -39,6 +39,10 @@ pub(crate) struct ServeArgs {
     /// Where HTTP over TLS listens: ADDR:PORT, PORT, or off [default: 8443]
     #[arg(long, value_name = "ADDR:PORT")]
     https: Option<ListenAddress>,
+
+    /// Where RabbitMQ's management interface listens: ADDR:PORT, PORT, or off [default: 15672]
+    #[arg(long, value_name = "ADDR:PORT")]
+    management: Option<ListenAddress>,
 
     /// The address of listeners that name only a port; 0.0.0.0 = every network [default: 127.0.0.1]
     #[arg(long, value_name = "IP")]
@@ -84,6 +88,10 @@ impl ServeArgs {
             ("listeners.amqps", self.amqps.map(|value| value.to_string())),
             ("listeners.http", self.http.map(|value| value.to_string())),
             ("listeners.https", self.https.map(|value| value.to_string())),
+            (
+                "listeners.management",
+                self.management.map(|value| value.to_string()),
+            ),
             ("listeners.bind", self.bind.map(|value| value.to_string())),
             ("shards", self.shards.map(|value| value.to_string())),
             ("log.level", self.log_level),

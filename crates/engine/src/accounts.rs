@@ -2,6 +2,8 @@
 //!
 //! Start reading at [`Login`]; [`crate::Handle::log_in`] makes one.
 
+mod act_as;
+mod listing;
 mod lockout;
 mod passwords;
 mod sharing;
@@ -23,6 +25,8 @@ use crate::sessions::OpenSession;
 use passwords::{Attempt, Passwords};
 pub(crate) use tables::{Effect, Revoked};
 use tables::{Tables, key_name, opens};
+
+pub use act_as::Acting;
 
 /// The account that only this machine may use.
 pub const GUEST: &str = "guest";
@@ -340,8 +344,9 @@ impl Accounts {
         revoked
     }
 
-    /// One account.
-    pub(crate) fn account(&self, login: &str) -> Option<Account> {
+    /// One account, with its password's hash.
+    #[must_use]
+    pub fn account(&self, login: &str) -> Option<Account> {
         let tables = self.tables();
         tables
             .accounts
@@ -349,11 +354,14 @@ impl Accounts {
             .map(|entry| entry.account.clone())
     }
 
-    /// Every account, in no order.
-    pub(crate) fn all(&self) -> Vec<Account> {
+    /// Every account, by login, with the hashes of their passwords.
+    #[must_use]
+    pub fn all(&self) -> Vec<Account> {
         let tables = self.tables();
         let all = tables.accounts.values();
-        all.map(|entry| entry.account.clone()).collect()
+        let mut all: Vec<_> = all.map(|entry| entry.account.clone()).collect();
+        all.sort_by(|one, other| one.login.cmp(&other.login));
+        all
     }
 
     pub(crate) fn session(&self, id: &str) -> Option<Arc<OpenSession>> {

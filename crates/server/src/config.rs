@@ -80,6 +80,10 @@ pub struct Config {
     #[config(nested)]
     pub metrics: Metrics,
 
+    /// Messages that the server posts to URLs by itself.
+    #[config(nested)]
+    pub webhooks: Webhooks,
+
     /// What is written to standard error. Never bodies of messages, never secrets.
     #[config(nested)]
     pub log: Log,
@@ -108,6 +112,10 @@ pub struct Listeners {
     /// HTTP over TLS.
     #[config(default = "8443", env = "CHASKI_HTTPS")]
     pub https: ListenAddress,
+
+    /// RabbitMQ's management interface (under /api, without encryption), for rabbitmqadmin and its like.
+    #[config(default = "15672", env = "CHASKI_MANAGEMENT")]
+    pub management: ListenAddress,
 }
 
 /// The certificates of the TLS listeners.
@@ -264,6 +272,19 @@ pub struct Metrics {
     pub open: bool,
 }
 
+/// The webhooks.
+#[derive(Clone, Debug, confique::Config)]
+pub struct Webhooks {
+    /// Whether webhooks can be made and send anything.
+    #[config(default = true, env = "CHASKI_WEBHOOKS")]
+    pub enabled: bool,
+
+    /// Whether they may reach addresses that are not public: this machine, its networks, the
+    /// metadata of clouds. Whoever can read a queue can then have requests sent there.
+    #[config(default = false, env = "CHASKI_WEBHOOKS_ALLOW_PRIVATE")]
+    pub allow_private: bool,
+}
+
 /// What is logged and how.
 #[derive(Clone, Debug, confique::Config)]
 pub struct Log {
@@ -381,6 +402,12 @@ impl Listeners {
     #[must_use]
     pub fn https_address(&self) -> Option<SocketAddr> {
         self.https.resolve(self.bind)
+    }
+
+    /// Resolves where the management interface listens; `None` = nowhere.
+    #[must_use]
+    pub fn management_address(&self) -> Option<SocketAddr> {
+        self.management.resolve(self.bind)
     }
 }
 

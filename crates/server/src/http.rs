@@ -32,6 +32,7 @@ mod sessions;
 mod sharing;
 mod tags;
 mod topics;
+mod webhooks;
 mod websocket;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use crate::config::Registration;
 use crate::gateway::Gateway;
 use crate::metrics::Observer;
 
+pub(crate) use caller::Caller;
 use feed::Feeds;
 pub(crate) use serve::{HttpDoor, serve};
 
@@ -161,6 +163,9 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         .routes(routes!(deadletters::list))
         .routes(routes!(deadletters::replay))
         .routes(routes!(deadletters::discard))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::test))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(scrape::metrics))

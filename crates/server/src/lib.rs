@@ -16,11 +16,13 @@ mod gateway;
 mod http;
 mod json;
 mod listen;
+mod management;
 mod metrics;
 mod serve;
 mod tls;
 mod transport;
 mod web;
+mod webhooks;
 
 pub use entries::Obstacle;
 pub use serve::{ServeError, ServeOptions, serve};

@@ -173,7 +173,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         );
     }
     let gateway = Gateway::new(engine.handle(), desks);
-    let web = web.open(&config, gateway, &count)?;
+    let web = web.open(&config, gateway, &count, addresses)?;
     // Whoever reads that the server is ready may stop it the next moment.
     let signals = {
         let _context = runtime.enter();
@@ -360,6 +360,12 @@ fn open_doors(config: &Config, shards: u16) -> Result<Vec<Door>, ServeError> {
         ("amqps", config.listeners.amqps_address(), true, shards),
         ("http", config.listeners.http_address(), false, 1),
         ("https", config.listeners.https_address(), true, 1),
+        (
+            "management",
+            config.listeners.management_address(),
+            false,
+            1,
+        ),
     ];
     let open = wanted
         .into_iter()

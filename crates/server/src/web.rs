@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use axum::{Extension, Router};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -11,11 +12,15 @@ use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::http::{self, HttpDoor, HttpSettings, Web};
 use crate::listen::{ConnectionCount, Door};
+use crate::management::{self, Facts};
 use crate::metrics::Observer;
 use crate::tls::TlsAcceptor;
+use crate::webhooks::{HookOptions, Hooks};
 
 /// The doors that speak HTTP.
-const NAMES: [&str; 2] = ["http", "https"];
+const NAMES: [&str; 3] = ["http", "https", MANAGEMENT];
+/// The door that speaks RabbitMQ's management interface and nothing else.
+const MANAGEMENT: &str = "management";
 /// Threads of HTTP.
 const THREADS: usize = 2;
 /// How long requests under way may take when the server stops.
@@ -54,6 +59,7 @@ impl Doors {
         config: &Config,
         gateway: Gateway,
         count: &ConnectionCount,
+        listeners: Vec<(String, String)>,
     ) -> io::Result<Running> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
@@ -76,10 +82,37 @@ impl Doors {
                 .unwrap_or(usize::MAX),
             registration: config.accounts.registration,
         };
-        let web = Web::new(gateway, settings, Observer::new(config.metrics.open));
+        let web = Web::new(
+            gateway.clone(),
+            settings,
+            Observer::new(config.metrics.open),
+        );
         running.runtime.spawn(web.clone().sweep());
-        let router = http::router(web);
+        let hooks = Hooks::new(
+            gateway,
+            HookOptions {
+                enabled: config.webhooks.enabled,
+                allow_private: config.webhooks.allow_private,
+            },
+            running.runtime.handle().clone(),
+        );
+        running.runtime.spawn(hooks.clone().run());
+        let facts = Facts {
+            listeners,
+            data: config.data.clone(),
+            memory_high_bytes: config.limits.memory_high(),
+            disk_free_low_bytes: config.limits.disk_free_low_bytes,
+        };
+        let management = Router::new().nest("/api", management::router(web.clone(), facts));
+        let everything = http::router(web)
+            .layer(Extension(hooks))
+            .merge(management.clone());
         for door in self.0 {
+            let router = if door.name == MANAGEMENT {
+                &management
+            } else {
+                &everything
+            };
             let served = http::serve(door, router.clone(), count.clone(), stops.clone());
             running.doors.push(running.runtime.spawn(served));
         }

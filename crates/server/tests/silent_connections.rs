@@ -65,6 +65,7 @@ fn a_silent_connection_costs_little() {
             ("listeners.amqps".into(), "off".into()),
             ("listeners.http".into(), "off".into()),
             ("listeners.https".into(), "off".into()),
+            ("listeners.management".into(), "off".into()),
             ("shards".into(), "1".into()),
         ],
         ..Sources::default()

@@ -172,6 +172,7 @@ pub(crate) fn command(data: &Path) -> Command {
         // A test that wants HTTP says where: the usual ports may be another's.
         .env("CHASKI_HTTP", "off")
         .env("CHASKI_HTTPS", "off")
+        .env("CHASKI_MANAGEMENT", "off")
         .current_dir(std::env::temp_dir())
         .arg("--data")
         .arg(data);

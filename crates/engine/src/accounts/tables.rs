@@ -100,8 +100,8 @@ impl Effect {
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) accounts: HashMap<String, Entry>,
-    permissions: HashMap<(String, String), Permission>,
-    topics: Vec<TopicPermission>,
+    pub(super) permissions: HashMap<(String, String), Permission>,
+    pub(super) topics: Vec<TopicPermission>,
     pub(super) sessions: SessionTable,
     pub(super) sharing: Sharing,
     pub(super) invitations: HashMap<[u8; 32], Invitation>,

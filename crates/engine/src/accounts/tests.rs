@@ -9,10 +9,10 @@ use directory::{
 use super::{Accounts, Denied, Login, Revoked};
 use crate::clock::Clock;
 
-const VHOST: &str = "/";
+pub(super) const VHOST: &str = "/";
 
 /// One account with the password `secret`, all rights and this restriction on `amq.topic`.
-fn accounts(login: &str, topic: &str) -> Accounts {
+pub(super) fn accounts(login: &str, topic: &str) -> Accounts {
     let snapshot = Snapshot {
         accounts: vec![Account::with_tags(
             login.into(),

@@ -176,9 +176,7 @@ impl Handle {
     #[must_use]
     pub fn account_list(&self) -> Vec<AccountView> {
         let all = self.shared.accounts.all().into_iter();
-        let mut views: Vec<_> = all.map(AccountView::from).collect();
-        views.sort_by(|one, other| one.login.cmp(&other.login));
-        views
+        all.map(AccountView::from).collect()
     }
 
     /// Who was granted what on a queue or an exchange, by login.

@@ -79,6 +79,7 @@ impl Shared {
                 self.topology_mut().add_vhost(name);
             }
             if let Change::VhostDeleted { name } = change {
+                self.forget_policies(name);
                 self.end_vhost(name);
             }
         }

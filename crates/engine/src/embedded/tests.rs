@@ -357,7 +357,7 @@ fn a_delayed_message_is_durable_when_it_is_confirmed_and_waits_through_a_restart
         assert!(world.unconfirmed.is_empty());
         // Of those that are persistent; what finds the journal full is not published.
         let taken = world.queues[0].waiting() - 1;
-        assert!(taken > 20, "{taken} wait");
+        assert!(taken > 1, "{taken} wait");
         world.restart(ending, 1);
         assert_eq!(world.queues[0].waiting(), taken);
         assert!(world.get(0, true) && !world.get(0, true));

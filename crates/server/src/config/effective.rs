@@ -27,6 +27,16 @@ pub(super) fn table(config: &Config) -> Table {
         "metrics".to_owned(),
         section([("open", Value::Boolean(config.metrics.open))]),
     );
+    root.insert(
+        "webhooks".to_owned(),
+        section([
+            ("enabled", Value::Boolean(config.webhooks.enabled)),
+            (
+                "allow_private",
+                Value::Boolean(config.webhooks.allow_private),
+            ),
+        ]),
+    );
     root.insert("log".to_owned(), log(config));
     root
 }
@@ -39,6 +49,7 @@ fn listeners(config: &Config) -> Value {
         ("amqps", text(&listeners.amqps.to_string())),
         ("http", text(&listeners.http.to_string())),
         ("https", text(&listeners.https.to_string())),
+        ("management", text(&listeners.management.to_string())),
     ])
 }
 

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use broker::Refusal;
 use broker::access::Access;
 use directory::{Change, CommitError};
 use engine::Handle;
@@ -146,8 +147,12 @@ impl Caller {
 
     /// The link that the session's short requests to a virtual host share.
     pub(crate) async fn link(&self, web: &Web, vhost: &str) -> Result<Link, Problem> {
-        let link = web.gateway().link(&self.login, vhost, &self.place()).await;
-        link.map_err(Problem::from)
+        self.open_link(web, vhost).await.map_err(Problem::from)
+    }
+
+    /// As [`Self::link`], for interfaces whose errors are other ones.
+    pub(crate) async fn open_link(&self, web: &Web, vhost: &str) -> Result<Link, Refusal> {
+        web.gateway().link(&self.login, vhost, &self.place()).await
     }
 
     fn place(&self) -> gateway::Origin {
