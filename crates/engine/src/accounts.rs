@@ -299,6 +299,12 @@ impl Accounts {
         self.note(vec![effect])
     }
 
+    /// Leaves what was shared of a queue to it under its new name.
+    pub(crate) fn rename_queue(&self, vhost: &str, old: &str, new: &str) {
+        let effect = self.tables_mut().rename_queue(vhost, old, new);
+        self.note(vec![effect]);
+    }
+
     /// Ends what has expired after `since_ms`; returns whose connections may not go on, and which sessions have to go from the disk.
     pub(crate) fn expire(&self, since_ms: u64, now_ms: u64) -> (Vec<Revoked>, Vec<Change>) {
         let (is_any, keys) = {

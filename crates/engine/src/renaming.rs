@@ -37,6 +37,8 @@ impl Handle {
             let changes = to_store(topology.take_changes());
             let name = renamed.name.clone();
             self.shared.tell(renamed);
+            // At once: whatever takes the old name from now on is another queue.
+            self.shared.accounts.rename_queue(&access.vhost, old, &name);
             let shared = Arc::downgrade(&self.shared);
             let (vhost, old) = (access.vhost.clone(), old.to_owned());
             // Under the topology's lock, so that the directory and the queue's shard see names in the order in which they were given.
@@ -85,6 +87,7 @@ fn undo(shared: &Shared, vhost: &str, new: &str, old: &str) {
             // Written again, it is refused or changes nothing: whatever was declared meanwhile comes after it.
             let changes = to_store(topology.take_changes());
             shared.tell(renamed);
+            shared.accounts.rename_queue(vhost, new, old);
             shared.metadata.commit(changes, |_| ());
         }
         Err(refusal) => {

@@ -291,6 +291,15 @@ impl Tables {
         effect
     }
 
+    /// Leaves what was shared of a queue to it under its new name.
+    pub(super) fn rename_queue(&mut self, vhost: &str, old: &str, new: &str) -> Effect {
+        if !self.sharing.rename_queue(vhost, old, new) {
+            return Effect::default();
+        }
+        self.compiled.clear();
+        Effect::rights(None)
+    }
+
     /// Follows a committed change.
     pub(super) fn apply(&mut self, change: &Change) -> Effect {
         let effect = self.follow(change);
