@@ -184,8 +184,6 @@ def test_the_table_of_rights_holds_at_every_door(world, door, verb, who):
     if verb.startswith("bind") and who in WITHOUT_ACCOUNT:
         # A key opens its queue and nothing else, so it has no topic of its own.
         expected = False
-    if (door, verb, who) == ("rest", "rename", "keeper"):
-        pytest.xfail("who was granted to configure it loses that with the name, and is told that there is no such queue")
     assert DOORS[door][0](world, verb, who) == expected
 
 
@@ -224,8 +222,6 @@ def test_a_key_that_has_expired_opens_nothing(world):
         Rest(world.broker, authorization=f"Bearer {key['secret']}").post(world.path + "/pull", {}).problem(401)
 
 
-# FIXME: until a restart, grants and keys stay with the old name, whoever makes a queue of that name then.
-@pytest.mark.xfail(strict=True, reason="grants and keys in memory do not follow a queue to its new name")
 def test_a_new_name_takes_grants_and_keys_along_and_leaves_none_behind(world, rest):
     renamed = unique("renamed")
     world.rest["owner"].patch(world.path, {"name": renamed}).ok()
