@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import json as json_of
+import re
 import secrets
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -36,6 +37,11 @@ class Answer:
     def json(self):
         assert self.headers.get_content_type() in ("application/json", PROBLEM_TYPE), repr(self)
         return json_of.loads(self.body)
+
+    @property
+    def text(self):
+        """The body without what differs with every request."""
+        return re.sub(r',?"request_id":"[^"]*"', "", self.body.decode())
 
     def ok(self, status=200):
         """The answer has that status; returns its JSON, or None where there is no body."""

@@ -36,7 +36,7 @@ ON_A_QUEUE = {
 
 
 def without(answer, name):
-    return answer.status, answer.body.decode().replace(name, "NAME"), sorted(set(answer.headers) - {"content-length", "date"})
+    return answer.status, answer.text.replace(name, "NAME"), sorted(set(answer.headers) - {"content-length", "date"})
 
 
 def is_refused(answer):

@@ -57,7 +57,7 @@ def test_c36_a_session_that_is_open_is_not_locked_out_with_its_account(alone):
 def test_c36_an_account_that_is_missing_is_answered_as_one_with_another_password(alone):
     register(alone, "there")
     there, missing = (log_in(alone, login, "wrong wrong") for login in ("there", "missing"))
-    assert (there.status, there.body) == (missing.status, missing.body) and there.status == 401
+    assert (there.status, there.text) == (missing.status, missing.text) and there.status == 401
     watch = Stopwatch()
     for _ in range(3):
         log_in(alone, "there", secrets.token_hex(8))

@@ -100,7 +100,7 @@ def bind_over_rest(world, who):
 
 
 def ask_over_rest(world, who):
-    answer = world.rest[who].post("/v1/requests/" + world.queue, body=b"x", wait_ms=1)
+    answer = world.rest[who].post("/v1/requests/" + world.queue, body=b"x", wait_ms=300)
     # Nobody answers, but the worker was asked.
     return 200 if answer.status == 504 else answer.status
 
