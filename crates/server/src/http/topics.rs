@@ -19,7 +19,7 @@ use super::message::{Address, Attributes};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::publish::{BatchPublished, Published, message_of, publish_routed};
-use crate::json::{json_of_table, table_of_json};
+use crate::json::{json_of_table, map_of_table, table_of_json};
 
 /// What the streams of readers are called, before a name that nobody can guess.
 const READER_PREFIX: &str = "reader.";
@@ -175,19 +175,11 @@ impl TopicOut {
 impl Binding {
     fn of(view: &BindingView) -> Self {
         let destination = Some(view.destination.to_string());
-        let arguments = match json_of_table(&view.arguments) {
-            serde_json::Value::Object(arguments) => arguments,
-            serde_json::Value::Null
-            | serde_json::Value::Bool(_)
-            | serde_json::Value::Number(_)
-            | serde_json::Value::String(_)
-            | serde_json::Value::Array(_) => serde_json::Map::new(),
-        };
         Self {
             queue: destination.clone().filter(|_| !view.to_exchange),
             topic: destination.filter(|_| view.to_exchange),
             pattern: view.routing_key.to_string(),
-            arguments,
+            arguments: map_of_table(&view.arguments),
         }
     }
 
