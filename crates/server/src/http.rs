@@ -10,7 +10,7 @@ mod accounts;
 mod audit;
 mod body;
 mod caller;
-mod deadletters;
+pub(crate) mod deadletters;
 mod events;
 mod feed;
 mod health;
@@ -40,8 +40,12 @@ use utoipa_axum::routes;
 use crate::config::Registration;
 use crate::gateway::Gateway;
 
+pub(crate) use accounts::PASSWORD_CHARS_MIN;
+pub(crate) use caller::{Caller, DEFAULT_VHOST, NotLoggedIn, PeerAddress, Visitor};
 use feed::Feeds;
+pub(crate) use page::PageParams;
 pub(crate) use serve::{HttpDoor, serve};
+pub(crate) use topics::{READER_PREFIX, reader_stream};
 
 /// What every handler may use; cheap to clone.
 #[derive(Clone)]
@@ -143,6 +147,7 @@ pub(crate) fn router(web: Web) -> Router {
         .split_for_parts();
     router
         .merge(openapi::routes(document))
+        .merge(crate::grpc::routes(&web))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .with_state(web)

@@ -7,6 +7,8 @@ use broker::{Refusal, RefusalKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::flaw::Flaw;
+
 /// How long a client is asked to wait before it tries again, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -142,6 +144,16 @@ impl From<Refusal> for Problem {
             RefusalKind::CommandInvalid | RefusalKind::NotImplemented => Self::invalid(detail),
             RefusalKind::LimitExceeded => Self::too_many(detail, RETRY_AFTER_S),
             RefusalKind::Unavailable => Self::unavailable(detail),
+        }
+    }
+}
+
+impl From<Flaw> for Problem {
+    fn from(flaw: Flaw) -> Self {
+        if flaw.is_size {
+            Self::too_large(flaw.detail)
+        } else {
+            Self::invalid(flaw.detail)
         }
     }
 }
