@@ -42,8 +42,16 @@ impl Calls {
             consumer,
             name: port.open_reply_address(PUBLISH_CHANNEL, consumer),
         });
-        let correlation = engine::accounts::random_name();
         let mut properties = request.properties;
+        let wished = properties.correlation_id.take();
+        let correlation = wished.unwrap_or_else(engine::accounts::random_name);
+        let is_open = |waiting: &Answer| !waiting.is_closed();
+        if self.waiting.get(&correlation).is_some_and(is_open) {
+            let detail = format!("a request with the correlation id '{correlation}' waits already");
+            let refusal = Refusal::new(broker::RefusalKind::PreconditionFailed, detail);
+            let _ = answer.send(Err(refusal));
+            return;
+        }
         properties.reply_to = Some(address.name.clone());
         properties.correlation_id = Some(correlation.clone());
         let mut message = request.message;

@@ -176,6 +176,10 @@ impl Desk {
         );
         if let broker::Request::Consume { consume, .. } = &mut request {
             consume.exclusive = subscription.exclusive;
+            consume.priority = subscription.priority;
+            if let Some(tag) = subscription.tag {
+                consume.tag = tag.into();
+            }
         }
         let waiting = Waiting::Subscriber(consumer, answer);
         match self.channels.ask(request, waiting, port) {

@@ -22,7 +22,7 @@ use super::publish::{BatchPublished, Published, message_of, publish_routed};
 use crate::json::{json_of_table, map_of_table, table_of_json};
 
 /// What the streams of readers are called, before a name that nobody can guess.
-const READER_PREFIX: &str = "reader.";
+pub(crate) const READER_PREFIX: &str = "reader.";
 /// How long a reader's stream waits for it to come back, in milliseconds.
 const READER_KEPT_MS: i64 = 600_000;
 /// How much a reader's stream keeps, in bytes.
@@ -532,7 +532,7 @@ impl ReaderWish {
 }
 
 /// A stream for one reader; it goes when nobody reads it for a while.
-fn reader_stream(name: &str) -> Request {
+pub(crate) fn reader_stream(name: &str) -> Request {
     let mut arguments = Table::default();
     arguments.insert("x-queue-type", Value::LongString(b"stream".to_vec()));
     arguments.insert("x-expires", READER_KEPT_MS);

@@ -45,9 +45,12 @@ fn a_whole_export_is_read() {
     let (changes, declarations) = read(&text, None).expect("it is right");
     // A virtual host and its maker's rights, an account, two kinds of rights, a policy.
     assert_eq!((changes.len(), declarations), (6, 3), "{changes:?}");
-    let account = changes.iter().find_map(|change| match change {
-        Change::AccountAdded(account) => Some(account),
-        _ => None,
+    let account = changes.iter().find_map(|change| {
+        if let Change::AccountAdded(account) = change {
+            Some(account)
+        } else {
+            None
+        }
     });
     let account = account.expect("it is right");
     assert_eq!(account.password_hash, format!("rabbit-sha256${HASH}"));
