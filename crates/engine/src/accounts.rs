@@ -223,12 +223,14 @@ impl Accounts {
         self.passwords.hash(password).await
     }
 
-    /// Finds the login of a session's token.
+    /// Finds the login of a session's token; whoever it is may have to be on this machine.
     pub(crate) fn by_token(&self, secret: &str) -> Option<(Login, Arc<OpenSession>)> {
         let tables = self.tables();
         let session = tables.sessions.by_token(&token::hash(secret))?;
         let session = session.is_valid(self.clock.now_ms()).then_some(session)?;
-        let entry = tables.accounts.get(&session.stored.login)?;
+        let login = &session.stored.login;
+        let entry = tables.accounts.get(login);
+        let entry = entry.filter(|_| login != GUEST || self.guest)?;
         let login = login_of(&entry.account, Proof::Session(session.id.clone()));
         Some((login, session.clone()))
     }

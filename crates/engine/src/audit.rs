@@ -18,6 +18,8 @@ use crate::{Shared, SharedRef};
 
 /// Entries that may wait to be written; further ones are dropped and counted.
 const WAITING_MAX: usize = 4_096;
+/// What is kept of an actor's name.
+const NAME_BYTES_MAX: usize = 256;
 
 /// Who did something, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,8 @@ impl Author {
     /// Whoever says to be `name`.
     #[must_use]
     pub fn new(name: &str, origin: &Origin) -> Self {
+        // Whoever is refused may call themselves anything, at any length.
+        let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
         Self {
             name: name.to_owned(),
             door: origin.door.to_owned(),
