@@ -63,10 +63,12 @@ pub struct QueueOptions {
     pub delivery_limit: Option<u32>,
     /// Milliseconds that a stream keeps its messages.
     pub age_max_ms: Option<u64>,
+    /// Milliseconds that the ids of messages are remembered; 0 is not at all.
+    pub dedup_window_ms: Option<u64>,
 }
 
 /// Arguments that a repeated declaration must agree on.
-const COMPARED: [&str; 14] = [
+const COMPARED: [&str; 15] = [
     "x-expires",
     "x-message-ttl",
     "x-dead-letter-exchange",
@@ -79,6 +81,7 @@ const COMPARED: [&str; 14] = [
     "x-queue-type",
     "x-delivery-limit",
     "x-max-age",
+    "x-dedup-window",
     "x-stream-max-segment-size-bytes",
     "x-queue-master-locator",
 ];
@@ -171,11 +174,25 @@ impl QueueOptions {
                 parse_age,
                 "it must be a number followed by one of Y, M, D, h, m and s",
             )?,
+            dedup_window_ms: match from.whole_number("dedup-window")? {
+                Some(window) if window > limits::DEDUP_WINDOW_MS_MAX => {
+                    return Err(from.invalid("dedup-window", "it must be at most 86400000"));
+                }
+                window => window,
+            },
         };
         if options.expires_ms == Some(0) {
             return Err(from.invalid("expires", "it must be at least 1 millisecond"));
         }
         Ok(options)
+    }
+
+    /// How long the ids of messages are remembered. Units: milliseconds.
+    pub(crate) const fn dedup_window(&self) -> u64 {
+        match self.dedup_window_ms {
+            Some(window_ms) => window_ms,
+            None => limits::DEDUP_WINDOW_MS_DEFAULT,
+        }
     }
 
     /// Combines a queue's own arguments with its policy: of two numbers the lower, of other things the queue's own.
@@ -206,6 +223,7 @@ impl QueueOptions {
             single_active_consumer: self.single_active_consumer,
             delivery_limit: lower(self.delivery_limit, policy.delivery_limit),
             age_max_ms: lower(self.age_max_ms, policy.age_max_ms),
+            dedup_window_ms: lower(self.dedup_window_ms, policy.dedup_window_ms),
         }
     }
 }

@@ -19,6 +19,14 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Rejected,
+        Self::Expired,
+        Self::MaxLength,
+        Self::DeliveryLimit,
+    ];
+
     /// The word in `x-death`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -27,6 +35,56 @@ impl Reason {
             Self::Expired => "expired",
             Self::MaxLength => "maxlen",
             Self::DeliveryLimit => "delivery_limit",
+        }
+    }
+}
+
+/// How many messages left their queues without being consumed, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deaths {
+    rejected: u64,
+    expired: u64,
+    max_length: u64,
+    delivery_limit: u64,
+}
+
+impl Deaths {
+    /// No deaths.
+    pub(crate) const NONE: Self = Self {
+        rejected: 0,
+        expired: 0,
+        max_length: 0,
+        delivery_limit: 0,
+    };
+
+    /// How many for one reason.
+    #[must_use]
+    pub const fn of(&self, reason: Reason) -> u64 {
+        match reason {
+            Reason::Rejected => self.rejected,
+            Reason::Expired => self.expired,
+            Reason::MaxLength => self.max_length,
+            Reason::DeliveryLimit => self.delivery_limit,
+        }
+    }
+
+    pub(crate) const fn count(&mut self, reason: Reason) {
+        *self.of_mut(reason) += 1;
+    }
+
+    /// Adds those of another shard.
+    pub fn add(&mut self, other: &Self) {
+        for reason in Reason::ALL {
+            *self.of_mut(reason) += other.of(reason);
+        }
+    }
+
+    const fn of_mut(&mut self, reason: Reason) -> &mut u64 {
+        match reason {
+            Reason::Rejected => &mut self.rejected,
+            Reason::Expired => &mut self.expired,
+            Reason::MaxLength => &mut self.max_length,
+            Reason::DeliveryLimit => &mut self.delivery_limit,
         }
     }
 }

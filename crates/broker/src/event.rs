@@ -115,7 +115,7 @@ pub enum Event {
         /// A queue took none of them (`reject-publish`).
         rejected: bool,
     },
-    /// A queue took a publish that asked for its place. Every one comes before the [`Self::Confirmed`] of its number and shard, and says
+    /// A queue took a publish that asked for its place, or has it already. Every one comes before the [`Self::Confirmed`] of its number and shard, and says
     /// nothing of durability; direct replies have none.
     Placed {
         /// The channel.
@@ -126,6 +126,8 @@ pub enum Event {
         queue: QueueRef,
         /// The message's sequence number there: [`Delivery::sequence`], in a stream its offset and one.
         sequence: u64,
+        /// The queue has taken a message with this id before: `sequence` is that one's, and this one is not kept.
+        is_duplicate: bool,
     },
     /// The answer to the channel's outstanding request.
     Replied {

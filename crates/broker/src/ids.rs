@@ -8,6 +8,39 @@ impl QueueId {
     /// The bit that marks queues whose messages do not outlive the process.
     pub const TRANSIENT: u64 = 1 << 62;
 
+    /// The bit that marks the part of a queue that holds its delayed messages: another queue to the log, on the same shard.
+    const DELAYED: u64 = 1 << 61;
+
+    /// What the log calls the part of this queue that holds its delayed messages.
+    ///
+    /// # Shape
+    /// Both parts share one run of sequence numbers; a number is in one of them.
+    #[must_use]
+    pub const fn delayed(self) -> Self {
+        Self(self.0 | Self::DELAYED)
+    }
+
+    /// The bit that marks the part of a queue that remembers the ids of messages.
+    const DEDUP: u64 = 1 << 60;
+
+    /// What the log calls the part of this queue that remembers the ids of its messages, by their sequence numbers.
+    #[must_use]
+    pub const fn dedup(self) -> Self {
+        Self(self.0 | Self::DEDUP)
+    }
+
+    /// The queue that this is a part of, as the log calls it.
+    #[must_use]
+    pub const fn whole(self) -> Self {
+        Self(self.0 & !(Self::DELAYED | Self::DEDUP))
+    }
+
+    /// Says whether the log keeps messages under this number, not their ids alone.
+    #[must_use]
+    pub const fn has_messages(self) -> bool {
+        self.0 & Self::DEDUP == 0
+    }
+
     /// Says whether the queue's declaration is on disk.
     #[must_use]
     pub const fn is_durable(self) -> bool {

@@ -10,6 +10,7 @@ pub mod access;
 pub mod arguments;
 mod command;
 mod death;
+mod dedup;
 mod event;
 mod ids;
 pub mod limits;
@@ -28,7 +29,8 @@ pub mod topology;
 pub use command::{
     ConsumeRequest, Credit, OutboxGauge, Outcome, PublishTicket, Request, StreamOffset,
 };
-pub use death::Reason;
+pub use death::{Deaths, Reason};
+pub use dedup::DedupId;
 pub use event::{Annotation, Delivery, Event, Reply, Sink};
 pub use ids::{ConnectionId, ConsumerNumber, QueueId, QueueRef};
 pub use message::{Body, Message, Name};

@@ -42,6 +42,20 @@ pub const RETENTION_INTERVAL_MS: u64 = 1_000;
 pub const STREAM_COUNTED_BYTES_MAX: u64 = 64 << 20;
 /// How often a quorum queue delivers a message before it counts as poison, unless the queue says otherwise.
 pub const DELIVERY_LIMIT_DEFAULT: u32 = 20;
+/// The longest that a message may be delayed, in milliseconds: ten years. Longer delays are cut to it.
+pub const DELAY_MS_MAX: u64 = 10 * 365 * 86_400_000;
+/// Delayed messages that may wait in one queue; what comes beyond is refused. Each takes up to 64 bytes of memory.
+pub const DELAYED_PER_QUEUE_MAX: usize = 10_000_000;
+/// The longest id by which a repeated publish is known, in bytes.
+pub const DEDUP_ID_BYTES_MAX: usize = 128;
+/// Ids that one queue or stream remembers; the oldest go first. Each takes about 100 bytes of memory.
+pub const DEDUP_IDS_MAX: usize = 100_000;
+/// How long a queue remembers an id unless it says otherwise, in milliseconds.
+pub const DEDUP_WINDOW_MS_DEFAULT: u64 = 300_000;
+/// The longest that a queue may remember an id, in milliseconds: a day.
+pub const DEDUP_WINDOW_MS_MAX: u64 = 86_400_000;
+/// By how much later than their window ids may be dropped from the log, in milliseconds.
+pub const DEDUP_SWEEP_MS: u64 = 1_000;
 /// Distinct (queue, reason) pairs kept in a message's `x-death`.
 pub const DEATHS_MAX: usize = 100;
 /// Messages that one queue hands out or expires in one go before other work has its turn.
@@ -52,6 +66,8 @@ pub const QUEUES_MAX: usize = 200_000;
 pub const BINDINGS_MAX: usize = 1_000_000;
 /// Exchanges in one virtual host.
 pub const EXCHANGES_MAX: usize = 100_000;
+/// The argument of a queue that takes replies from anybody who knows its name.
+pub const REPLY_ADDRESS_ARGUMENT: &str = "x-reply-address";
 /// Consumers of one queue.
 pub const CONSUMERS_PER_QUEUE_MAX: usize = 100_000;
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::{DedupId, limits};
+
 /// A shared name of an exchange, queue or virtual host.
 pub type Name = Arc<str>;
 
@@ -33,6 +35,10 @@ pub struct Message {
     pub priority: u8,
     /// The expiration property in milliseconds.
     pub expiration_ms: Option<u64>,
+    /// Queues do not deliver it before this time, in milliseconds since 1970; streams take no notice.
+    pub deliver_at_ms: Option<u64>,
+    /// The id by which queues and streams know that they took it already.
+    pub dedup_id: Option<Box<DedupId>>,
 }
 
 impl Message {
@@ -65,6 +71,8 @@ impl Message {
             persistent: false,
             priority: 0,
             expiration_ms: None,
+            deliver_at_ms: None,
+            dedup_id: None,
         }
     }
 
@@ -119,6 +127,12 @@ impl Message {
         self.shared_body.as_ref()
     }
 
+    /// Sets when it is to be delivered: what is past means at once, and what is further off than [`limits::DELAY_MS_MAX`] means then.
+    pub fn delay_until(&mut self, at_ms: u64, now_ms: u64) {
+        let latest = now_ms.saturating_add(limits::DELAY_MS_MAX);
+        self.deliver_at_ms = (at_ms > now_ms).then(|| at_ms.min(latest));
+    }
+
     /// The bytes that count against limits: the body's.
     #[must_use]
     pub fn body_length(&self) -> usize {
@@ -134,7 +148,7 @@ impl Message {
         size_of::<Self>() + 64 + self.block.len() + self.shared_body.as_ref().map_or(0, Bytes::len)
     }
 
-    /// The same content under another exchange, key and property list, as dead-lettering needs it.
+    /// The same content under another exchange, key and property list, as dead-lettering needs it. It neither expires nor waits, and has no id.
     #[must_use]
     pub fn readdressed(&self, exchange: Name, routing_key: &str, properties: &[u8]) -> Self {
         let body = self

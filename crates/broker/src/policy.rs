@@ -7,10 +7,11 @@ use crate::arguments::{QueueKind, QueueOptions, Reader};
 use crate::{Name, Refusal};
 
 /// The keys of a definition that give something.
-pub const POLICY_KEYS: [&str; 10] = [
+pub const POLICY_KEYS: [&str; 11] = [
     "alternate-exchange",
     "dead-letter-exchange",
     "dead-letter-routing-key",
+    "dedup-window",
     "delivery-limit",
     "expires",
     "max-age",

@@ -25,6 +25,11 @@ pub struct Publish<'a> {
     pub priority: u8,
     /// The expiration.
     pub expiration_ms: Option<u64>,
+    /// Queues deliver it at this time, in milliseconds since 1970; at once if that is past. Streams take no notice.
+    pub deliver_at_ms: Option<u64>,
+    /// The id by which a queue or stream that took the message already knows it again; of up to [`crate::limits::DEDUP_ID_BYTES_MAX`]
+    /// bytes, none otherwise. By convention also a header of the message, `x-deduplication-header`.
+    pub dedup_id: Option<&'a str>,
     /// The publish's number in its channel, when the channel confirms.
     pub number: Option<u64>,
     /// The publisher wants an [`crate::Event::Placed`] from every queue that takes the message; needs a `number`.

@@ -1,10 +1,12 @@
 //! One queue: what is ready, what is out with consumers, and what its options do to both.
 //!
 //! Sequence numbers rise by one per message and are never reused. A message is *ready*, *unacked* (with a consumer, or with a channel
-//! that got it), or *transferring* (dead, on its way to other queues). Whatever ends is logged if it was logged when it came.
+//! that got it), *transferring* (dead, on its way to other queues), or *delayed* (its time has not come). Whatever ends is logged if it
+//! was logged when it came.
 
 mod consumers;
 mod deadlines;
+mod delayed;
 mod dispatch;
 mod ending;
 mod offer;
@@ -15,11 +17,15 @@ mod settle;
 use std::sync::Arc;
 
 use crate::arguments::{QueueKind, QueueOptions};
+use crate::dedup::Memory;
 use crate::log::{Backlog, Log};
 use crate::maps::NumberMap;
 use crate::shard::{Crowd, QueueSpecification};
-use crate::{ConnectionId, ConsumerNumber, Credit, Message, Name, QueueRef, Reason, Sink, limits};
+use crate::{
+    ConnectionId, ConsumerNumber, Credit, Deaths, Message, Name, QueueRef, Reason, Sink, limits,
+};
 use consumers::Consumers;
+use delayed::Delayed;
 use ready::{Entry, Ready};
 
 /// How a queue is doing.
@@ -27,6 +33,8 @@ use ready::{Entry, Ready};
 pub struct QueueStatistics {
     /// Messages ready for delivery.
     pub ready: u64,
+    /// Messages whose time has not come.
+    pub delayed: u64,
     /// Messages out with consumers.
     pub unacked: u64,
     /// Consumers attached.
@@ -66,6 +74,8 @@ pub(crate) struct Effects {
     pub(crate) dead: Vec<DeadLetter>,
     pub(crate) spent: Vec<QueueRef>,
     pub(crate) transferred: Vec<(QueueRef, u64)>,
+    /// Counted from the start, never taken.
+    pub(crate) deaths: Deaths,
 }
 
 /// What an operation on a queue works with.
@@ -81,6 +91,8 @@ pub(crate) struct Work<'a, L: Log, S: Sink> {
 pub(crate) enum Offered {
     /// Taken under this number; the log must know it.
     Logged(u64),
+    /// Taken under this number, to be delivered later; the log must know it among the queue's delayed messages.
+    Delayed(u64),
     /// Taken under this number, or consumed at once; the log need not know.
     Taken(u64),
     /// Refused: the queue is full.
@@ -126,7 +138,10 @@ pub(crate) struct Queue<B> {
     transferring: NumberMap<Entry>,
     consumers: Consumers,
     backlog: B,
-    /// Bytes of ready messages that are in memory alone.
+    /// Messages that are to be delivered later, and the backlog of all that ever were; `None` until there is one.
+    delayed: Option<Box<Delayed<B>>>,
+    memory: Memory<B>,
+    /// Bytes of ready and delayed messages that are in memory alone.
     resident_bytes: usize,
     /// The same of messages that are out with consumers or on their way to a dead-letter exchange.
     held_bytes: usize,
@@ -163,6 +178,8 @@ impl<B: Backlog> Queue<B> {
             transferring: NumberMap::default(),
             consumers: Consumers::new(options.single_active_consumer),
             backlog,
+            delayed: None,
+            memory: Memory::NONE,
             resident_bytes: 0,
             resumed: 0,
             held_bytes: 0,
@@ -177,11 +194,16 @@ impl<B: Backlog> Queue<B> {
     pub(crate) fn statistics(&self) -> QueueStatistics {
         QueueStatistics {
             ready: self.ready_count,
+            delayed: self.delayed_count(),
             unacked: self.unacked.len() as u64,
             consumers: self.consumers.count(),
             ready_bytes: self.ready_bytes,
             resident_bytes: self.resident_bytes() as u64,
-            disk_bytes: self.backlog.bytes(),
+            disk_bytes: self.backlog.bytes()
+                + self
+                    .delayed
+                    .as_ref()
+                    .map_or(0, |delayed| delayed.backlog.bytes()),
         }
     }
 
@@ -213,8 +235,34 @@ impl<B: Backlog> Queue<B> {
         self.last_used_ms = now_ms;
     }
 
-    pub(crate) const fn backlog_mut(&mut self) -> &mut B {
-        &mut self.backlog
+    pub(crate) fn backlogs_mut(&mut self) -> impl Iterator<Item = &mut B> {
+        let delayed = self.delayed.iter_mut().map(|delayed| &mut delayed.backlog);
+        std::iter::once(&mut self.backlog)
+            .chain(delayed)
+            .chain(self.memory.backlog_mut())
+    }
+
+    /// How long ids of messages are remembered, and what is remembered.
+    pub(crate) const fn memory(&mut self) -> (u64, &mut Memory<B>) {
+        (self.options.dedup_window(), &mut self.memory)
+    }
+
+    /// What keeps a message beyond memory: those that were delayed have a backlog of their own.
+    #[inline]
+    fn home_mut(&mut self, is_delayed: bool) -> &mut B {
+        match &mut self.delayed {
+            Some(delayed) if is_delayed => &mut delayed.backlog,
+            Some(_) | None => &mut self.backlog,
+        }
+    }
+
+    /// Where [`Self::home_mut`] ends: what is below is settled.
+    #[inline]
+    fn settled_end(&self, is_delayed: bool) -> u64 {
+        match &self.delayed {
+            Some(delayed) if is_delayed => delayed.backlog.settled_end(),
+            Some(_) | None => self.backlog.settled_end(),
+        }
     }
 
     pub(crate) const fn next_sequence(&self) -> u64 {
@@ -235,7 +283,7 @@ impl<B: Backlog> Queue<B> {
     /// The memory that an entry takes while it is in memory alone; what is settled can be read again.
     #[inline]
     fn unsettled_bytes(&self, entry: &Entry) -> usize {
-        if entry.sequence < self.backlog.settled_end() {
+        if entry.sequence < self.settled_end(entry.is_delayed) {
             0
         } else {
             entry.footprint()

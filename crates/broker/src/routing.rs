@@ -6,7 +6,7 @@ mod topic;
 
 use std::cmp::Ordering;
 
-use codec::amqp::field::Table;
+use codec::amqp::field::{Table, TableRef};
 use codec::amqp::properties::PropertiesRef;
 
 use crate::maps::NameMap;
@@ -92,7 +92,7 @@ impl Destination {
     }
 }
 
-// A queue is deleted with its bindings, so that its name identifies it while they exist.
+// A queue is deleted and renamed with its bindings, so that its name identifies it while they exist.
 impl PartialEq for Destination {
     fn eq(&self, other: &Self) -> bool {
         self.is_exchange() == other.is_exchange() && self.name() == other.name()
@@ -120,6 +120,15 @@ pub(crate) struct Binding {
     pub(crate) routing_key: Name,
     /// The encoded arguments: equal bytes, equal binding.
     pub(crate) arguments: Box<[u8]>,
+}
+
+impl Binding {
+    /// The arguments.
+    pub(crate) fn table(&self) -> Table {
+        TableRef::new(&self.arguments)
+            .to_owned()
+            .unwrap_or_default()
+    }
 }
 
 /// What an exchange looks at in a message.

@@ -12,7 +12,7 @@ mod views;
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::arguments::{QueueKind, QueueOptions};
-use crate::death::{Death, bury, cyclic_queues};
+use crate::death::{Death, Deaths, bury, cyclic_queues};
 use crate::log::{BacklogError, Log, Stored};
 use crate::queue::{Effects, Work};
 use crate::{
@@ -40,6 +40,28 @@ pub struct QueueSpecification {
     pub auto_delete: bool,
     /// Its options under its policy.
     pub options: QueueOptions,
+}
+
+/// What a log kept of a queue, or of a part of it.
+#[derive(Debug)]
+pub struct Kept<B> {
+    /// What is settled.
+    pub backlog: B,
+    /// The next sequence number, as far as this part knows.
+    pub next: u64,
+    /// The messages that are not settled.
+    pub messages: Vec<Stored>,
+}
+
+/// All that a log kept of a queue.
+#[derive(Debug)]
+pub struct Recovered<B> {
+    /// What it has under the queue's number.
+    pub ordinary: Option<Kept<B>>,
+    /// What it has under [`QueueId::delayed`](crate::QueueId::delayed).
+    pub delayed: Option<Kept<B>>,
+    /// What it has under [`QueueId::dedup`](crate::QueueId::dedup).
+    pub dedup: Option<Kept<B>>,
 }
 
 /// A queue that grows faster than the sockets of its consumers drain.
@@ -75,6 +97,7 @@ impl<L: Log> Shard<L> {
                 dead: Vec::new(),
                 spent: Vec::new(),
                 transferred: Vec::new(),
+                deaths: Deaths::NONE,
             },
             resident_bytes: 0,
             crowd: None,
@@ -99,19 +122,31 @@ impl<L: Log> Shard<L> {
     pub fn restore(
         &mut self,
         specification: QueueSpecification,
-        backlog: L::Backlog,
-        next: u64,
-        messages: Vec<Stored>,
+        recovered: Recovered<L::Backlog>,
         now_ms: u64,
     ) -> Result<(), BacklogError> {
         let slot = specification.place.slot;
+        let Recovered {
+            ordinary,
+            delayed,
+            dedup,
+        } = recovered;
+        let Kept {
+            backlog,
+            next,
+            messages,
+        } = ordinary.unwrap_or_else(|| Kept {
+            backlog: self.log.backlog(specification.place.id),
+            next: 0,
+            messages: Vec::new(),
+        });
         self.insert(specification, backlog, now_ms);
         if let Some(cell) = self
             .cells
             .get_mut(slot as usize)
             .and_then(Option::as_deref_mut)
         {
-            cell.restore(next, messages)?;
+            cell.restore(next, messages, (delayed, dedup), now_ms)?;
             self.resident_bytes += cell.resident_bytes();
         }
         self.refresh(slot);

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::arguments::QueueOptions;
+use crate::dedup::Memory;
 use crate::log::{Backlog, BacklogError, Log, Position, Stored};
 use crate::queue::{QueueStatistics, Work};
 use crate::shard::QueueSpecification;
@@ -52,6 +53,7 @@ pub(crate) struct Stream<B> {
     /// Bytes of the messages that are kept, in memory and on disk.
     live_bytes: u64,
     backlog: B,
+    memory: Memory<B>,
     readers: Vec<Reader>,
     last_used_ms: u64,
     trimmed_ms: u64,
@@ -81,6 +83,7 @@ impl<B: Backlog> Stream<B> {
             tail_bytes: 0,
             live_bytes: 0,
             backlog,
+            memory: Memory::NONE,
             readers: Vec::new(),
             last_used_ms: now_ms,
             trimmed_ms: now_ms,
@@ -107,6 +110,7 @@ impl<B: Backlog> Stream<B> {
     pub(crate) fn statistics(&self) -> QueueStatistics {
         QueueStatistics {
             ready: self.backlog.live() + self.tail.len() as u64,
+            delayed: 0,
             unacked: self
                 .readers
                 .iter()
@@ -328,7 +332,7 @@ impl<B: Backlog> Stream<B> {
         }
         self.readers.iter().for_each(Reader::give_back_all);
         let held = self.statistics().ready;
-        log.remove(&mut self.backlog);
+        self.backlogs_mut().for_each(|backlog| log.remove(backlog));
         held
     }
 
@@ -347,7 +351,8 @@ impl<B: Backlog> Stream<B> {
             .rev()
             .find(|(_, held)| *held <= position)
             .map(|(stored, _)| stored.sequence);
-        newest.map_or(Ok(()), |newest| self.settle_below(newest + 1, log))
+        newest.map_or(Ok(()), |newest| self.settle_below(newest + 1, log))?;
+        self.memory.settle_until(position, log)
     }
 
     fn settle_below<L: Log<Backlog = B>>(
@@ -401,7 +406,8 @@ impl<B: Backlog> Stream<B> {
             self.trimmed_ms
                 .saturating_add(limits::RETENTION_INTERVAL_MS)
         });
-        [unused, aged, self.reading_until_ms]
+        let forgetting = self.memory.next_deadline(self.options.dedup_window());
+        [unused, aged, self.reading_until_ms, forgetting]
             .into_iter()
             .flatten()
             .min()
@@ -409,6 +415,8 @@ impl<B: Backlog> Stream<B> {
 
     pub(crate) fn tick<L: Log<Backlog = B>, S: Sink>(&mut self, work: &mut Work<'_, L, S>) {
         self.trim(work);
+        let window_ms = self.options.dedup_window();
+        self.memory.sweep(window_ms, work.now_ms, work.log);
         if self.reading_until_ms.is_some() {
             self.dispatch(work);
         }
@@ -453,8 +461,13 @@ impl<B: Backlog> Stream<B> {
         Ok(found.map(|stored| stored.received_ms))
     }
 
-    pub(crate) const fn backlog_mut(&mut self) -> &mut B {
-        &mut self.backlog
+    pub(crate) fn backlogs_mut(&mut self) -> impl Iterator<Item = &mut B> {
+        std::iter::once(&mut self.backlog).chain(self.memory.backlog_mut())
+    }
+
+    /// How long ids of messages are remembered, and what is remembered.
+    pub(crate) const fn memory(&mut self) -> (u64, &mut Memory<B>) {
+        (self.options.dedup_window(), &mut self.memory)
     }
 
     pub(crate) const fn next_sequence(&self) -> u64 {

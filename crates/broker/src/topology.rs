@@ -7,6 +7,7 @@
 mod bindings;
 mod exchanges;
 mod queues;
+mod renaming;
 mod rights;
 mod routes;
 
@@ -23,6 +24,7 @@ use crate::{ConnectionId, Name, Policy, QueueId, QueueRef, Refusal, RefusalKind,
 pub use bindings::BindingView;
 pub use exchanges::ExchangeDeclaration;
 pub use queues::{QueueDeclaration, QueueDeclared};
+pub use renaming::QueueRenamed;
 pub use routes::{Addressed, RouteCache, Routes};
 
 /// Who asks: a connection and its rights in its virtual host.
@@ -84,6 +86,15 @@ pub enum Change {
         arguments: Table,
         /// The account that declared it.
         owner: Option<Name>,
+    },
+    /// A queue got another name; its bindings follow.
+    QueueRenamed {
+        /// Its number.
+        id: QueueId,
+        /// Its virtual host.
+        vhost: Name,
+        /// The new name.
+        name: Name,
     },
     /// A queue was deleted with its bindings.
     QueueDeleted {
@@ -193,7 +204,36 @@ struct Slots {
     free: Vec<u32>,
 }
 
+/// How much there is of everything, over all virtual hosts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Virtual hosts.
+    pub vhosts: usize,
+    /// Exchanges.
+    pub exchanges: usize,
+    /// Queues.
+    pub queues: usize,
+    /// Bindings, without those of the default exchange.
+    pub bindings: usize,
+}
+
 impl Topology {
+    /// Counts what there is; costs the same for a thousand queues as for one.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a sum does not depend on the order"
+    )]
+    pub fn census(&self) -> Census {
+        let hosts = self.vhosts.values();
+        Census {
+            vhosts: self.vhosts.len(),
+            exchanges: hosts.map(|host| host.exchanges.len()).sum(),
+            queues: self.queue_count,
+            bindings: self.binding_count,
+        }
+    }
+
     /// Makes an empty topology for so many shards; `next_queue` is the first durable queue number never used.
     #[must_use]
     pub fn new(shards: usize, next_queue: u64) -> Self {
@@ -462,6 +502,17 @@ fn check_reserved(name: &str, what: &str) -> Result<(), Refusal> {
     if is_reserved(name) {
         return Err(Refusal::access(format!(
             "{what} name '{name}' contains reserved prefix 'amq.*'"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a name that no protocol could say.
+fn check_length(name: &str, what: &str) -> Result<(), Refusal> {
+    if name.len() > limits::NAME_BYTES_MAX {
+        return Err(Refusal::precondition(format!(
+            "{what}: a name has at most {} bytes",
+            limits::NAME_BYTES_MAX
         )));
     }
     Ok(())

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{alarm, bench, config, consume, list, permission, policy, publish, serve, user, vhost};
+use crate::remote::RemoteArgs;
+use crate::{
+    account, alarm, audit, bench, config, consume, deadletter, list, login, permission, policy,
+    publish, request, serve, topic, user, vhost,
+};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -22,7 +26,8 @@ the file (--config, else DATA/chaski.toml), which wins over the default. `chaski
 the file with every key explained.
 
 publish, consume, bench and queue declare|delete|purge|peek speak AMQP, to any broker: --url or
-CHASKI_URL says where. The other commands administer the server of a data directory on this
+CHASKI_URL says where. account, session, topic, stream, request, deadletter and audit speak HTTP, to
+the server of `chaski login` or --server. The other commands administer the server of a data directory on this
 machine, so they ask for no login: --data or CHASKI_DATA says which.
 
 Exit codes:
@@ -155,6 +160,74 @@ pub(crate) enum Command {
     Connection {
         #[command(subcommand)]
         command: list::ConnectionCommand,
+    },
+
+    /// Log in to a server, for the commands below that name one
+    Login(login::LoginArgs),
+
+    /// Log out: end the session and forget its token
+    Logout(login::LogoutArgs),
+
+    /// Servers that were logged in to: list them, choose one
+    Context {
+        #[command(subcommand)]
+        command: login::ContextCommand,
+    },
+
+    /// People's and programs' accounts, over the network
+    Account {
+        #[command(subcommand)]
+        command: account::AccountCommand,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+
+    /// Sessions: who is logged in, from where
+    Session {
+        #[command(subcommand)]
+        command: account::SessionCommand,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+
+    /// Topics: publish to many, follow what comes
+    Topic {
+        #[command(subcommand)]
+        command: topic::TopicCommand,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+
+    /// Streams: logs that many read from anywhere
+    Stream {
+        #[command(subcommand)]
+        command: topic::StreamCommand,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+
+    /// Ask whoever works on a queue, and print the reply
+    Request {
+        #[command(flatten)]
+        args: request::RequestArgs,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+
+    /// Dead letters: look at them, replay or discard them
+    Deadletter {
+        #[command(subcommand)]
+        command: deadletter::DeadLetterCommand,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+
+    /// The audit log: who did what, to what, from where
+    Audit {
+        #[command(subcommand)]
+        command: audit::AuditCommand,
+        #[command(flatten)]
+        remote: RemoteArgs,
     },
 
     /// Raise or clear an alarm by hand, to see how publishers bear being paused

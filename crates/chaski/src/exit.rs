@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use client::amqp::ClientError;
+use client::api::ApiError;
 use server::admin::{AdminError, ErrorCode};
 use server::config::ConfigError;
 
@@ -85,6 +86,9 @@ fn classify(error: &anyhow::Error) -> Exit {
     if let Some(error) = error.downcast_ref::<AdminError>() {
         return classify_admin(error);
     }
+    if let Some(error) = error.downcast_ref::<ApiError>() {
+        return classify_api(error);
+    }
     match error.downcast_ref::<ClientError>() {
         Some(error) => classify_client(error),
         None => Exit::Failed,
@@ -102,6 +106,22 @@ fn classify_admin(error: &AdminError) -> Exit {
             ErrorCode::Refused => Exit::Refused,
             ErrorCode::Unavailable => Exit::Unreachable,
             ErrorCode::Failed => Exit::Failed,
+        },
+    }
+}
+
+fn classify_api(error: &ApiError) -> Exit {
+    match error {
+        ApiError::Unreachable { .. } => Exit::Unreachable,
+        ApiError::Certificates(_) => Exit::Usage,
+        ApiError::Answer { .. } => Exit::Failed,
+        ApiError::Refused { status, .. } => match status {
+            404 => Exit::NotFound,
+            409 => Exit::Exists,
+            400 | 413 | 415 | 422 => Exit::Usage,
+            401 | 403 | 412 | 429 => Exit::Refused,
+            503 => Exit::Unreachable,
+            _ => Exit::Failed,
         },
     }
 }

@@ -3,16 +3,21 @@
 //! Holds no logic: it parses arguments, calls `server` or `client`, prints what they say and
 //! turns errors into exit codes. Start reading at [`cli::Cli`].
 
+mod account;
 mod alarm;
+mod audit;
 mod bench;
 mod cli;
 mod completions;
 mod config;
 mod consume;
 mod context;
+mod contexts;
+mod deadletter;
 mod doctor;
 mod exit;
 mod list;
+mod login;
 mod number;
 mod output;
 mod password;
@@ -20,8 +25,11 @@ mod permission;
 mod policy;
 mod publish;
 mod queue;
+mod remote;
+mod request;
 mod serve;
 mod status;
+mod topic;
 mod user;
 mod vhost;
 
@@ -66,6 +74,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Binding { command } => list::binding(command, &context),
         Command::Consumer { command } => list::consumer(command, &context),
         Command::Connection { command } => list::connection(command, &context),
+        Command::Login(args) => login::log_in(args, &context),
+        Command::Logout(args) => login::log_out(args, &context),
+        Command::Context { command } => login::run(command, &context),
+        Command::Account { command, remote } => account::run(command, &remote, &context),
+        Command::Session { command, remote } => account::run_session(command, &remote, &context),
+        Command::Topic { command, remote } => topic::run(command, &remote, &context),
+        Command::Stream { command, remote } => topic::run_stream(command, &remote, &context),
+        Command::Request { args, remote } => request::run(args, &remote),
+        Command::Deadletter { command, remote } => deadletter::run(command, &remote, &context),
+        Command::Audit { command, remote } => audit::run(command, &remote, &context),
         Command::Alarm { command } => alarm::run(command, &context),
         Command::Reload => status::reload(&context),
         Command::Doctor => doctor::run(&context),

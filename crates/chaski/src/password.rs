@@ -67,7 +67,18 @@ pub(crate) fn choose(args: &PasswordArgs, login: &str) -> anyhow::Result<Chosen>
     given(password)
 }
 
-fn first_line(input: impl BufRead) -> anyhow::Result<String> {
+/// Asks for a password that is there already.
+pub(crate) fn ask(prompt: &str) -> anyhow::Result<String> {
+    if !io::stdin().is_terminal() {
+        let message =
+            "no terminal to ask for the password at; use --password-stdin if the command has it";
+        return Err(CommandError::new(Exit::Usage, message).into());
+    }
+    rpassword::prompt_password(prompt).context("cannot read the password")
+}
+
+/// Reads a password from the first line of an input.
+pub(crate) fn first_line(input: impl BufRead) -> anyhow::Result<String> {
     let mut line = String::new();
     input
         .take(PASSWORD_BYTES_MAX + 2)

@@ -50,6 +50,7 @@ Keys of a definition:
   dead-letter-exchange     where expired, rejected and dropped messages go
   dead-letter-routing-key  the key that they get there; without it they keep their own
   delivery-limit           deliveries of a message of a quorum queue; a negative number is no limit
+  dedup-window             milliseconds that a publish is known by its id; 0 is not at all
   max-age                  how long a stream keeps messages: a number and one of Y, M, D, h, m, s
   alternate-exchange       where an exchange sends what it cannot route
 

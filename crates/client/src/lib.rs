@@ -4,6 +4,7 @@
 //! limits and measures, and with [`nats`] a NATS server beside it; [`relay`] and [`disk`] tell what the machine itself allows.
 
 pub mod amqp;
+pub mod api;
 pub mod disk;
 pub mod load;
 pub mod nats;

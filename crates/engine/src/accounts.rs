@@ -273,6 +273,16 @@ impl Accounts {
         }
     }
 
+    /// Says whether an account may see how the whole server is doing.
+    #[must_use]
+    pub fn may_monitor(&self, login: &Login) -> bool {
+        let (tables, now_ms) = (self.tables(), self.clock.now_ms());
+        let may = ["administrator", "monitoring"];
+        let is_one = |tag: &String| may.contains(&tag.as_str());
+        let account = tables.check(login, now_ms);
+        account.is_some_and(|account| account.tags.iter().any(is_one))
+    }
+
     /// Follows committed changes, in the order in which they were committed; returns whose connections may not go on.
     pub(crate) fn apply(&self, changes: &[Change]) -> Vec<Revoked> {
         let mut tables = self.tables_mut();

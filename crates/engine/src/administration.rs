@@ -69,6 +69,25 @@ pub struct ExchangeView {
     pub policy: Option<String>,
 }
 
+impl ExchangeView {
+    pub(crate) fn of(
+        host: &broker::topology::Vhost,
+        exchange: &broker::topology::Exchange,
+    ) -> Self {
+        Self {
+            vhost: host.name.clone(),
+            name: exchange.name.clone(),
+            kind: exchange.kind,
+            durable: exchange.durable,
+            auto_delete: exchange.auto_delete,
+            internal: exchange.internal,
+            arguments: exchange.arguments.clone(),
+            owner: exchange.owner.clone(),
+            policy: host.exchange_policy(exchange).map(str::to_owned),
+        }
+    }
+}
+
 /// The engine as every thread may use it; connections alone are bound to their shard.
 ///
 /// # Concurrency
@@ -231,23 +250,11 @@ impl Handle {
         let wanted = hosts
             .into_iter()
             .filter(|host| vhost.is_none_or(|name| *host.name == *name));
-        let view =
-            |host: &broker::topology::Vhost, exchange: &broker::topology::Exchange| ExchangeView {
-                vhost: host.name.clone(),
-                name: exchange.name.clone(),
-                kind: exchange.kind,
-                durable: exchange.durable,
-                auto_delete: exchange.auto_delete,
-                internal: exchange.internal,
-                arguments: exchange.arguments.clone(),
-                owner: exchange.owner.clone(),
-                policy: host.exchange_policy(exchange).map(str::to_owned),
-            };
         wanted
             .flat_map(|host| {
                 host.exchanges()
                     .into_iter()
-                    .map(|exchange| view(host, exchange))
+                    .map(|exchange| ExchangeView::of(host, exchange))
                     .collect::<Vec<_>>()
             })
             .collect()

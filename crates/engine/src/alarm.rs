@@ -74,6 +74,12 @@ impl Alarms {
         self.state.load(Ordering::Relaxed) != 0
     }
 
+    /// Says whether publishers are to wait for this one.
+    #[must_use]
+    pub fn is_in_force(&self, alarm: Alarm) -> bool {
+        self.state.load(Ordering::Relaxed) & alarm.bit() != 0
+    }
+
     /// The memory of the process at the last look, in bytes.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {

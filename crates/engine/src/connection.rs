@@ -111,6 +111,10 @@ impl Shard {
             }
             id
         };
+        tracing::debug!(
+            connection = id.0, protocol = info.protocol, peer = info.peer, login = %login.name, vhost,
+            "connection opened"
+        );
         self.shared.connections.insert(id, info, login.clone());
         // Whoever takes a right or a login away looks for connections afterwards: what was taken before this one could be found.
         let is_void = self.shared.accounts.version() != access_version
@@ -344,6 +348,7 @@ impl Connection {
         self.shard.finish(now_ms);
         // Only now: whoever waits for the last connection stops the shards.
         self.shard.shared.connections.remove(self.id);
+        tracing::debug!(connection = self.id.0, "connection closed");
     }
 
     pub(crate) fn end_consumer(

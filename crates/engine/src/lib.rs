@@ -23,6 +23,7 @@ mod outbox;
 mod policies;
 mod quotas;
 mod record;
+mod renaming;
 mod reply_address;
 mod requests;
 #[cfg(test)]
@@ -30,6 +31,7 @@ mod rig;
 pub mod sessions;
 mod shard;
 mod startup;
+mod totals;
 mod visible;
 
 use std::sync::Arc;
@@ -46,6 +48,7 @@ pub use quotas::{AccountLimits, PublishWait, Usage};
 pub use shard::Shard;
 pub use startup::{Engine, EngineError, Options, ShardSeed, Unservable, unservable};
 pub use store::{Damage, Failure as StoreFailure, Inspection};
+pub use totals::{MessageCounts, Totals};
 
 /// Examines the message log of a data directory without modifying it.
 ///

@@ -11,6 +11,8 @@ use broker::{
 };
 use tokio::sync::{Notify, oneshot};
 
+use crate::totals::ShardTotals;
+
 /// Something for a shard to do.
 pub(crate) enum Letter {
     /// An event for one of its connections.
@@ -90,6 +92,12 @@ pub(crate) enum Letter {
         place: QueueRef,
         options: Box<QueueOptions>,
     },
+    /// Another name for a queue, and the options that hold for it under that.
+    Rename {
+        place: QueueRef,
+        name: Name,
+        options: Box<QueueOptions>,
+    },
     /// How queues are doing, for listings.
     Statistics {
         places: Vec<QueueRef>,
@@ -100,6 +108,8 @@ pub(crate) enum Letter {
         places: Vec<QueueRef>,
         answer: oneshot::Sender<Vec<ConsumerView>>,
     },
+    /// How all queues together are doing, and what was counted.
+    Totals(oneshot::Sender<ShardTotals>),
     /// Publishers are to wait, or may go on.
     Alarm(Option<&'static str>),
     /// Every connection is to be closed, or the one named.
@@ -128,8 +138,10 @@ impl Letter {
             | Self::Declared { .. }
             | Self::Sync { .. }
             | Self::Configure { .. }
+            | Self::Rename { .. }
             | Self::Statistics { .. }
             | Self::Consumers { .. }
+            | Self::Totals(_)
             | Self::Alarm(_)
             | Self::Close { .. } => LETTER_BYTES,
         }

@@ -2,9 +2,10 @@
 
 use std::task::Waker;
 
-use broker::{ConnectionId, Event, Sink};
+use broker::{ConnectionId, Event, Reply, Sink};
 
 use crate::mailbox::Letter;
+use crate::totals::MessageCounts;
 
 /// Bits of a connection's number that say which slot holds its outbox.
 const SLOT_BITS: u32 = 20;
@@ -26,6 +27,8 @@ pub(crate) struct Outboxes {
     slots: Vec<Outbox>,
     free: Vec<u32>,
     opened: u64,
+    /// What this shard's connections were given, and what they sent.
+    pub(crate) counted: MessageCounts,
     pub(crate) letters: Vec<Vec<Letter>>,
 }
 
@@ -36,6 +39,7 @@ impl Outboxes {
             slots: Vec::new(),
             free: Vec::new(),
             opened: 0,
+            counted: MessageCounts::default(),
             letters: (0..shards).map(|_| Vec::new()).collect(),
         }
     }
@@ -113,7 +117,9 @@ impl Sink for Outboxes {
             }
             return;
         }
-        let Some(outbox) = self.find(connection) else {
+        // As `find` does it, which would borrow the counts as well.
+        let outbox = self.slots.get_mut(slot_of(connection) as usize);
+        let Some(outbox) = outbox.filter(|outbox| outbox.connection == Some(connection)) else {
             return;
         };
         if outbox.events.is_empty()
@@ -143,6 +149,27 @@ impl Sink for Outboxes {
             *to = *last;
             return;
         }
+        let delivery = match &event {
+            Event::Deliver { delivery, .. } => {
+                self.counted.delivered += 1;
+                Some(delivery)
+            }
+            Event::Replied {
+                result: Ok(Reply::Got(delivery, _)),
+                ..
+            } => {
+                self.counted.got += 1;
+                Some(&**delivery)
+            }
+            Event::Replied { .. }
+            | Event::Confirmed { .. }
+            | Event::Placed { .. }
+            | Event::ConsumerCancelled { .. }
+            | Event::Blocked(_)
+            | Event::Unblocked
+            | Event::Close(_) => None,
+        };
+        self.counted.redelivered += delivery.map_or(0, |delivery| u64::from(delivery.redelivered));
         outbox.events.push(event);
     }
 }

@@ -476,7 +476,7 @@ impl Shard {
         let author = answer
             .and_then(|(connection, _)| self.shared.connections.author(connection))
             .unwrap_or_else(Author::server);
-        let mut stored: Vec<_> = changes.into_iter().flat_map(with_high_water).collect();
+        let mut stored = to_store(changes);
         stored.extend(author.changed(&stored, now_ms));
         if let Concerned::Gone { vhost, queue } = concerned {
             stored.push(author.deleted_queue(vhost, queue, now_ms));
@@ -523,6 +523,11 @@ fn forget_all(shared: &Shared, gone: &[Resource]) {
     }
 }
 
+/// The directory's form of changes.
+pub(crate) fn to_store(changes: Vec<Change>) -> Vec<directory::Change> {
+    changes.into_iter().flat_map(with_high_water).collect()
+}
+
 /// The directory's form of a change; a new queue also raises the number below which none is used again.
 fn with_high_water(change: Change) -> impl Iterator<Item = directory::Change> {
     let raised = match &change {
@@ -532,6 +537,7 @@ fn with_high_water(change: Change) -> impl Iterator<Item = directory::Change> {
         }),
         Change::ExchangeDeclared { .. }
         | Change::ExchangeDeleted { .. }
+        | Change::QueueRenamed { .. }
         | Change::QueueDeleted { .. }
         | Change::Bound(_)
         | Change::Unbound(_) => None,
@@ -582,6 +588,10 @@ fn stored(change: Change) -> directory::Change {
             arguments: arguments.to_bytes(),
             owner: owner.map(|owner| owner.to_string()),
         }),
+        Change::QueueRenamed { id, vhost: _, name } => directory::Change::QueueRenamed {
+            id: id.0,
+            name: name.to_string(),
+        },
         Change::QueueDeleted { id } => directory::Change::QueueDeleted { id: id.0 },
         Change::Bound(binding) => directory::Change::Bound(stored_binding(binding)),
         Change::Unbound(binding) => directory::Change::Unbound(stored_binding(binding)),

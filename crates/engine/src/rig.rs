@@ -242,6 +242,8 @@ impl Client<'_> {
             expiration_ms: None,
             number: None,
             wants_place: false,
+            deliver_at_ms: None,
+            dedup_id: None,
         });
         assert_eq!(shards, Ok(1));
         let _ = batch.finish();

@@ -294,6 +294,7 @@ impl Shard {
             if dead.is_empty() && spent.is_empty() && transferred.is_empty() {
                 break;
             }
+            self.state.borrow_mut().outboxes.counted.dead_lettered += dead.len() as u64;
             for (place, sequence) in transferred {
                 self.post(place.shard, Letter::Transferred { place, sequence }, now_ms);
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use broker::Name;
 use broker::log::Stored;
-use broker::shard::QueueSpecification;
+use broker::shard::{Kept, QueueSpecification, Recovered};
 use broker::topology::Quotas;
 use directory::{Change, CommitError, Directory, Permission, password};
 use store::disk::RealDisk;
@@ -119,7 +119,9 @@ impl std::fmt::Debug for ShardSeed {
 
 struct Restored {
     specification: QueueSpecification,
-    recovered: Option<RecoveredQueue>,
+    ordinary: Option<RecoveredQueue>,
+    delayed: Option<RecoveredQueue>,
+    dedup: Option<RecoveredQueue>,
 }
 
 /// The running engine, as whoever started it holds it.
@@ -290,25 +292,19 @@ impl ShardSeed {
         let mut core = broker::shard::Shard::new(EmbeddedLog::new(self.log, self.store));
         for Restored {
             specification,
-            recovered,
+            ordinary,
+            delayed,
+            dedup,
         } in self.queues
         {
-            match recovered {
-                Some(recovered) => {
-                    let (next, messages) = (recovered.next.0, stored_messages(&recovered));
-                    let restored = core.restore(
-                        specification,
-                        EmbeddedBacklog::new(recovered.log),
-                        next,
-                        messages,
-                        now_ms,
-                    );
-                    if restored.is_err() {
-                        // Which file it is stands in the log.
-                        stop_at_once("the messages of a queue cannot be read");
-                    }
-                }
-                None => core.create(specification, now_ms),
+            let recovered = Recovered {
+                ordinary: ordinary.map(kept),
+                delayed: delayed.map(kept),
+                dedup: dedup.map(kept),
+            };
+            if core.restore(specification, recovered, now_ms).is_err() {
+                // Which file it is stands in the log.
+                stop_at_once("the messages of a queue cannot be read");
             }
         }
         Shard::new(self.index, self.shared, core)
@@ -400,11 +396,15 @@ fn sow(
         .collect();
     let mut queues: Vec<Vec<Restored>> = logs.iter().map(|_| Vec::new()).collect();
     for specification in specifications {
-        let kept = recovered.remove(&specification.place.id.0);
+        let id = specification.place.id;
+        let [ordinary, delayed, dedup] =
+            [id, id.delayed(), id.dedup()].map(|part| recovered.remove(&part.0));
         if let Some(queues) = queues.get_mut(usize::from(specification.place.shard)) {
             queues.push(Restored {
                 specification,
-                recovered: kept,
+                ordinary,
+                delayed,
+                dedup,
             });
         }
     }
@@ -424,6 +424,15 @@ fn sow(
         queues,
     };
     logs.into_iter().zip(queues).enumerate().map(seed).collect()
+}
+
+/// What was found of a queue, or of a part of it, as the broker takes it.
+pub(crate) fn kept(recovered: RecoveredQueue) -> Kept<EmbeddedBacklog> {
+    Kept {
+        next: recovered.next.0,
+        messages: stored_messages(&recovered),
+        backlog: EmbeddedBacklog::new(recovered.log),
+    }
 }
 
 /// The messages of a queue that only the journal holds.

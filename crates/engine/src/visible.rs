@@ -1,9 +1,10 @@
 //! What of the topology somebody with rights may see.
 
-use broker::access::Access;
-use broker::{Name, QueueRef, QueueStatistics};
+use broker::access::{Access, Resource, Right};
+use broker::topology::BindingView;
+use broker::{Name, QueueRef, QueueStatistics, Refusal};
 
-use crate::administration::{Handle, QueueView};
+use crate::administration::{ExchangeView, Handle, QueueView};
 
 impl Handle {
     /// The name of the queue at a place; `None` when it is gone.
@@ -60,5 +61,89 @@ impl Handle {
             seen.iter().map(view).collect(),
             seen.iter().map(|queue| queue.place).collect(),
         )
+    }
+
+    /// The first `limit` exchanges, by name, that whoever has `access` may see and whose name is wanted; not the default one.
+    #[must_use]
+    pub fn exchanges_seen_by(
+        &self,
+        access: &Access,
+        is_wanted: impl Fn(&str) -> bool,
+        limit: usize,
+    ) -> Vec<ExchangeView> {
+        let topology = self.shared.topology();
+        let Some(host) = topology.vhost(&access.vhost) else {
+            return Vec::new();
+        };
+        let exchanges = host.exchanges();
+        let mut seen: Vec<_> = exchanges
+            .into_iter()
+            .filter(|exchange| !exchange.name.is_empty() && is_wanted(&exchange.name))
+            .filter(|exchange| access.sees_exchange(exchange))
+            .collect();
+        seen.sort_by(|one, other| one.name.cmp(&other.name));
+        seen.truncate(limit);
+        seen.into_iter()
+            .map(|exchange| ExchangeView::of(host, exchange))
+            .collect()
+    }
+
+    /// The bindings of an exchange whose destinations whoever has `access` may see.
+    #[must_use]
+    pub fn bindings_seen_by(&self, access: &Access, exchange: &str) -> Vec<BindingView> {
+        let topology = self.shared.topology();
+        let Some(host) = topology.vhost(&access.vhost) else {
+            return Vec::new();
+        };
+        let is_seen = |view: &BindingView| {
+            if view.to_exchange {
+                let found = host.exchange(&view.destination);
+                found.is_some_and(|exchange| access.sees_exchange(exchange))
+            } else {
+                let found = host.queue(&view.destination);
+                found.is_some_and(|queue| access.sees_queue(queue))
+            }
+        };
+        let bindings = host.bindings().into_iter();
+        bindings
+            .filter(|view| *view.source == *exchange && is_seen(view))
+            .collect()
+    }
+
+    /// Says whether there is a queue or an exchange of this name.
+    #[must_use]
+    pub fn exists(&self, vhost: &str, resource: Resource, name: &str) -> bool {
+        let topology = self.shared.topology();
+        topology.vhost(vhost).is_some_and(|host| match resource {
+            Resource::Queue => host.queue(name).is_some(),
+            Resource::Exchange => host.exchange(name).is_some(),
+        })
+    }
+
+    /// Checks one right on a queue or an exchange.
+    ///
+    /// # Errors
+    /// `AccessRefused` without the right, whether or not there is such a thing; then `NotFound` if there is not.
+    pub fn check_right(
+        &self,
+        access: &Access,
+        right: Right,
+        resource: Resource,
+        name: &str,
+    ) -> Result<(), Refusal> {
+        let topology = self.shared.topology();
+        let not_found = || match resource {
+            Resource::Queue => Refusal::no_queue(name, &access.vhost),
+            Resource::Exchange => Refusal::no_exchange(name, &access.vhost),
+        };
+        let host = topology.vhost(&access.vhost).ok_or_else(not_found)?;
+        let owner = match resource {
+            Resource::Queue => host.queue(name).map(|queue| queue.owner.as_deref()),
+            Resource::Exchange => host
+                .exchange(name)
+                .map(|exchange| exchange.owner.as_deref()),
+        };
+        access.check(right, resource, name, owner.flatten())?;
+        owner.map(|_| ()).ok_or_else(not_found)
     }
 }

@@ -108,7 +108,8 @@ pub(crate) async fn drive(
     };
     let outcome = std::future::poll_fn(|context| driver.poll(context)).await;
     if let Err(error) = &outcome {
-        tracing::debug!(peer = %driver.peer.address, %error, "connection lost");
+        let connection = driver.connection.as_ref().map(|open| open.id().0);
+        tracing::debug!(connection, peer = %driver.peer.address, %error, "connection lost");
     }
     driver.close();
     // What the session said last is to be read before the socket closes.

@@ -76,6 +76,10 @@ pub struct Config {
     #[config(nested)]
     pub accounts: Accounts,
 
+    /// Who may read metrics.
+    #[config(nested)]
+    pub metrics: Metrics,
+
     /// What is written to standard error. Never bodies of messages, never secrets.
     #[config(nested)]
     pub log: Log,
@@ -219,6 +223,45 @@ pub struct Accounts {
     /// and shown once.
     #[config(env = "CHASKI_ADMINISTRATOR_PASSWORD")]
     pub administrator_password: Option<Secret>,
+
+    /// Who may make an account: open = anybody who reaches a door, invitation = whoever has an
+    /// administrator's code, closed = administrators alone.
+    #[config(default = "open", env = "CHASKI_REGISTRATION")]
+    pub registration: Registration,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Whoever was invited.
+    Invitation,
+    /// Administrators alone.
+    Closed,
+}
+
+impl Registration {
+    /// The word that names it in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invitation => "invitation",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Who may read metrics.
+#[derive(Clone, Debug, confique::Config)]
+pub struct Metrics {
+    /// Whether everybody who reaches HTTP may read totals at /metrics, for scrapers in closed
+    /// networks. Otherwise administrators and accounts with the tag monitoring; the numbers of
+    /// single queues always.
+    #[config(default = false, env = "CHASKI_METRICS_OPEN")]
+    pub open: bool,
 }
 
 /// What is logged and how.

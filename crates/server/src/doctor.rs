@@ -3,11 +3,13 @@
 //! Read-only, and of use whether a server runs on the directory or not. Start reading at
 //! [`examine`].
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use broker::QueueId;
 use serde::Serialize;
 
 use crate::config::paths;
@@ -185,13 +187,17 @@ fn examine_accounts(data_dir: &Path, report: &mut Report) {
     }
     if let Some(counts) = inspection.counts.as_ref().filter(|_| inspection.is_sound()) {
         let message = format!(
-            "{} accounts, {} virtual hosts, {} exchanges, {} queues, {} bindings, {} policies",
+            "{} accounts, {} sessions, {} grants, {} virtual hosts, {} exchanges, {} queues, \
+             {} bindings, {} policies, {} audit entries",
             counts.accounts,
+            counts.sessions,
+            counts.grants,
             counts.vhosts,
             counts.exchanges,
             counts.queues,
             counts.bindings,
-            counts.policies
+            counts.policies,
+            counts.audit
         );
         report.add(Severity::Good, subject, message);
     }
@@ -242,10 +248,14 @@ fn examine_messages(data_dir: &Path, report: &mut Report) {
         report.add(damage_severity, subject, damage.to_string());
     }
     let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);
-    let live = sum(&mut inspection
-        .queues
-        .iter()
-        .map(|queue| queue.unsettled.saturating_add(queue.settled)));
+    // A queue has parts, and one of them no messages.
+    let parts = || {
+        let parts = inspection.queues.iter();
+        parts.map(|part| (QueueId(part.queue.0), part))
+    };
+    let with_messages = parts().filter(|(id, _)| id.has_messages());
+    let live = sum(&mut with_messages.map(|(_, part)| part.unsettled.saturating_add(part.settled)));
+    let queues: BTreeSet<QueueId> = parts().map(|(id, _)| id.whole()).collect();
     let bytes = sum(&mut inspection
         .journal
         .iter()
@@ -253,7 +263,7 @@ fn examine_messages(data_dir: &Path, report: &mut Report) {
         .chain(inspection.segments.iter().map(|segment| segment.bytes)));
     let message = format!(
         "{live} live in {} durable queues; {} journal files and {} segments, {bytes} bytes",
-        inspection.queues.len(),
+        queues.len(),
         inspection.journal.len(),
         inspection.segments.len()
     );

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use broker::{Name, OutboxGauge, Refusal, RefusalKind};
+use broker::{Message, Name, OutboxGauge, Refusal, RefusalKind};
 use engine::accounts::Login;
 use engine::{ConnectionInfo, Handle, Shard};
 use tokio::sync::{mpsc, oneshot};
@@ -30,7 +30,8 @@ use tokio::time::{Duration, Instant};
 use agent::Agent;
 use command::Command;
 pub(crate) use command::{
-    Delivered, Outgoing, PublishOutcome, Pull, PullFrom, Request, Settle, SettleKind, Subscription,
+    Deliver, Delivered, Outgoing, PublishOutcome, Pull, PullFrom, Request, Settle, SettleKind,
+    Subscription,
 };
 pub(crate) use leases::{LEASE_MS_MAX, LeaseId};
 
@@ -52,7 +53,8 @@ struct Inner {
     shared: Mutex<HashMap<SharedKey, Shared>>,
 }
 
-type SharedKey = (Name, String);
+/// Whose link it is: the account, its session if it has one, and the virtual host.
+type SharedKey = (Name, Option<String>, String);
 
 struct Shared {
     link: Link,
@@ -104,7 +106,8 @@ impl Gateway {
         &self.0.engine
     }
 
-    /// Finds or opens the link that all short requests of an account to a virtual host share; its leases are the account's.
+    /// Finds or opens the link that all short requests of a session to a virtual host share, or of an account that shows its
+    /// password each time; its leases are theirs.
     ///
     /// # Errors
     /// `NotAllowed` when the account has no rights in the virtual host, `Unavailable` while the server stops.
@@ -114,7 +117,8 @@ impl Gateway {
         vhost: &str,
         origin: &Origin,
     ) -> Result<Link, Refusal> {
-        let key = (login.name.clone(), vhost.to_owned());
+        let session = login.session().map(str::to_owned);
+        let key = (login.name.clone(), session, vhost.to_owned());
         if let Some(link) = self.find_shared(&key) {
             return Ok(link);
         }
@@ -165,8 +169,8 @@ impl Gateway {
             answer,
         };
         let turn = self.0.next.fetch_add(1, Ordering::Relaxed) % self.0.desks.len().max(1);
-        let sent = self.0.desks.get(turn).map(|desk| desk.send(opening));
-        if !matches!(sent, Some(Ok(()))) {
+        let desk = self.0.desks.get(turn).ok_or_else(stopping)?;
+        if desk.send(opening).is_err() {
             return Err(stopping());
         }
         answered.await.unwrap_or_else(|_| Err(stopping()))?;
@@ -298,7 +302,19 @@ impl Link {
     /// # Errors
     /// The refusal; `NotFound` when no queue took the request.
     pub(crate) async fn call(&self, request: Request) -> Result<Delivered, Refusal> {
-        self.ask(|answer| Command::Call { request, answer }).await?
+        self.ask(|answer| Command::Call {
+            request: Box::new(request),
+            answer,
+        })
+        .await?
+    }
+
+    /// Finds the message of a lease; `None` when it is not held.
+    ///
+    /// # Errors
+    /// The link closed.
+    pub(crate) async fn look(&self, lease: LeaseId) -> Result<Option<Arc<Message>>, Refusal> {
+        self.ask(|answer| Command::Look { lease, answer }).await
     }
 
     /// Names a lease towards clients.

@@ -6,9 +6,16 @@
 //!
 //! Start reading at [`router`].
 
+mod access_log;
+mod accounts;
+mod audit;
 mod body;
 mod caller;
+mod deadletters;
+mod events;
+mod feed;
 mod health;
+mod invitations;
 mod leases;
 mod message;
 mod openapi;
@@ -17,7 +24,15 @@ mod problem;
 mod publish;
 mod pull;
 mod queues;
+mod reference;
+mod requests;
+mod scrape;
 mod serve;
+mod sessions;
+mod sharing;
+mod tags;
+mod topics;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -25,8 +40,11 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::config::Registration;
 use crate::gateway::Gateway;
+use crate::metrics::Observer;
 
+use feed::Feeds;
 pub(crate) use serve::{HttpDoor, serve};
 
 /// What every handler may use; cheap to clone.
@@ -35,35 +53,93 @@ pub(crate) struct Web(Arc<Shared>);
 
 struct Shared {
     gateway: Gateway,
-    limits: HttpLimits,
+    settings: HttpSettings,
+    feeds: Feeds,
+    observer: Observer,
 }
 
-/// Bounds of requests.
+/// What the operator says of HTTP.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct HttpLimits {
+pub(crate) struct HttpSettings {
     /// The greatest body of one message, in bytes.
     pub(crate) message_bytes_max: usize,
+    /// Who may make an account.
+    pub(crate) registration: Registration,
 }
 
 impl Web {
-    pub(crate) fn new(gateway: Gateway, limits: HttpLimits) -> Self {
-        Self(Arc::new(Shared { gateway, limits }))
+    pub(crate) fn new(gateway: Gateway, settings: HttpSettings, observer: Observer) -> Self {
+        Self(Arc::new(Shared {
+            gateway,
+            settings,
+            feeds: Feeds::default(),
+            observer,
+        }))
+    }
+
+    /// Drops what nobody came back to, until the task is dropped.
+    pub(crate) async fn sweep(self) {
+        self.feeds().clone().sweep().await;
+    }
+
+    fn feeds(&self) -> &Feeds {
+        &self.0.feeds
     }
 
     pub(crate) fn gateway(&self) -> &Gateway {
         &self.0.gateway
     }
 
-    pub(crate) fn limits(&self) -> &HttpLimits {
-        &self.0.limits
+    pub(crate) fn settings(&self) -> &HttpSettings {
+        &self.0.settings
+    }
+
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.0.observer
     }
 }
 
 /// Everything that HTTP serves.
 pub(crate) fn router(web: Web) -> Router {
-    let (router, document) = OpenApiRouter::with_openapi(openapi::document())
+    let (router, document) = described_routes();
+    let observer = web.observer().clone();
+    let router = router
+        .merge(reference::routes(&document))
+        .merge(openapi::routes(document))
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .with_state(web);
+    access_log::around(router, observer)
+}
+
+/// What the OpenAPI document describes, and the document.
+fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(accounts::create, accounts::list))
+        .routes(routes!(accounts::show, accounts::update, accounts::delete))
+        .routes(routes!(accounts::password))
+        .routes(routes!(accounts::set_role))
+        .routes(routes!(accounts::quota, accounts::set_quota))
+        .routes(routes!(accounts::me, accounts::update_me))
+        .routes(routes!(invitations::create, invitations::list))
+        .routes(routes!(invitations::delete))
+        .routes(routes!(sessions::create, sessions::list))
+        .routes(routes!(sessions::end))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::tail))
         .routes(routes!(queues::list))
-        .routes(routes!(queues::create, queues::show, queues::delete))
+        .routes(routes!(sharing::queue_grants))
+        .routes(routes!(sharing::grant_queue, sharing::revoke_queue))
+        .routes(routes!(sharing::topic_grants))
+        .routes(routes!(sharing::grant_topic, sharing::revoke_topic))
+        .routes(routes!(sharing::make_key, sharing::keys))
+        .routes(routes!(sharing::delete_key))
+        .routes(routes!(
+            queues::create,
+            queues::show,
+            queues::rename,
+            queues::delete
+        ))
         .routes(routes!(queues::purge))
         .routes(routes!(publish::to_queue))
         .routes(routes!(publish::batch_to_queue))
@@ -71,12 +147,22 @@ pub(crate) fn router(web: Web) -> Router {
         .routes(routes!(leases::settle_many))
         .routes(routes!(leases::ack, leases::extend))
         .routes(routes!(leases::nack))
+        .routes(routes!(events::of_queue))
+        .routes(routes!(websocket::of_queue))
+        .routes(routes!(requests::ask))
+        .routes(routes!(requests::fetch))
+        .routes(routes!(requests::reply))
+        .routes(routes!(topics::list))
+        .routes(routes!(topics::create, topics::show, topics::delete))
+        .routes(routes!(topics::publish))
+        .routes(routes!(topics::publish_batch))
+        .routes(routes!(topics::bindings, topics::bind, topics::unbind))
+        .routes(routes!(topics::events))
+        .routes(routes!(deadletters::list))
+        .routes(routes!(deadletters::replay))
+        .routes(routes!(deadletters::discard))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
-        .split_for_parts();
-    router
-        .merge(openapi::routes(document))
-        .fallback(problem::no_such_path)
-        .method_not_allowed_fallback(problem::no_such_method)
-        .with_state(web)
+        .routes(routes!(scrape::metrics))
+        .split_for_parts()
 }

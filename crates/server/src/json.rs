@@ -5,7 +5,7 @@ use codec::amqp::field::{Table, Value};
 /// How deep tables and lists may lie in each other.
 const DEPTH_MAX: usize = 16;
 
-/// Writes a field table as a JSON object; bytes that are no text become one that shows them.
+/// Writes a field table as a JSON object; bytes that are no text become one with marks in their place.
 pub(crate) fn json_of_table(table: &Table) -> serde_json::Value {
     table
         .iter()
@@ -15,19 +15,25 @@ pub(crate) fn json_of_table(table: &Table) -> serde_json::Value {
 }
 
 fn json_of(value: &Value) -> serde_json::Value {
-    if let Some(number) = value.as_i64() {
-        return number.into();
-    }
-    if let Some(flag) = value.as_bool() {
-        return flag.into();
-    }
-    if let Some(text) = value.as_str() {
-        return text.into();
-    }
-    match (value.as_table(), value.as_array()) {
-        (Some(table), _) => json_of_table(table),
-        (None, Some(items)) => items.iter().map(json_of).collect::<Vec<_>>().into(),
-        (None, None) => serde_json::Value::String(format!("{value:?}")),
+    match value {
+        Value::Bool(flag) => (*flag).into(),
+        Value::I8(number) => (*number).into(),
+        Value::U8(number) => (*number).into(),
+        Value::I16(number) => (*number).into(),
+        Value::U16(number) => (*number).into(),
+        Value::I32(number) => (*number).into(),
+        Value::U32(number) => (*number).into(),
+        Value::I64(number) => (*number).into(),
+        Value::F32(number) => f64::from(*number).into(),
+        Value::F64(number) => (*number).into(),
+        Value::Decimal { scale, value } => {
+            (f64::from(*value) / 10_f64.powi(i32::from(*scale))).into()
+        }
+        Value::Timestamp(seconds) => (*seconds).into(),
+        Value::LongString(text) | Value::Bytes(text) => String::from_utf8_lossy(text).into(),
+        Value::Array(items) => items.iter().map(json_of).collect::<Vec<_>>().into(),
+        Value::Table(table) => json_of_table(table),
+        Value::Void => serde_json::Value::Null,
     }
 }
 
@@ -77,3 +83,6 @@ fn value_of_json(value: &serde_json::Value, depth: usize) -> Result<Value, Strin
         serde_json::Value::Object(object) => Value::Table(table_within(object, depth - 1)?),
     })
 }
+
+#[cfg(test)]
+mod tests;

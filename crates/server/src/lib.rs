@@ -12,9 +12,11 @@ pub mod config;
 pub mod doctor;
 mod entries;
 mod gateway;
+#[expect(unused_qualifications, reason = "utoipa's macros write whole paths")]
 mod http;
 mod json;
 mod listen;
+mod metrics;
 mod serve;
 mod tls;
 mod transport;

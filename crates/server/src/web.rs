@@ -9,8 +9,9 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::http::{self, HttpDoor, HttpLimits, Web};
+use crate::http::{self, HttpDoor, HttpSettings, Web};
 use crate::listen::{ConnectionCount, Door};
+use crate::metrics::Observer;
 use crate::tls::TlsAcceptor;
 
 /// The doors that speak HTTP.
@@ -60,25 +61,29 @@ impl Doors {
             .enable_all()
             .build()?;
         let (stopping, stops) = watch::channel(false);
-        runtime.spawn(gateway.clone().sweep());
-        let limits = HttpLimits {
-            message_bytes_max: usize::try_from(config.limits.max_message_bytes)
-                .unwrap_or(usize::MAX),
-        };
-        let router = http::router(Web::new(gateway, limits));
-        let serve = |door| {
-            runtime.spawn(http::serve(
-                door,
-                router.clone(),
-                count.clone(),
-                stops.clone(),
-            ))
-        };
-        Ok(Running {
-            doors: self.0.into_iter().map(serve).collect(),
+        let mut running = Running {
             runtime,
             stopping,
-        })
+            doors: Vec::new(),
+        };
+        // What nobody can reach need not be made.
+        if self.0.is_empty() {
+            return Ok(running);
+        }
+        running.runtime.spawn(gateway.clone().sweep());
+        let settings = HttpSettings {
+            message_bytes_max: usize::try_from(config.limits.max_message_bytes)
+                .unwrap_or(usize::MAX),
+            registration: config.accounts.registration,
+        };
+        let web = Web::new(gateway, settings, Observer::new(config.metrics.open));
+        running.runtime.spawn(web.clone().sweep());
+        let router = http::router(web);
+        for door in self.0 {
+            let served = http::serve(door, router.clone(), count.clone(), stops.clone());
+            running.doors.push(running.runtime.spawn(served));
+        }
+        Ok(running)
     }
 }
 

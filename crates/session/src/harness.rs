@@ -33,6 +33,8 @@ pub(crate) enum Call {
         body: Vec<u8>,
         is_shared: bool,
         number: Option<u64>,
+        deliver_at_ms: Option<u64>,
+        dedup_id: Option<String>,
     },
     Settle {
         queue: u64,
@@ -74,6 +76,8 @@ impl Port for FakePort {
             body,
             is_shared,
             number: publish.number,
+            deliver_at_ms: publish.deliver_at_ms,
+            dedup_id: publish.dedup_id.map(str::to_owned),
         });
         Ok(self.answers)
     }

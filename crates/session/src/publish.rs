@@ -301,6 +301,8 @@ impl Session {
         let Examined {
             properties,
             expiration_ms,
+            delay_ms,
+            dedup_id,
             is_rewritten,
         } = examined;
         let publish = Publish {
@@ -317,6 +319,8 @@ impl Session {
             persistent: properties.delivery_mode == Some(2),
             priority: properties.priority.unwrap_or(0),
             expiration_ms,
+            deliver_at_ms: delay_ms.map(|delay| self.timers.time_in(delay)),
+            dedup_id,
             number: channel.confirms.as_ref().map(Confirms::next),
             wants_place: false,
         };

@@ -47,6 +47,11 @@ impl Timers {
         self.now_ms = self.now_ms.max(now_ms);
     }
 
+    /// The time so many milliseconds from now.
+    pub(crate) const fn time_in(&self, milliseconds: u64) -> u64 {
+        self.now_ms.saturating_add(milliseconds)
+    }
+
     /// The peer is alive.
     pub(crate) fn heard(&mut self, now_ms: u64) {
         self.tick(now_ms);

@@ -26,6 +26,8 @@ fn wrong_values_are_refused_by_name() {
         ("x-dead-letter-exchange", Value::I32(1)),
         ("x-dead-letter-routing-key", "k".into()),
         ("x-max-age", "7W".into()),
+        ("x-dedup-window", Value::I32(-1)),
+        ("x-dedup-window", Value::I32(86_400_001)),
         ("x-single-active-consumer", Value::I32(1)),
     ] {
         let refusal =

@@ -34,6 +34,8 @@ pub(crate) fn copy_of(message: &Message) -> Arc<Message> {
     copy.persistent = message.persistent;
     copy.priority = message.priority;
     copy.expiration_ms = message.expiration_ms;
+    copy.deliver_at_ms = message.deliver_at_ms;
+    copy.dedup_id.clone_from(&message.dedup_id);
     Arc::new(copy)
 }
 
@@ -74,4 +76,24 @@ fn a_readdressed_message_shares_a_large_body_and_loses_its_expiration() {
         (true, 3, None)
     );
     assert_eq!((&**other.exchange(), other.routing_key()), ("dlx", "other"));
+}
+
+#[test]
+fn a_delay_into_the_past_is_none_and_a_long_one_is_cut() {
+    let mut message = message("q", "body");
+    for (at_ms, expected) in [
+        (0, None),
+        (1_000, None),
+        (1_001, Some(1_001)),
+        (10_u64.pow(18), Some(1_000 + crate::limits::DELAY_MS_MAX)),
+        (u64::MAX, Some(1_000 + crate::limits::DELAY_MS_MAX)),
+    ] {
+        message.delay_until(at_ms, 1_000);
+        assert_eq!(message.deliver_at_ms, expected, "{at_ms}");
+    }
+    assert_eq!(
+        message.readdressed("x".into(), "k", &[0, 0]).deliver_at_ms,
+        None,
+        "a dead letter has waited enough"
+    );
 }

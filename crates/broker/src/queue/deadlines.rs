@@ -43,14 +43,20 @@ impl<B: Backlog> Queue<B> {
         } else {
             None
         };
-        match (unused, head) {
-            (Some(unused), Some(head)) => Some(unused.min(head)),
-            (unused, head) => unused.or(head),
-        }
+        let forgetting = self.memory.next_deadline(self.options.dedup_window());
+        [unused, head, self.next_due(), forgetting]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
+    #[inline]
     pub(crate) const fn has_deadlines(&self) -> bool {
-        self.has_expiring || self.options.expires_ms.is_some() || self.cannot_read()
+        self.has_expiring
+            || self.options.expires_ms.is_some()
+            || self.cannot_read()
+            || self.delayed.is_some()
+            || !self.memory.is_empty()
     }
 
     /// Does what is due.
@@ -64,9 +70,15 @@ impl<B: Backlog> Queue<B> {
             self.dispatch(work);
             self.enforce_length(work);
         }
+        if self.mature(work.now_ms) {
+            self.dispatch(work);
+            self.enforce_length(work);
+        }
         if self.has_expiring {
             self.expire(work);
         }
+        let window_ms = self.options.dedup_window();
+        self.memory.sweep(window_ms, work.now_ms, work.log);
         let is_unused = self.consumers.count() == 0
             && self
                 .options

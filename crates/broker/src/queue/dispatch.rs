@@ -54,7 +54,7 @@ impl<B: Backlog> Queue<B> {
         consumer: Option<(u32, ConsumerNumber)>,
         credit: Option<Arc<Credit>>,
     ) {
-        if entry.sequence < self.backlog.settled_end() {
+        if entry.sequence < self.settled_end(entry.is_delayed) {
             entry.message = None;
         } else {
             self.held_bytes += entry.footprint();
@@ -82,9 +82,9 @@ impl<B: Backlog> Queue<B> {
                 }
                 return;
             };
-            let (sequence, logged) = (entry.sequence, entry.logged);
+            let ended = entry.end();
             if !self.hand_out(entry, slot, work) {
-                self.forget(sequence, logged, work.log);
+                self.forget(ended, work.log);
             }
         }
     }
@@ -104,7 +104,7 @@ impl<B: Backlog> Queue<B> {
                 continue;
             }
             if entry.message.is_none() {
-                let Ok(fetched) = self.backlog.fetch(entry.sequence) else {
+                let Ok(fetched) = self.home_mut(entry.is_delayed).fetch(entry.sequence) else {
                     self.put_back_unread(entry, work.now_ms);
                     return None;
                 };
@@ -114,7 +114,7 @@ impl<B: Backlog> Queue<B> {
                 return Some(entry);
             }
             // Damaged on disk: named by the store, and not to be served.
-            self.forget(entry.sequence, entry.logged, work.log);
+            self.forget(entry.end(), work.log);
         }
     }
 
@@ -213,7 +213,7 @@ impl<B: Backlog> Queue<B> {
         let entry = self.take_live(work)?;
         let delivery = entry.delivery(self.place, self.kind, 0)?;
         if no_ack {
-            self.forget(entry.sequence, entry.logged, work.log);
+            self.forget(entry.end(), work.log);
         } else {
             self.hold(entry, connection, None, None);
         }

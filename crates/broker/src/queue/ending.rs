@@ -8,6 +8,25 @@ use crate::arguments::{Overflow, QueueKind};
 use crate::log::{Backlog, Log};
 use crate::{Event, Message, Name, Outcome, Reason, Refusal, Sink, limits};
 
+/// What the log is to know of a message that ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    sequence: u64,
+    logged: bool,
+    is_delayed: bool,
+}
+
+impl Entry {
+    #[inline]
+    pub(super) const fn end(&self) -> Ended {
+        Ended {
+            sequence: self.sequence,
+            logged: self.logged,
+            is_delayed: self.is_delayed,
+        }
+    }
+}
+
 impl<B: Backlog> Queue<B> {
     /// Settles a delivered message; a number that is not out is ignored.
     #[inline]
@@ -29,7 +48,7 @@ impl<B: Backlog> Queue<B> {
             self.consumers.give_back(slot, unacked.connection, number);
         }
         match outcome {
-            Outcome::Acked => self.forget(sequence, entry.logged, work.log),
+            Outcome::Acked => self.forget(entry.end(), work.log),
             Outcome::Rejected => self.die(entry, Reason::Rejected, work),
             Outcome::Requeued | Outcome::Recovered => {
                 entry.redelivered = true;
@@ -51,8 +70,11 @@ impl<B: Backlog> Queue<B> {
             return;
         }
         if entry.logged && self.kind == QueueKind::Quorum && entry.delivery_count > 0 {
-            work.log
-                .note_delivery_count(&mut self.backlog, entry.sequence, entry.delivery_count);
+            work.log.note_delivery_count(
+                self.home_mut(entry.is_delayed),
+                entry.sequence,
+                entry.delivery_count,
+            );
         }
         if entry.expires_at_ms <= work.now_ms {
             self.die(entry, Reason::Expired, work);
@@ -133,17 +155,19 @@ impl<B: Backlog> Queue<B> {
         work: &mut Work<'_, L, S>,
     ) {
         let Some(exchange) = self.options.dead_letter_exchange.clone() else {
-            return self.forget(entry.sequence, entry.logged, work.log);
+            work.effects.deaths.count(reason);
+            return self.forget(entry.end(), work.log);
         };
         let message = match entry.message.take() {
             Some(message) => Some(message),
-            None => match self.backlog.fetch(entry.sequence) {
+            None => match self.home_mut(entry.is_delayed).fetch(entry.sequence) {
                 Ok(fetched) => fetched.map(|stored| stored.message),
                 Err(_) => return self.put_back_unread(entry, work.now_ms),
             },
         };
+        work.effects.deaths.count(reason);
         let Some(message) = message else {
-            return self.forget(entry.sequence, entry.logged, work.log);
+            return self.forget(entry.end(), work.log);
         };
         work.effects.dead.push(self.dead_letter(
             Some(entry.sequence),
@@ -151,7 +175,7 @@ impl<B: Backlog> Queue<B> {
             reason,
             exchange,
         ));
-        if entry.sequence >= self.backlog.settled_end() {
+        if entry.sequence >= self.settled_end(entry.is_delayed) {
             entry.message = Some(message);
             self.held_bytes += entry.footprint();
         }
@@ -181,39 +205,45 @@ impl<B: Backlog> Queue<B> {
     pub(crate) fn transferred<L: Log<Backlog = B>>(&mut self, sequence: u64, log: &mut L) {
         if let Some(entry) = self.transferring.remove(&sequence) {
             self.held_bytes = self.held_bytes.saturating_sub(self.unsettled_bytes(&entry));
-            self.forget(sequence, entry.logged, log);
+            self.forget(entry.end(), log);
         }
     }
 
+    /// Logs the end of a message, if the log or the backlog holds it.
     #[inline]
-    pub(super) fn forget<L: Log<Backlog = B>>(&mut self, sequence: u64, logged: bool, log: &mut L) {
-        if logged || sequence < self.backlog.settled_end() {
-            log.ack(&mut self.backlog, sequence, sequence);
+    pub(super) fn forget<L: Log<Backlog = B>>(&mut self, ended: Ended, log: &mut L) {
+        let Ended {
+            sequence,
+            logged,
+            is_delayed,
+        } = ended;
+        if logged || sequence < self.settled_end(is_delayed) {
+            log.ack(self.home_mut(is_delayed), sequence, sequence);
         }
     }
 
-    /// Removes every ready message; unacked ones stay.
+    /// Removes every message that is ready or delayed; unacked ones stay.
     pub(crate) fn purge<L: Log<Backlog = B>>(&mut self, log: &mut L) -> u64 {
-        let purged = self.ready_count;
+        let purged = self.ready_count + self.delayed_count();
+        self.purge_delayed(log);
         let end = self.backlog.settled_end();
         let mut gone: Vec<(u64, u64)> = Vec::new();
+        let in_order =
+            |entry: &Entry| (!entry.is_delayed).then_some((entry.sequence, entry.sequence));
         match &mut self.ready {
             Ready::Fifo(fifo) => {
-                gone.extend(fifo.returned.keys().map(|sequence| (*sequence, *sequence)));
+                gone.extend(fifo.returned.values().filter_map(in_order));
                 if let Some(fresh) = fifo.first_fresh(end) {
                     gone.push((fresh, self.next - 1));
                 }
                 fifo.returned.clear();
+                fifo.due.clear();
                 fifo.window.clear();
                 fifo.tail.clear();
                 fifo.read_from = self.next;
             }
             Ready::Priority(levels) => {
-                gone.extend(
-                    levels
-                        .values()
-                        .map(|entry| (entry.sequence, entry.sequence)),
-                );
+                gone.extend(levels.values().filter_map(in_order));
                 levels.clear();
             }
         }
@@ -234,13 +264,13 @@ impl<B: Backlog> Queue<B> {
         if if_unused && self.consumers.count() > 0 {
             return Err(Refusal::kept("in use", &self.name, &self.vhost));
         }
-        if if_empty && self.ready_count + self.unacked.len() as u64 > 0 {
+        if if_empty && self.ready_count + self.delayed_count() + self.unacked.len() as u64 > 0 {
             return Err(Refusal::kept("not empty", &self.name, &self.vhost));
         }
         Ok(())
     }
 
-    /// Ends the queue: tells its consumers and drops all it holds; returns how many messages were ready.
+    /// Ends the queue: tells its consumers and drops all it holds; returns how many messages were ready or delayed.
     pub(crate) fn delete<L: Log<Backlog = B>, S: Sink>(
         &mut self,
         log: &mut L,
@@ -262,7 +292,7 @@ impl<B: Backlog> Queue<B> {
                 credit.give_back();
             }
         }
-        log.remove(&mut self.backlog);
-        self.ready_count
+        self.backlogs_mut().for_each(|backlog| log.remove(backlog));
+        self.ready_count + self.delayed_count()
     }
 }

@@ -20,6 +20,11 @@ impl<B: Backlog> Queue<B> {
         if self.options.overflow.is_some() && self.refuses(message, body_bytes, work) {
             return Offered::Rejected;
         }
+        if let Some(at_ms) = message.deliver_at_ms
+            && at_ms > work.now_ms
+        {
+            return self.delay(message, at_ms, work);
+        }
         let sequence = self.next;
         self.next += 1;
         let logged = message.persistent && self.place.id.is_durable();
@@ -34,6 +39,7 @@ impl<B: Backlog> Queue<B> {
             priority: message.priority,
             redelivered: false,
             logged,
+            is_delayed: false,
         };
         if self.ready_count == 0
             && let Some(slot) = self.consumers.next()
@@ -55,15 +61,16 @@ impl<B: Backlog> Queue<B> {
         }
     }
 
+    /// When a message expires that may be delivered from `from_ms` on.
     #[inline]
-    fn expiry_of(&mut self, message: &Message, now_ms: u64) -> u64 {
+    pub(super) fn expiry_of(&mut self, message: &Message, from_ms: u64) -> u64 {
         let ttl = match (self.options.message_ttl_ms, message.expiration_ms) {
             (None, None) => return u64::MAX,
             (Some(own), Some(message)) => own.min(message),
             (own, message) => own.or(message).unwrap_or(u64::MAX),
         };
         self.has_expiring = true;
-        now_ms.saturating_add(ttl)
+        from_ms.saturating_add(ttl)
     }
 
     /// Applies `reject-publish`; counts ready messages only.

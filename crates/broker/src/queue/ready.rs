@@ -26,7 +26,12 @@ pub(crate) struct Entry {
     pub(crate) redelivered: bool,
     /// The log knows it, so its end must be logged too.
     pub(crate) logged: bool,
+    /// It was delayed, so that the log keeps it with the queue's delayed messages.
+    pub(crate) is_delayed: bool,
 }
+
+// It is moved for every message, and lies in memory for many.
+const _: () = assert!(size_of::<Entry>() == 48);
 
 impl Entry {
     pub(crate) fn stored(&self) -> Option<Stored> {
@@ -49,6 +54,7 @@ impl Entry {
             delivery_count: stored.delivery_count,
             redelivered: stored.delivery_count > 0,
             logged: is_queue_durable && stored.message.persistent,
+            is_delayed: false,
             message: Some(stored.message),
         }
     }
@@ -74,10 +80,12 @@ pub(crate) enum Ready {
 /// # Shape
 /// In order of sequence number: `returned` (came back from a consumer), `window` (read from the backlog), the backlog from `read_from`
 /// on, and `tail` (fresh, in memory, at or above the backlog's end). Everything live at or above `read_from` is ready, and nothing
-/// leaves `tail` before `read_from` is at or above the backlog's end.
+/// leaves `tail` before `read_from` is at or above the backlog's end. A message whose delay ended is in `due`, in no backlog of these:
+/// its turn comes behind what was there at that time, that is before the first sequence number that was still free then.
 #[derive(Debug, Default)]
 pub(crate) struct Fifo {
     pub(crate) returned: BTreeMap<u64, Entry>,
+    pub(crate) due: VecDeque<(u64, Entry)>,
     pub(crate) window: VecDeque<Entry>,
     pub(crate) read_from: u64,
     pub(crate) tail: VecDeque<Entry>,
@@ -105,6 +113,14 @@ impl Ready {
         match self {
             Self::Fifo(fifo) => fifo.tail.push_back(entry),
             Self::Priority(levels) => levels.insert(entry),
+        }
+    }
+
+    /// Adds a message whose delay has ended behind all others of its priority; `next` is the first number that is free.
+    pub(crate) fn push_due(&mut self, entry: Entry, next: u64) {
+        match self {
+            Self::Fifo(fifo) => fifo.due.push_back((next, entry)),
+            Self::Priority(levels) => levels.insert_due(entry, next),
         }
     }
 
@@ -207,8 +223,20 @@ impl Fifo {
         }
         let returned = self.returned.values().next();
         returned
-            .or_else(|| self.window.front())
-            .or_else(|| self.tail.front())
+            .or_else(|| self.first_due())
+            .or_else(|| self.first_in_order())
+    }
+
+    fn first_in_order(&self) -> Option<&Entry> {
+        self.window.front().or_else(|| self.tail.front())
+    }
+
+    /// The first message whose delay has ended, if it comes before those in order of arrival.
+    fn first_due(&self) -> Option<&Entry> {
+        let (rank, entry) = self.due.front()?;
+        self.first_in_order()
+            .is_none_or(|other| *rank <= other.sequence)
+            .then_some(entry)
     }
 
     #[inline]
@@ -218,6 +246,9 @@ impl Fifo {
         }
         if !self.fill(backlog, is_durable) {
             return None;
+        }
+        if self.first_due().is_some() {
+            return self.due.pop_front().map(|(_, entry)| entry);
         }
         self.window.pop_front().or_else(|| self.tail.pop_front())
     }

@@ -4,14 +4,22 @@ use super::Queue;
 use super::ready::{Entry, Ready};
 use crate::limits;
 use crate::log::{Backlog, BacklogError, Stored};
+use crate::shard::Kept;
 
 impl<B: Backlog> Queue<B> {
     /// Fills a queue with what its log kept: the backlog's messages and those that only the journal has.
     ///
     /// # Errors
     /// The backlog cannot be read, and the queue's order hangs on it.
-    pub(crate) fn restore(&mut self, next: u64, messages: Vec<Stored>) -> Result<(), BacklogError> {
-        self.next = self.next.max(next);
+    pub(crate) fn restore(
+        &mut self,
+        next: u64,
+        messages: Vec<Stored>,
+        delayed: Option<Kept<B>>,
+        now_ms: u64,
+    ) -> Result<(), BacklogError> {
+        let next_delayed = delayed.as_ref().map_or(0, |delayed| delayed.next);
+        self.next = self.next.max(next).max(next_delayed);
         self.has_expiring |= self.backlog.live() > 0;
         match &mut self.ready {
             Ready::Fifo(fifo) => {
@@ -35,7 +43,7 @@ impl<B: Backlog> Queue<B> {
             self.resident_bytes += entry.footprint();
             self.make_ready(entry);
         }
-        Ok(())
+        delayed.map_or(Ok(()), |kept| self.restore_delayed(kept, now_ms))
     }
 
     fn enlist_settled(&mut self) -> Result<(), BacklogError> {
@@ -61,7 +69,9 @@ impl<B: Backlog> Queue<B> {
         let Ready::Fifo(fifo) = &self.ready else {
             return;
         };
-        let in_memory = fifo.returned.values().chain(&fifo.window).chain(&fifo.tail);
+        let due = fifo.due.iter().map(|(_, entry)| entry);
+        let in_memory = fifo.returned.values().chain(due);
+        let in_memory = in_memory.chain(&fifo.window).chain(&fifo.tail);
         let mut bytes: u64 = in_memory.map(|entry| u64::from(entry.body_bytes)).sum();
         let mut from = fifo.read_from;
         let mut chunk = Vec::new();

@@ -1,12 +1,13 @@
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod consumers;
+mod delayed;
 mod disk;
 mod limits;
 
 use crate::arguments::{QueueKind, QueueOptions};
 use crate::shard::rig::{Rig, body};
-use crate::{Annotation, Event, Outcome, RefusalKind};
+use crate::{Annotation, Event, Outcome, Reason, RefusalKind};
 
 fn options() -> QueueOptions {
     QueueOptions::default()
@@ -296,4 +297,44 @@ fn much_that_is_held_is_settled_too() {
     let got = rig.take();
     rig.settle(&got[0], Outcome::Recovered);
     assert_eq!(rig.take()[0].delivery.message.body_length(), 1 << 20);
+}
+
+#[test]
+fn deaths_are_counted_by_reason_with_dead_letters_and_without() {
+    for own in [options(), dead_lettering(options())] {
+        let mut rig = Rig::with(QueueOptions {
+            message_ttl_ms: Some(10),
+            length_max: Some(2),
+            ..own
+        });
+        publish_all(&mut rig, &["1", "2", "3"]);
+        let (delivery, _) = rig.get("q", false).expect("two are ready");
+        rig.settle_delivery(&delivery, None, Outcome::Rejected);
+        rig.advance(11);
+        let deaths = rig.shard.deaths();
+        let counts = Reason::ALL.map(|reason| (reason.name(), deaths.of(reason)));
+        assert_eq!(
+            counts,
+            [
+                ("rejected", 1),
+                ("expired", 1),
+                ("maxlen", 1),
+                ("delivery_limit", 0)
+            ]
+        );
+        let mut sum = deaths;
+        sum.add(&deaths);
+        assert_eq!(sum.of(Reason::Expired), 2);
+    }
+}
+
+#[test]
+fn a_shard_adds_up_its_queues() {
+    let mut rig = Rig::with(options());
+    rig.declare("other", QueueKind::Classic, true, options());
+    publish_all(&mut rig, &["1", "22"]);
+    rig.publish("other", "333");
+    let _out = rig.get("q", false).expect("two are ready");
+    let sum = rig.shard.statistics_of_all();
+    assert_eq!((sum.ready, sum.unacked, sum.ready_bytes), (2, 1, 5));
 }

@@ -1,11 +1,12 @@
 //! What lives in a shard's slot: a queue or a stream.
 
-use super::QueueSpecification;
-use crate::QueueRef;
+use super::{Kept, QueueSpecification};
 use crate::arguments::QueueKind;
+use crate::dedup::Memory;
 use crate::log::{Backlog, BacklogError, Log, Position, Stored};
 use crate::queue::{Queue, QueueStatistics};
 use crate::stream::Stream;
+use crate::{DedupId, QueueRef};
 
 #[derive(Debug)]
 #[expect(
@@ -27,14 +28,59 @@ impl<B: Backlog> Cell<B> {
         }
     }
 
-    pub(super) fn restore(&mut self, next: u64, messages: Vec<Stored>) -> Result<(), BacklogError> {
+    pub(super) fn restore(
+        &mut self,
+        next: u64,
+        messages: Vec<Stored>,
+        (delayed, dedup): (Option<Kept<B>>, Option<Kept<B>>),
+        now_ms: u64,
+    ) -> Result<(), BacklogError> {
+        let next = next.max(dedup.as_ref().map_or(0, |dedup| dedup.next));
+        if let Some(kept) = dedup {
+            self.memory().1.restore(kept)?;
+        }
         match self {
-            Self::Queue(queue) => queue.restore(next, messages),
+            Self::Queue(queue) => queue.restore(next, messages, delayed, now_ms),
             Self::Stream(stream) => {
                 stream.restore(next, messages);
                 Ok(())
             }
         }
+    }
+
+    /// The window and the ids of messages that were taken within it.
+    const fn memory(&mut self) -> (u64, &mut Memory<B>) {
+        match self {
+            Self::Queue(queue) => queue.memory(),
+            Self::Stream(stream) => stream.memory(),
+        }
+    }
+
+    /// The number of the message that was taken under this id, if one was.
+    #[cold]
+    pub(super) fn original(&mut self, id: DedupId, now_ms: u64) -> Option<u64> {
+        let (window_ms, memory) = self.memory();
+        memory.original(id, window_ms, now_ms)
+    }
+
+    /// Remembers the id of a message that was taken; says whether the log is to know it.
+    #[cold]
+    pub(super) fn remember<L: Log<Backlog = B>>(
+        &mut self,
+        taken: (DedupId, u64),
+        is_persistent: bool,
+        now_ms: u64,
+        log: &mut L,
+    ) -> bool {
+        let place = self.place();
+        let is_stream = matches!(self, Self::Stream(_));
+        let is_logged = place.id.is_durable() && (is_persistent || is_stream);
+        let (window_ms, memory) = self.memory();
+        if window_ms == 0 {
+            return false;
+        }
+        memory.remember(place.id, taken, is_logged, now_ms, log);
+        is_logged
     }
 
     pub(super) fn settle_until<L: Log<Backlog = B>>(
@@ -69,11 +115,14 @@ impl<B: Backlog> Cell<B> {
         }
     }
 
-    pub(super) const fn backlog_mut(&mut self) -> &mut B {
-        match self {
-            Self::Queue(queue) => queue.backlog_mut(),
-            Self::Stream(stream) => stream.backlog_mut(),
-        }
+    /// What keeps its messages beyond memory, in all its parts.
+    pub(super) fn backlogs_mut(&mut self) -> impl Iterator<Item = &mut B> {
+        let (queue, stream) = match self {
+            Self::Queue(queue) => (Some(queue), None),
+            Self::Stream(stream) => (None, Some(stream)),
+        };
+        let queue = queue.into_iter().flat_map(Queue::backlogs_mut);
+        queue.chain(stream.into_iter().flat_map(Stream::backlogs_mut))
     }
 
     pub(super) const fn timer(&mut self) -> &mut Option<u64> {

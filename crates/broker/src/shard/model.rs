@@ -19,9 +19,9 @@ use proptest::prelude::*;
 use super::rig::{Dead, Got, PUBLISHER, Rig, body};
 use crate::arguments::{Overflow, QueueKind, QueueOptions};
 use crate::log::{Log, Position};
-use crate::{Delivery, Event, Outcome, QueueRef};
-use operations::{Op, Setup, op, setup};
-use reference::{Consumer, Kept, ModelQueue, fifo_per_publisher};
+use crate::{ConnectionId, DedupId, Delivery, Event, Outcome, QueueRef};
+use operations::{Content, Op, Setup, op, setup};
+use reference::{Consumer, Kept, ModelQueue, Original, fifo_per_publisher};
 
 const NAMES: [&str; 3] = ["a", "b", "dead"];
 
@@ -95,18 +95,8 @@ impl World {
             Op::Publish {
                 publisher,
                 targets,
-                persistent,
-                priority,
-                ttl,
-            } => {
-                self.publish(
-                    *publisher % 2,
-                    *targets,
-                    *persistent,
-                    *priority % 4,
-                    ttl.map(u64::from),
-                );
-            }
+                content,
+            } => self.publish(*publisher % 2, *targets, *content),
             Op::Consume {
                 queue,
                 prefetch,
@@ -119,7 +109,16 @@ impl World {
             Op::Delete { queue } => self.delete(name(queue)),
             Op::Advance { milliseconds } => {
                 self.rig.advance(u64::from(*milliseconds));
-                NAMES.iter().for_each(|name| self.expire(name));
+                let now_ms = self.rig.now_ms;
+                let mature = |name| self.queues.get_mut(name).map(|queue| queue.mature(now_ms));
+                let has_matured = NAMES.map(mature);
+                for (name, has_matured) in NAMES.into_iter().zip(has_matured) {
+                    if has_matured == Some(true) {
+                        self.dispatched(name);
+                        self.enforce_length(name);
+                    }
+                    self.expire(name);
+                }
             }
             Op::SettleUntil { share, fails_after } => {
                 let position = Position((self.batch() - 1) * u64::from(*share) / 255);
@@ -142,7 +141,8 @@ impl World {
     }
 
     fn delete(&mut self, name: &'static str) {
-        let expected = self.queues[name].ready.len() as u64;
+        let queue = &self.queues[name];
+        let expected = (queue.ready.len() + queue.waiting.len()) as u64;
         assert_eq!(
             self.rig.delete(name),
             expected,
@@ -173,10 +173,13 @@ impl World {
         let queue = self.queues.get_mut(name).expect("it is declared");
         assert_eq!(
             purged,
-            queue.ready.len() as u64,
+            (queue.ready.len() + queue.waiting.len()) as u64,
             "counts_agree: purged from {name}"
         );
-        for (_, index) in std::mem::take(&mut queue.ready) {
+        for (.., index) in std::mem::take(&mut queue.ready) {
+            queue.end(index, batch);
+        }
+        for (_, index) in std::mem::take(&mut queue.waiting) {
             queue.end(index, batch);
         }
     }
@@ -206,8 +209,14 @@ impl World {
                 kept.ended = None;
                 queue.push(kept);
             }
+            queue.mature(self.rig.now_ms);
             queue.fresh = None;
             queue.seen = before.seen;
+            queue.taken = before.taken;
+            let survives = |appended: Option<u64>| appended.is_some_and(|at| at <= durable);
+            queue
+                .taken
+                .retain(|_, original| survives(original.appended));
         }
     }
 }

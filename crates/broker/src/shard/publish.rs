@@ -12,7 +12,8 @@ impl<L: Log> Shard<L> {
     /// Publishes a message to queues of this shard; the ticket's publisher hears once it is safe.
     ///
     /// # Durability
-    /// The confirm of a persistent message that a durable queue keeps waits until the log holds it.
+    /// The confirm of a persistent message that a durable queue keeps waits until the log holds it; that of a repeated one until the log
+    /// holds the original.
     #[inline]
     pub fn publish<S: Sink>(
         &mut self,
@@ -60,10 +61,20 @@ impl<L: Log> Shard<L> {
     ) -> (Option<Position>, bool) {
         let mut logged: smallvec::SmallVec<[(QueueId, u64); 4]> = smallvec::SmallVec::new();
         let mut is_rejected = false;
+        let mut is_repeated = false;
         for target in targets {
             let Some(cell) = find(&mut self.cells, *target) else {
                 continue;
             };
+            if let Some(id) = message.dedup_id.as_deref()
+                && let Some(original) = cell.original(*id, now_ms)
+            {
+                is_repeated |= target.id.is_durable();
+                if let Some(ticket) = &placed {
+                    tell_place(ticket, *target, original, true, sink);
+                }
+                continue;
+            }
             let sequence = match cell {
                 Cell::Queue(queue) => {
                     let before = queue.resident_bytes();
@@ -79,6 +90,10 @@ impl<L: Log> Shard<L> {
                     match offered {
                         Offered::Logged(sequence) => {
                             logged.push((target.id, sequence));
+                            sequence
+                        }
+                        Offered::Delayed(sequence) => {
+                            logged.push((target.id.delayed(), sequence));
                             sequence
                         }
                         Offered::Taken(sequence) => sequence,
@@ -97,16 +112,25 @@ impl<L: Log> Shard<L> {
                     sequence
                 }
             };
+            if let Some(id) = message.dedup_id.as_deref()
+                && cell.remember((*id, sequence), message.persistent, now_ms, &mut self.log)
+            {
+                logged.push((target.id.dedup(), sequence));
+            }
             if let Some(ticket) = &placed {
-                tell_place(ticket, *target, sequence, sink);
+                tell_place(ticket, *target, sequence, false, sink);
             }
         }
         if logged.is_empty() {
-            return (None, is_rejected);
+            // The original may not be durable yet.
+            let appended = is_repeated.then(|| self.log.appended());
+            let durable = self.log.durable();
+            return (appended.filter(|at| *at > durable), is_rejected);
         }
+        let from_ms = message.deliver_at_ms.unwrap_or(now_ms).max(now_ms);
         let expires_at_ms = message
             .expiration_ms
-            .map_or(u64::MAX, |ttl| now_ms.saturating_add(ttl));
+            .map_or(u64::MAX, |ttl| from_ms.saturating_add(ttl));
         let append = Append {
             targets: &logged,
             message,
@@ -143,12 +167,19 @@ impl<L: Log> Shard<L> {
 
 /// Tells a publisher that asked where its message went.
 #[cold]
-fn tell_place<S: Sink>(ticket: &PublishTicket, queue: QueueRef, sequence: u64, sink: &mut S) {
+fn tell_place<S: Sink>(
+    ticket: &PublishTicket,
+    queue: QueueRef,
+    sequence: u64,
+    is_duplicate: bool,
+    sink: &mut S,
+) {
     let event = Event::Placed {
         channel: ticket.channel,
         number: ticket.number,
         queue,
         sequence,
+        is_duplicate,
     };
     sink.event(ticket.connection, event);
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{QueueSpecification, Shard, dead_letter_cycles, dead_message};
+use super::{Kept, QueueSpecification, Recovered, Shard, dead_letter_cycles, dead_message};
 use crate::arguments::{QueueKind, QueueOptions};
-use crate::log::memory::{MemoryLog, Recovered};
+use crate::log::memory::MemoryLog;
 use crate::{
     ConnectionId, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, Message, OutboxGauge,
     Outcome, PublishTicket, QueueId, QueueRef, QueueStatistics, Refusal, Reply, StreamOffset,
@@ -131,6 +131,14 @@ impl Rig {
     pub(crate) fn publish(&mut self, queue: &str, body: &str) {
         let mut message = crate::message::tests::message(queue, body);
         message.persistent = true;
+        self.publish_message(&[queue], message, None);
+    }
+
+    /// Publishes a persistent message that is to be delivered in so many milliseconds.
+    pub(crate) fn publish_in(&mut self, delay_ms: u64, queue: &str, body: &str) {
+        let mut message = crate::message::tests::message(queue, body);
+        message.persistent = true;
+        message.delay_until(self.now_ms + delay_ms, self.now_ms);
         self.publish_message(&[queue], message, None);
     }
 
@@ -329,22 +337,20 @@ impl Rig {
             .retain(|_, one| one.place.id.is_durable());
         for specification in self.specifications.values() {
             let id = specification.place.id;
-            let found = recovered.remove(&id);
-            let backlog = |log: &mut MemoryLog| crate::log::Log::backlog(log, id);
-            let Recovered {
-                backlog,
-                next,
-                messages,
-            } = match found {
-                Some(found) => found,
-                None => Recovered {
-                    backlog: backlog(self.shard.log()),
-                    next: 0,
-                    messages: Vec::new(),
-                },
+            let mut kept = |id| {
+                recovered.remove(&id).map(|found| Kept {
+                    backlog: found.backlog,
+                    next: found.next,
+                    messages: found.messages,
+                })
+            };
+            let kept = Recovered {
+                ordinary: kept(id),
+                delayed: kept(id.delayed()),
+                dedup: kept(id.dedup()),
             };
             self.shard
-                .restore(specification.clone(), backlog, next, messages, self.now_ms)
+                .restore(specification.clone(), kept, self.now_ms)
                 .expect("nothing fails");
         }
     }

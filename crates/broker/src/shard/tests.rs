@@ -228,6 +228,7 @@ fn told(rig: &mut Rig) -> Vec<(u64, Option<(QueueRef, u64)>)> {
             number,
             queue,
             sequence,
+            is_duplicate: false,
         } = event
         {
             return (number, Some((queue, sequence)));

@@ -4,7 +4,7 @@ use super::Shard;
 use super::cell::{Cell, find};
 use crate::arguments::QueueOptions;
 use crate::log::{BacklogError, Log, Position};
-use crate::{QueueRef, Sink, limits};
+use crate::{Name, QueueRef, Sink, limits};
 
 impl<L: Log> Shard<L> {
     /// Gives a queue new options after a policy changed.
@@ -20,6 +20,23 @@ impl<L: Log> Shard<L> {
             Cell::Stream(stream) => stream.configure(options),
         });
         self.refresh(place.slot);
+    }
+
+    /// Gives a queue its new name, and the options that hold for it under that.
+    pub fn rename<S: Sink>(
+        &mut self,
+        place: QueueRef,
+        name: Name,
+        options: QueueOptions,
+        now_ms: u64,
+        sink: &mut S,
+    ) {
+        match find(&mut self.cells, place) {
+            Some(Cell::Queue(queue)) => queue.name = name,
+            Some(Cell::Stream(stream)) => stream.name = name,
+            None => {}
+        }
+        self.configure(place, options, now_ms, sink);
     }
 
     /// When the next queue wants to be looked at, in milliseconds since 1970.
@@ -88,9 +105,9 @@ impl<L: Log> Shard<L> {
             .iter_mut()
             .flatten()
             .filter(|cell| cell.place().id.is_durable())
-            .map(|cell| {
+            .flat_map(|cell| {
                 let next = cell.next_sequence();
-                (cell.backlog_mut(), next)
+                cell.backlogs_mut().map(move |backlog| (backlog, next))
             });
         (&mut self.log, backlogs)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::cell::{Cell, find};
+use crate::death::Deaths;
 use crate::log::Log;
 use crate::{ConnectionId, Name, QueueRef, QueueStatistics};
 
@@ -33,6 +34,28 @@ pub struct ConsumerView {
 }
 
 impl<L: Log> Shard<L> {
+    /// How all queues together are doing.
+    #[must_use]
+    pub fn statistics_of_all(&self) -> QueueStatistics {
+        let mut sum = QueueStatistics::default();
+        for cell in self.cells.iter().flatten() {
+            let one = cell.statistics();
+            sum.ready += one.ready;
+            sum.unacked += one.unacked;
+            sum.consumers += one.consumers;
+            sum.ready_bytes += one.ready_bytes;
+            sum.resident_bytes += one.resident_bytes;
+            sum.disk_bytes += one.disk_bytes;
+        }
+        sum
+    }
+
+    /// How many messages left their queues without being consumed, since the start.
+    #[must_use]
+    pub const fn deaths(&self) -> Deaths {
+        self.effects.deaths
+    }
+
     /// How a queue is doing; `None` when it is gone. Renews its lease when `is_use` is set, as a declaration does.
     pub fn statistics(
         &mut self,

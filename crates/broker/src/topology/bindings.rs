@@ -180,9 +180,7 @@ impl Vhost {
                 destination: binding.destination.name().clone(),
                 to_exchange: binding.destination.is_exchange(),
                 routing_key: binding.routing_key.clone(),
-                arguments: codec::amqp::field::TableRef::new(&binding.arguments)
-                    .to_owned()
-                    .unwrap_or_default(),
+                arguments: binding.table(),
             })
         });
         let implied = self.queues.values().map(|queue| BindingView {

@@ -1,9 +1,9 @@
 //! Declaring and removing queues.
 
-use codec::amqp::field::Table;
+use codec::amqp::field::{Table, Value};
 
 use super::rights::Claim;
-use super::{Actor, Change, QueueEntry, Topology, Vhost, check_reserved, clean_name};
+use super::{Actor, Change, QueueEntry, Topology, Vhost, check_length, check_reserved, clean_name};
 use crate::access::Resource;
 use crate::arguments::{QueueKind, QueueOptions, check_equivalent, check_flag, queue_kind};
 use crate::{Name, QueueId, QueueRef, Refusal, RefusalKind, limits};
@@ -65,12 +65,7 @@ impl Topology {
         if !is_generated {
             check_reserved(&name, "queue")?;
         }
-        if name.len() > limits::NAME_BYTES_MAX {
-            return Err(Refusal::precondition(format!(
-                "{what}: a name has at most {} bytes",
-                limits::NAME_BYTES_MAX
-            )));
-        }
+        check_length(&name, &what)?;
         let (kind, own_options) = kind_and_options(&wish, &what)?;
         if queues >= queues_max {
             let detail = format!(
@@ -154,14 +149,15 @@ impl Topology {
         let Some(host) = self.vhosts.get_mut(vhost) else {
             return false;
         };
-        if host
-            .queues
-            .get(name)
-            .is_none_or(|queue| queue.place != place)
-        {
-            return false;
-        }
-        let Some(entry) = host.queues.remove(name) else {
+        let is_there = host.queue(name).is_some_and(|queue| queue.place == place);
+        let entry = if is_there {
+            host.queues.remove(name)
+        } else {
+            // Its shard may not have heard yet of another name.
+            host.name_of(place)
+                .and_then(|name| host.queues.remove(&name))
+        };
+        let Some(entry) = entry else {
             return false;
         };
         let (doomed, dropped) =
@@ -187,6 +183,14 @@ impl Topology {
 }
 
 impl QueueEntry {
+    /// Says whether anybody may publish to the queue who knows its name: it is where a reply is waited for, and has a name that
+    /// cannot be guessed.
+    #[must_use]
+    pub fn takes_replies(&self) -> bool {
+        let argument = self.arguments.get(limits::REPLY_ADDRESS_ARGUMENT);
+        argument.and_then(Value::as_bool) == Some(true)
+    }
+
     fn check_declaration(
         &self,
         wish: &QueueDeclaration,

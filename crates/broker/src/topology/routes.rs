@@ -191,7 +191,9 @@ impl Vhost {
         }
         let may_address = |key: &&str| {
             let queue = self.queue(key);
-            queue.is_some_and(|queue| access.may_address(key, queue.owner.as_deref()))
+            queue.is_some_and(|queue| {
+                queue.takes_replies() || access.may_address(key, queue.owner.as_deref())
+            })
         };
         if exchange.is_empty() && keys_of(routing_key, properties)?.iter().all(may_address) {
             return Ok(());

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod queues;
+mod renaming;
 mod rights;
 mod routes;
 mod verbs;

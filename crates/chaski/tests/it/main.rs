@@ -15,6 +15,7 @@ mod disk;
 mod faults;
 mod lifecycle;
 mod mistakes;
+mod observe;
 mod server;
 mod shards;
 mod terminal;

@@ -1,6 +1,7 @@
 //! The open connections of all shards.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use broker::ConnectionId;
@@ -47,6 +48,17 @@ impl ConnectionTable {
 
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
+    }
+
+    /// Counts them by protocol, and their channels.
+    pub(crate) fn census(&self) -> (BTreeMap<&'static str, u64>, u64) {
+        let mut protocols = BTreeMap::new();
+        let mut channels = 0;
+        for Open { info, .. } in self.lock().values() {
+            *protocols.entry(info.protocol).or_default() += 1;
+            channels += u64::from(info.channels.load(Ordering::Relaxed));
+        }
+        (protocols, channels)
     }
 
     /// Those that are wanted, by what they are and by whom they were opened.

@@ -9,8 +9,8 @@ use broker::access::Access;
 use broker::shard::Crowd;
 use broker::topology::{Actor, Addressed, RouteCache, Routes, Topology};
 use broker::{
-    Annotation, ConnectionId, ConsumerNumber, Delivery, Event, Message, Name, OutboxGauge, Outcome,
-    Port, Publish, PublishTicket, QueueId, QueueRef, Refusal, Request, Sink,
+    Annotation, ConnectionId, ConsumerNumber, DedupId, Delivery, Event, Message, Name, OutboxGauge,
+    Outcome, Port, Publish, PublishTicket, QueueId, QueueRef, Refusal, Request, Sink,
 };
 
 use crate::connection::Consumer;
@@ -104,7 +104,7 @@ impl Batch<'_> {
         let Some(recipient) = self.shard.shared.replies.find(publish.routing_key) else {
             return 0;
         };
-        let message = message_of(publish, &"".into());
+        let message = message_of(publish, &"".into(), self.now_ms);
         if !recipient.gauge.has_room() {
             // The requester does not read its replies.
             return 0;
@@ -138,7 +138,7 @@ impl Batch<'_> {
     }
 }
 
-fn message_of(publish: &Publish<'_>, exchange: &Name) -> Arc<Message> {
+fn message_of(publish: &Publish<'_>, exchange: &Name, now_ms: u64) -> Arc<Message> {
     let mut message = Message::new(
         exchange.clone(),
         publish.routing_key,
@@ -148,6 +148,12 @@ fn message_of(publish: &Publish<'_>, exchange: &Name) -> Arc<Message> {
     message.persistent = publish.persistent;
     message.priority = publish.priority;
     message.expiration_ms = publish.expiration_ms;
+    if let Some(at_ms) = publish.deliver_at_ms {
+        message.delay_until(at_ms, now_ms);
+    }
+    if let Some(id) = publish.dedup_id {
+        message.dedup_id = DedupId::of(id).map(Box::new);
+    }
     Arc::new(message)
 }
 
@@ -158,7 +164,11 @@ impl Port for Batch<'_> {
             && publish.routing_key.len() > PREFIX.len()
             && publish.routing_key.starts_with(PREFIX)
         {
-            return Ok(self.reply_directly(publish));
+            let shards = self.reply_directly(publish);
+            let counted = &mut self.state.outboxes.counted;
+            counted.published += 1;
+            counted.unroutable += u64::from(shards == 0);
+            return Ok(shards);
         }
         let actor = Actor {
             connection: self.id,
@@ -172,11 +182,13 @@ impl Port for Batch<'_> {
         let (exchange, routes) =
             self.routes
                 .route(&self.topology, &self.access.vhost, &addressed, &actor)?;
+        self.state.outboxes.counted.published += 1;
         if routes.is_empty() {
+            self.state.outboxes.counted.unroutable += 1;
             return Ok(0);
         }
         self.state.work += 1;
-        let message = message_of(publish, exchange);
+        let message = message_of(publish, exchange, self.now_ms);
         let ticket = publish.number.map(|number| PublishTicket {
             connection: self.id,
             channel: publish.channel,
@@ -222,6 +234,7 @@ impl Port for Batch<'_> {
         outcome: Outcome,
     ) {
         self.state.work += 1;
+        self.state.outboxes.counted.settle(outcome);
         if queue.shard == self.shard.index {
             let State { core, outboxes, .. } = &mut *self.state;
             core.settle(

@@ -24,7 +24,7 @@ use proptest::prelude::*;
 
 use model::BODY_BYTES_MIN;
 use restart::Ending;
-use world::World;
+use world::{DELAY_MS_MAX, World};
 
 const QUEUES: usize = 5;
 
@@ -35,6 +35,7 @@ enum Op {
         bytes: usize,
         persistent: bool,
         ttl_ms: Option<u64>,
+        delay_ms: Option<u64>,
     },
     /// Many at once, so that files fill.
     Burst {
@@ -103,14 +104,15 @@ fn perform(world: &mut World, op: &Op) {
             bytes,
             persistent,
             ttl_ms,
-        } => world.publish(targets, bytes, persistent, ttl_ms),
+            delay_ms,
+        } => world.publish(targets, bytes, persistent, ttl_ms, delay_ms),
         Op::Burst {
             targets,
             count,
             bytes,
         } => {
             for _ in 0..count {
-                world.publish(targets, bytes, true, None);
+                world.publish(targets, bytes, true, None, None);
                 world.submit();
             }
         }
@@ -159,13 +161,17 @@ fn publish() -> BoxedStrategy<Op> {
     let ttl_ms = prop_oneof![5 => Just(None), 1 => (1..120_u64).prop_map(Some)];
     let targets =
         prop_oneof![3 => (0..QUEUES).prop_map(|queue| 1 << queue), 1 => 1_u8..1 << QUEUES];
-    (targets, bytes, prop::bool::weighted(0.85), ttl_ms)
-        .prop_map(|(targets, bytes, persistent, ttl_ms)| Op::Publish {
-            targets,
-            bytes,
-            persistent,
-            ttl_ms,
-        })
+    let delay_ms = prop_oneof![4 => Just(None), 1 => (0..DELAY_MS_MAX).prop_map(Some)];
+    (targets, bytes, prop::bool::weighted(0.85), ttl_ms, delay_ms)
+        .prop_map(
+            |(targets, bytes, persistent, ttl_ms, delay_ms)| Op::Publish {
+                targets,
+                bytes,
+                persistent,
+                ttl_ms,
+                delay_ms,
+            },
+        )
         .boxed()
 }
 
@@ -259,6 +265,7 @@ const PUBLISH: Op = Op::Publish {
     bytes: 2000,
     persistent: true,
     ttl_ms: None,
+    delay_ms: None,
 };
 
 #[test]
@@ -314,7 +321,7 @@ fn a_full_disk_holds_confirms_back_and_nothing_else() {
     }
     // More than what the journal has reserved.
     for _ in 0..60 {
-        world.publish(1, 2000, true, None);
+        world.publish(1, 2000, true, None, None);
     }
     world.flush();
     for _ in 0..30 {
@@ -332,4 +339,67 @@ fn a_full_disk_holds_confirms_back_and_nothing_else() {
     world.restart(Ending::Cut(3), 1);
     assert_eq!(world.queues[0].messages.len(), 31);
     world.wind_up();
+}
+
+#[test]
+fn a_delayed_message_is_durable_when_it_is_confirmed_and_waits_through_a_restart() {
+    for ending in [Ending::Cut(7), Ending::Kill, Ending::Clean] {
+        let mut world = World::new(1, 2);
+        world.publish(0b11, 300, true, None, Some(100));
+        world.publish(0b11, 300, true, None, None);
+        world.publish(0b11, 300, false, None, Some(100));
+        // Files fill, so that what waits is settled.
+        for _ in 0..60 {
+            world.publish(0b1, 5000, true, None, Some(150));
+            world.turn();
+            world.flush();
+        }
+        assert!(world.unconfirmed.is_empty());
+        // Of those that are persistent; what finds the journal full is not published.
+        let taken = world.queues[0].waiting() - 1;
+        assert!(taken > 20, "{taken} wait");
+        world.restart(ending, 1);
+        assert_eq!(world.queues[0].waiting(), taken);
+        assert!(world.get(0, true) && !world.get(0, true));
+        world.now_ms += 100;
+        world.turn();
+        assert!(world.get(0, false) && !world.get(0, true));
+        world.flush();
+        world.restart(ending, 2);
+        assert!(world.get(0, true) && world.get(1, true) && world.get(1, true));
+        world.wind_up();
+    }
+}
+
+#[test]
+fn a_publish_that_is_repeated_after_a_restart_is_known_even_if_it_was_consumed() {
+    for ending in [Ending::Cut(5), Ending::Kill, Ending::Clean] {
+        let mut world = World::new(1, 2);
+        let ids = ["consumed", "kept", "newest"];
+        assert_eq!(world.publish_once(0, ids[0]), (1, false));
+        assert_eq!(world.publish_once(0, ids[1]), (2, false));
+        assert!(world.get(0, false) && world.settle(0, Outcome::Acked));
+        world.flush();
+        // Files fill, so that ids are settled.
+        for _ in 0..60 {
+            world.publish(0b1, 5000, true, None, None);
+            world.turn();
+            world.flush();
+        }
+        let (newest, is_duplicate) = world.publish_once(0, ids[2]);
+        assert!(newest > 20 && !is_duplicate);
+        world.flush();
+        for shards in [1, 3, 2] {
+            world.restart(ending, shards);
+            for (id, first) in ids.into_iter().zip([1, 2, newest]) {
+                assert_eq!(world.publish_once(0, id), (first, true), "{id}");
+            }
+            world.flush();
+            assert!(world.unconfirmed.is_empty());
+        }
+        world.now_ms += 300_000;
+        world.turn();
+        assert!(!world.publish_once(0, ids[0]).1, "the window has passed");
+        world.wind_up();
+    }
 }

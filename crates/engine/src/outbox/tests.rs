@@ -16,6 +16,7 @@ const fn placed(number: u64) -> Event {
         number,
         queue: QUEUE,
         sequence: number + 10,
+        is_duplicate: false,
     }
 }
 

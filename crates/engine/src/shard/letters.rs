@@ -7,6 +7,7 @@ use super::{Shard, State};
 use crate::embedded::EmbeddedLog;
 use crate::mailbox::{Letter, Settlement};
 use crate::outbox::Outboxes;
+use crate::totals::ShardTotals;
 
 impl Shard {
     /// Does what a letter asks.
@@ -141,6 +142,11 @@ impl Shard {
             Letter::Configure { place, options } => {
                 core.configure(place, *options, now_ms, outboxes)
             }
+            Letter::Rename {
+                place,
+                name,
+                options,
+            } => core.rename(place, name, *options, now_ms, outboxes),
             Letter::Statistics { places, answer } => {
                 let all = places
                     .into_iter()
@@ -156,6 +162,14 @@ impl Shard {
                         .flat_map(|place| core.consumers(place))
                         .collect(),
                 );
+            }
+            Letter::Totals(answer) => {
+                let totals = ShardTotals {
+                    queues: core.statistics_of_all(),
+                    deaths: core.deaths(),
+                    messages: outboxes.counted,
+                };
+                let _ = answer.send(totals);
             }
             Letter::Alarm(reason) => {
                 for connection in outboxes.connections() {

@@ -23,6 +23,10 @@ pub(super) fn table(config: &Config) -> Table {
         ]),
     );
     root.insert("accounts".to_owned(), accounts(config));
+    root.insert(
+        "metrics".to_owned(),
+        section([("open", Value::Boolean(config.metrics.open))]),
+    );
     root.insert("log".to_owned(), log(config));
     root
 }
@@ -92,6 +96,7 @@ fn accounts(config: &Config) -> Value {
         [
             ("guest", Value::Boolean(accounts.guest)),
             ("administrator", text(&accounts.administrator)),
+            ("registration", text(accounts.registration.as_str())),
         ]
         .into_iter()
         .chain(password),

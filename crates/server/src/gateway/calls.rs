@@ -36,6 +36,7 @@ impl Calls {
         answer: Answer,
         consumer: ConsumerNumber,
         port: &mut P,
+        now_ms: u64,
     ) {
         let address = self.address.get_or_insert_with(|| Address {
             consumer,
@@ -48,7 +49,7 @@ impl Calls {
         let mut message = request.message;
         message.properties.clear();
         properties.encode(&mut message.properties);
-        match send(&message, None, port) {
+        match send(&message, None, port, now_ms) {
             Ok(0) => {
                 let detail = format!(
                     "no queue took the request: there is no queue '{}'",

@@ -35,11 +35,16 @@ pub(super) enum Command {
         subscription: Subscription,
         answer: oneshot::Sender<Result<(), Refusal>>,
     },
+    /// A leased message to be looked at.
+    Look {
+        lease: LeaseId,
+        answer: oneshot::Sender<Option<Arc<Message>>>,
+    },
     /// Deliveries left for the peer.
     Written { bytes: usize },
     /// A request to a worker.
     Call {
-        request: Request,
+        request: Box<Request>,
         answer: oneshot::Sender<Result<Delivered, Refusal>>,
     },
 }
@@ -68,6 +73,19 @@ pub(crate) struct Outgoing {
     pub(crate) priority: u8,
     /// How long it may wait, in milliseconds.
     pub(crate) expiration_ms: Option<u64>,
+    /// Until when nobody gets it.
+    pub(crate) deliver: Option<Deliver>,
+    /// A queue that took a message with this id keeps no other.
+    pub(crate) deduplication_id: Option<String>,
+}
+
+/// When a message is to be delivered at the earliest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deliver {
+    /// So many milliseconds after it was published.
+    After(u64),
+    /// At this time, in milliseconds since 1970.
+    At(u64),
 }
 
 /// What became of one published message.
@@ -79,6 +97,8 @@ pub(crate) struct PublishOutcome {
     pub(crate) is_rejected: bool,
     /// Each queue that took it, and its sequence number there.
     pub(crate) places: Vec<(QueueRef, u64)>,
+    /// Some queue had it already, under its deduplication id.
+    pub(crate) is_duplicate: bool,
 }
 
 /// Where a pull begins.
@@ -161,6 +181,8 @@ pub(crate) enum SettleKind {
     },
     /// The message is not wanted: dead-lettered or dropped.
     Reject,
+    /// The message goes back as if nobody had had it.
+    Return,
     /// The lease ends so many milliseconds from now.
     Extend {
         /// From now on.

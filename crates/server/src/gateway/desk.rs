@@ -119,11 +119,11 @@ impl Desk {
     pub(super) fn handle_command<P: Port>(&mut self, command: Command, port: &mut P, now_ms: u64) {
         match command {
             Command::Publish { messages, answer } => {
-                self.publishing.publish(&messages, answer, port);
+                self.publishing.publish(&messages, answer, port, now_ms);
             }
             Command::Call { request, answer } => {
                 let consumer = self.next_consumer();
-                self.calls.call(request, answer, consumer, port);
+                self.calls.call(*request, answer, consumer, port, now_ms);
             }
             Command::Broker { request, answer } => {
                 let asked = self.channels.ask(request, Waiting::Sender(answer), port);
@@ -156,6 +156,7 @@ impl Desk {
                     let _ = answer.send(held);
                 }
             }
+            Command::Look { lease, answer } => drop(answer.send(self.leases.look(lease))),
             Command::Written { bytes } => self.written += bytes,
         }
     }
@@ -221,6 +222,7 @@ impl Desk {
                 Some(Ended::Acked(leased)) => put(leased, Outcome::Acked, port),
                 Some(Ended::Requeued(leased)) => put(leased, Outcome::Requeued, port),
                 Some(Ended::Rejected(leased)) => put(leased, Outcome::Rejected, port),
+                Some(Ended::Returned(leased)) => put(leased, Outcome::Recovered, port),
                 None => {}
             }
             is_held
@@ -243,8 +245,11 @@ impl Desk {
                 number,
                 queue,
                 sequence,
+                is_duplicate,
                 ..
-            } => self.publishing.placed(number, queue, sequence),
+            } => self
+                .publishing
+                .placed(number, queue, sequence, is_duplicate),
             Event::Replied { channel, result } => self.replied(channel, result, port, now_ms),
             Event::ConsumerCancelled { consumer, .. } => {
                 // Its readers see their channel close.
@@ -283,20 +288,21 @@ impl Desk {
             put(leased(&delivery, Some(consumer)), Outcome::Recovered, port);
             return;
         };
-        let lease = self
-            .leases
-            .grant(leased(&delivery, Some(consumer)), u64::MAX);
+        let lease = self.leases.grant(
+            leased(&delivery, Some(consumer)),
+            delivery.message.clone(),
+            u64::MAX,
+        );
         if let Err(error) = sink.try_send(delivered(delivery, Some(lease))) {
             // Its reader is gone; a full channel cannot be, as it has room for the prefetch.
             let (mpsc::error::TrySendError::Full(lost) | mpsc::error::TrySendError::Closed(lost)) =
                 error;
             self.written += lost.outbox_bytes;
-            if let (true, Some(Ended::Requeued(leased))) =
-                self.leases
-                    .settle(lease, super::SettleKind::Nack { delay_ms: 0 }, now_ms)
-            {
-                put(leased, Outcome::Recovered, port);
-            }
+            let settle = Settle {
+                lease,
+                kind: super::SettleKind::Return,
+            };
+            self.settle(&[settle], port, now_ms);
             self.subscriptions.remove(&consumer);
             port.drop_consumer(consumer);
         }
@@ -358,8 +364,11 @@ impl Desk {
         for delivery in pull.taken {
             let is_settled = pull.no_ack || is_of_stream(&delivery);
             let lease = (!is_settled).then(|| {
-                self.leases
-                    .grant(leased(&delivery, Some(consumer)), ends_ms)
+                self.leases.grant(
+                    leased(&delivery, Some(consumer)),
+                    delivery.message.clone(),
+                    ends_ms,
+                )
             });
             messages.push(delivered(delivery, lease));
         }

@@ -1,8 +1,9 @@
 //! Deliveries under lease: whoever took a message has it until the lease ends, then it goes back to its queue.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use broker::{ConsumerNumber, QueueRef};
+use broker::{ConsumerNumber, Message, QueueRef};
 
 use super::command::SettleKind;
 
@@ -24,6 +25,7 @@ pub(super) struct Leased {
 #[derive(Debug)]
 struct Lease {
     leased: Leased,
+    message: Arc<Message>,
     ends_ms: u64,
     /// The holder gave it back already; it waits out its delay.
     is_given_back: bool,
@@ -46,17 +48,20 @@ pub(super) enum Ended {
     Requeued(Leased),
     /// It is not wanted.
     Rejected(Leased),
+    /// It goes back as if nobody had had it.
+    Returned(Leased),
 }
 
 impl Leases {
     /// Grants a lease until `ends_ms`; `u64::MAX` is one without an end.
-    pub(super) fn grant(&mut self, leased: Leased, ends_ms: u64) -> LeaseId {
+    pub(super) fn grant(&mut self, leased: Leased, message: Arc<Message>, ends_ms: u64) -> LeaseId {
         self.last += 1;
         let id = LeaseId(self.last);
         self.put(
             id,
             Lease {
                 leased,
+                message,
                 ends_ms,
                 is_given_back: false,
             },
@@ -82,6 +87,7 @@ impl Leases {
         let ends_ms = match kind {
             SettleKind::Ack => return (true, Some(Ended::Acked(leased))),
             SettleKind::Reject => return (true, Some(Ended::Rejected(leased))),
+            SettleKind::Return => return (true, Some(Ended::Returned(leased))),
             SettleKind::Nack { delay_ms: 0 } => return (true, Some(Ended::Requeued(leased))),
             SettleKind::Nack { delay_ms } => {
                 lease.is_given_back = true;
@@ -92,6 +98,12 @@ impl Leases {
         lease.ends_ms = now_ms.saturating_add(ends_ms.min(LEASE_MS_MAX));
         self.put(id, lease);
         (true, None)
+    }
+
+    /// Finds the message of a lease that its holder has not settled.
+    pub(super) fn look(&self, id: LeaseId) -> Option<Arc<Message>> {
+        let lease = self.held.get(&id).filter(|lease| !lease.is_given_back);
+        lease.map(|lease| lease.message.clone())
     }
 
     /// Ends a lease whose message somebody else settles.

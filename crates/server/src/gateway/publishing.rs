@@ -6,7 +6,7 @@ use broker::{Body, Port, Publish, QueueRef, Refusal};
 use codec::amqp::properties::PropertiesRef;
 use tokio::sync::oneshot;
 
-use super::command::{Outgoing, PublishOutcome};
+use super::command::{Deliver, Outgoing, PublishOutcome};
 
 /// The channel that all publishes of a link go by; requests have the others.
 pub(super) const PUBLISH_CHANNEL: u16 = 1;
@@ -46,6 +46,7 @@ impl Publishing {
         messages: &[Outgoing],
         answer: oneshot::Sender<Vec<Outcome>>,
         port: &mut P,
+        now_ms: u64,
     ) {
         // Whoever gave up before it began is to find nothing published.
         if answer.is_closed() {
@@ -58,7 +59,7 @@ impl Publishing {
         for (index, message) in messages.iter().enumerate() {
             self.published += 1;
             let number = self.published;
-            outcomes.push(match send(message, Some(number), port) {
+            outcomes.push(match send(message, Some(number), port, now_ms) {
                 Ok(shards) => {
                     if shards > 0 {
                         open += 1;
@@ -90,13 +91,20 @@ impl Publishing {
     }
 
     /// Notes where a message went.
-    pub(super) fn placed(&mut self, number: u64, queue: QueueRef, sequence: u64) {
+    pub(super) fn placed(
+        &mut self,
+        number: u64,
+        queue: QueueRef,
+        sequence: u64,
+        is_duplicate: bool,
+    ) {
         let Some(open) = self.open.get(&number) else {
             return;
         };
         let entry = self.batches.get_mut(&open.batch);
         if let Some(Ok(outcome)) = entry.and_then(|entry| entry.outcomes.get_mut(open.index)) {
             outcome.places.push((queue, sequence));
+            outcome.is_duplicate |= is_duplicate;
         }
     }
 
@@ -140,6 +148,7 @@ pub(super) fn send<P: Port>(
     message: &Outgoing,
     number: Option<u64>,
     port: &mut P,
+    now_ms: u64,
 ) -> Result<u32, Refusal> {
     let properties = PropertiesRef::parse(&message.properties).map_err(|error| {
         Refusal::new(
@@ -164,5 +173,10 @@ pub(super) fn send<P: Port>(
         expiration_ms: message.expiration_ms,
         number,
         wants_place: number.is_some(),
+        dedup_id: message.deduplication_id.as_deref(),
+        deliver_at_ms: message.deliver.map(|deliver| match deliver {
+            Deliver::After(after_ms) => now_ms.saturating_add(after_ms),
+            Deliver::At(at_ms) => at_ms,
+        }),
     })
 }

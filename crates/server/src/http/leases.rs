@@ -228,7 +228,7 @@ async fn settle(
 
 fn check_duration(kind: SettleKind) -> Result<(), Problem> {
     let (name, duration, least) = match kind {
-        SettleKind::Ack | SettleKind::Reject => return Ok(()),
+        SettleKind::Ack | SettleKind::Reject | SettleKind::Return => return Ok(()),
         SettleKind::Nack { delay_ms } => ("delay_ms", delay_ms, 0),
         SettleKind::Extend { lease_ms } => ("lease_ms", lease_ms, 1),
     };

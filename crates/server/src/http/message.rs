@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker::Annotation;
+use broker::limits::DEDUP_ID_BYTES_MAX;
 use bytes::Bytes;
 use codec::amqp::field::{Table, Value};
 use codec::amqp::properties::{Properties, PropertiesRef};
@@ -10,13 +11,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
-use crate::gateway::{Delivered, Link, Outgoing};
+use crate::gateway::{Deliver, Delivered, Link, Outgoing};
 use crate::json::{json_of_table, table_of_json};
 
 /// Delivery mode 2: the message survives a restart.
 const PERSISTENT: u8 = 2;
 /// The longest text property.
 const TEXT_BYTES_MAX: usize = 255;
+
+/// The header that a message's deduplication id is kept in, as AMQP's clients write it.
+const DEDUPLICATION_HEADER: &str = "x-deduplication-header";
 
 /// How a body is written in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -31,51 +35,10 @@ pub(super) enum BodyEncoding {
 
 /// What a message has beside its body.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Attributes {
-    /// It survives a restart of the server, in a durable queue. Default true.
-    pub(super) persistent: Option<bool>,
-    /// From 0 to 255, for queues with priorities.
-    pub(super) priority: Option<u8>,
-    /// How many milliseconds it may wait before it expires.
-    pub(super) ttl_ms: Option<u64>,
-    /// The sender's name for the message.
-    pub(super) message_id: Option<String>,
-    /// What a reply is matched by.
-    pub(super) correlation_id: Option<String>,
-    /// The queue that replies are to go to.
-    pub(super) reply_to: Option<String>,
-    /// What kind of message it is, in the sender's words.
-    #[serde(rename = "type")]
-    pub(super) kind: Option<String>,
-    /// The sender's account; checked.
-    pub(super) user_id: Option<String>,
-    /// The sender's application.
-    pub(super) app_id: Option<String>,
-    /// The encoding of the body, such as gzip.
-    pub(super) content_encoding: Option<String>,
-    /// When it was made, in seconds since 1970.
-    pub(super) timestamp: Option<u64>,
-}
-
-/// A message to be published.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct MessageIn {
-    /// The body.
-    #[serde(default)]
-    pub(super) body: String,
-    /// How the body is written here.
-    #[serde(default)]
-    pub(super) body_encoding: BodyEncoding,
-    /// What the body is, such as application/json.
-    pub(super) content_type: Option<String>,
-    /// Headers, by name.
-    #[serde(default)]
-    #[schema(value_type = Object)]
-    pub(super) headers: serde_json::Map<String, serde_json::Value>,
-    /// The routing key, when published to a topic.
+    /// The routing key, for a topic.
     pub(super) routing_key: Option<String>,
     /// It survives a restart of the server, in a durable queue. Default true.
     pub(super) persistent: Option<bool>,
@@ -100,6 +63,37 @@ pub(super) struct MessageIn {
     pub(super) content_encoding: Option<String>,
     /// When it was made, in seconds since 1970.
     pub(super) timestamp: Option<u64>,
+    /// Nobody gets it for so many milliseconds.
+    pub(super) deliver_after: Option<u64>,
+    /// Nobody gets it before this time, in milliseconds since 1970.
+    pub(super) deliver_at: Option<u64>,
+    /// A queue that took a message with this id keeps no other: a publish that is tried again is harmless.
+    #[schema(max_length = 128)]
+    pub(super) deduplication_id: Option<String>,
+}
+
+/// A message to be published.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub(super) struct MessageIn {
+    /// The body.
+    #[serde(default)]
+    pub(super) body: String,
+    /// How the body is written here.
+    #[serde(default)]
+    pub(super) body_encoding: BodyEncoding,
+    /// What the body is, such as application/json.
+    pub(super) content_type: Option<String>,
+    /// Headers, by name.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub(super) headers: serde_json::Map<String, serde_json::Value>,
+    /// The rest of it.
+    #[serde(flatten)]
+    pub(super) attributes: Attributes,
+    /// What is no part of a message; refused.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub(super) unknown: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A message that was taken.
@@ -186,24 +180,11 @@ impl MessageIn {
                 .map_err(|error| Problem::invalid(format!("the body is not base64: {error}")))?,
         };
         let headers = table_of_json(&self.headers).map_err(Problem::invalid)?;
-        let attributes = Attributes {
-            persistent: self.persistent,
-            priority: self.priority,
-            ttl_ms: self.ttl_ms,
-            message_id: self.message_id,
-            correlation_id: self.correlation_id,
-            reply_to: self.reply_to,
-            kind: self.kind,
-            user_id: self.user_id,
-            app_id: self.app_id,
-            content_encoding: self.content_encoding,
-            timestamp: self.timestamp,
-        };
-        let mut address = address.clone();
-        if let Some(key) = self.routing_key {
-            address.routing_key = key;
+        if let Some(name) = self.unknown.keys().next() {
+            return Err(Problem::invalid(format!("a message has no field '{name}'")));
         }
-        attributes.outgoing(address, self.content_type, headers, body, bytes_max)
+        self.attributes
+            .outgoing(address.clone(), self.content_type, headers, body, bytes_max)
     }
 }
 
@@ -214,9 +195,9 @@ impl Attributes {
     /// An attribute that cannot be, or a body that is too large.
     pub(super) fn outgoing(
         self,
-        address: Address,
+        mut address: Address,
         content_type: Option<String>,
-        headers: Table,
+        mut headers: Table,
         body: Bytes,
         bytes_max: usize,
     ) -> Result<Outgoing, Problem> {
@@ -225,6 +206,25 @@ impl Attributes {
                 "the message has {} bytes; at most {bytes_max} are allowed",
                 body.len()
             )));
+        }
+        match self.routing_key {
+            None => {}
+            Some(key) if !address.exchange.is_empty() => address.routing_key = key,
+            Some(_) => {
+                return Err(Problem::invalid(
+                    "a message to a queue has no routing_key; publish to a topic",
+                ));
+            }
+        }
+        if let Some(id) = &self.deduplication_id {
+            if id.is_empty() || id.len() > DEDUP_ID_BYTES_MAX {
+                return Err(Problem::invalid(format!(
+                    "deduplication_id has 1 to {DEDUP_ID_BYTES_MAX} bytes"
+                )));
+            }
+            // Where consumers at every door see it.
+            let value = Value::LongString(id.as_bytes().to_vec());
+            headers.insert(DEDUPLICATION_HEADER, value);
         }
         let persistent = self.persistent.unwrap_or(true);
         let properties = Properties {
@@ -244,6 +244,16 @@ impl Attributes {
             cluster_id: None,
         };
         check_lengths(&address, &properties)?;
+        let deliver = match (self.deliver_after, self.deliver_at) {
+            (None, None) => None,
+            (Some(after_ms), None) => Some(Deliver::After(after_ms)),
+            (None, Some(at_ms)) => Some(Deliver::At(at_ms)),
+            (Some(_), Some(_)) => {
+                return Err(Problem::invalid(
+                    "give either deliver_after or deliver_at, not both",
+                ));
+            }
+        };
         let mut encoded = Vec::new();
         properties.encode(&mut encoded);
         Ok(Outgoing {
@@ -254,6 +264,8 @@ impl Attributes {
             persistent,
             priority: self.priority.unwrap_or_default(),
             expiration_ms: self.ttl_ms,
+            deliver,
+            deduplication_id: self.deduplication_id,
         })
     }
 }

@@ -3,6 +3,7 @@
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 
 use super::Web;
@@ -26,8 +27,23 @@ pub(super) fn document() -> OpenApi {
             SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
         )
         .build();
+    let tags = [
+        ("queues", "Made, listed, looked at, emptied and deleted."),
+        (
+            "messages",
+            "Published and taken. What was taken is held under a lease until it is acknowledged or given back.",
+        ),
+        ("server", "Whether it is up, and how it is doing."),
+    ];
+    let tags = tags.map(|(name, description)| {
+        TagBuilder::new()
+            .name(name)
+            .description(Some(description))
+            .build()
+    });
     OpenApiBuilder::new()
         .info(info)
+        .tags(Some(tags))
         .components(Some(schemes))
         .security(Some([
             SecurityRequirement::new("basic", Vec::<String>::new()),

@@ -7,6 +7,8 @@ use broker::{Refusal, RefusalKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::access_log::current_id;
+
 /// How long a client is asked to wait before it tries again, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -22,6 +24,9 @@ pub(crate) struct Problem {
     status: u16,
     /// What was wrong this time, and what to do.
     detail: String,
+    /// The request that it is the answer to, as in the server's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
     /// How many seconds to wait before trying again.
     #[serde(skip)]
     retry_after_s: Option<u32>,
@@ -34,6 +39,7 @@ impl Problem {
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
+            request_id: current_id(),
             retry_after_s: None,
         }
     }
@@ -63,6 +69,13 @@ impl Problem {
     /// The thing is in a state that does not allow it.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "Conflict", detail)
+    }
+
+    /// The thing was changed meanwhile.
+    pub(crate) fn precondition_failed(detail: impl Into<String>) -> Self {
+        let title = "Changed meanwhile";
+        let status = StatusCode::PRECONDITION_FAILED;
+        Self::new(status, "precondition-failed", title, detail)
     }
 
     /// The body is too large.
@@ -95,11 +108,29 @@ impl Problem {
         problem.retry_after(retry_after_s)
     }
 
+    /// A mistake of the server's own; its log says which.
+    pub(crate) fn internal() -> Self {
+        let detail = "the server made a mistake; its log says more under the request_id";
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self::new(status, "internal", "The server made a mistake", detail)
+    }
+
     /// The server cannot do that at the moment.
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
         let title = "Not at the moment";
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self::new(status, "unavailable", title, detail).retry_after(RETRY_AFTER_S)
+    }
+
+    /// Nobody answered in time.
+    pub(crate) fn timeout(detail: impl Into<String>) -> Self {
+        let title = "Nobody answered in time";
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", title, detail)
+    }
+
+    /// Says whether it is about something that does not exist.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND.as_u16()
     }
 
     /// There is no room for it.

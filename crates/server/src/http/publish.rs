@@ -51,6 +51,8 @@ pub(super) struct Published {
     outcome: Outcome,
     /// Where it is.
     positions: Vec<Position>,
+    /// A message with its deduplication id was there already; the positions are that one's.
+    duplicate: bool,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -133,7 +135,7 @@ pub(super) async fn message_of(
     address: Address,
 ) -> Result<Outgoing, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes_max = web.limits().message_bytes_max;
+    let bytes_max = web.settings().message_bytes_max;
     let content_type = content_type(&parts.headers)?;
     let headers = headers_of(&parts.headers)?;
     let body = read_bytes(&parts.headers, body, bytes_max).await?;
@@ -154,16 +156,26 @@ pub(super) async fn publish_one(
     caller: &Caller,
     message: Outgoing,
 ) -> Result<Published, Problem> {
-    let address = message.routing_key.clone();
+    let queue = message.routing_key.clone();
+    let published = publish_routed(web, caller, message).await?;
+    if published.outcome == Outcome::Unroutable {
+        return Err(Problem::not_found(format!(
+            "no queue took the message: there is no queue '{queue}'"
+        )));
+    }
+    Ok(published)
+}
+
+/// Publishes one message and says what became of it; that no queue took it is no problem.
+pub(super) async fn publish_routed(
+    web: &Web,
+    caller: &Caller,
+    message: Outgoing,
+) -> Result<Published, Problem> {
     let mut outcomes = publish_all(web, caller, vec![message]).await?;
     let outcome = outcomes
         .pop()
         .ok_or_else(|| Problem::unavailable("the broker gave no answer"))??;
-    if !outcome.is_routed {
-        return Err(Problem::not_found(format!(
-            "no queue took the message: there is none for '{address}'"
-        )));
-    }
     if outcome.is_rejected {
         return Err(Problem::no_room(
             "the queue is full and refuses new messages; take some out first",
@@ -180,7 +192,7 @@ pub(super) async fn publish_batch(
     address: &Address,
 ) -> Result<Json<BatchPublished>, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes_max = web.limits().message_bytes_max;
+    let bytes_max = web.settings().message_bytes_max;
     let batch: Batch = read_json(&parts.headers, body, bytes_max * BATCH_BYTES_FACTOR).await?;
     if batch.messages.len() > BATCH_MESSAGES_MAX {
         return Err(Problem::too_large(format!(
@@ -221,6 +233,7 @@ fn published(web: &Web, outcome: Result<PublishOutcome, Refusal>) -> Published {
             return Published {
                 outcome: Outcome::Refused,
                 positions: Vec::new(),
+                duplicate: false,
                 detail: Some(refusal.detail),
             };
         }
@@ -240,6 +253,7 @@ fn published(web: &Web, outcome: Result<PublishOutcome, Refusal>) -> Published {
     Published {
         outcome: word,
         positions: positions.collect(),
+        duplicate: outcome.is_duplicate,
         detail: None,
     }
 }

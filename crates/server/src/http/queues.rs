@@ -78,6 +78,10 @@ pub(super) struct QueueSettings {
     /// How often a message may be delivered before it is set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_limit: Option<u32>,
+    /// For how many milliseconds deduplication ids are remembered. Default 300,000; 0 is not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 86_400_000)]
+    dedup_window_ms: Option<u64>,
     /// How long a stream keeps messages, as 7D, 12h, 30m or 45s.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_age: Option<String>,
@@ -121,6 +125,8 @@ pub(super) struct QueueOut {
     policy: Option<String>,
     /// Messages that wait for delivery.
     messages_ready: u64,
+    /// Messages whose time has not come.
+    messages_delayed: u64,
     /// Messages that were delivered and not settled.
     messages_unacknowledged: u64,
     /// Bytes of the bodies of those that wait.
@@ -175,6 +181,7 @@ impl QueueSettings {
         number("x-max-length-bytes", self.max_length_bytes);
         number("x-max-priority", self.max_priority.map(u64::from));
         number("x-delivery-limit", self.delivery_limit.map(u64::from));
+        number("x-dedup-window", self.dedup_window_ms);
         let overflow = self.overflow.map(|overflow| match overflow {
             Overflow::DropHead => "drop-head",
             Overflow::RejectPublish => "reject-publish",
@@ -224,6 +231,7 @@ impl QueueOut {
             arguments: json_of_table(&view.arguments),
             policy: view.policy,
             messages_ready: view.statistics.ready,
+            messages_delayed: view.statistics.delayed,
             messages_unacknowledged: view.statistics.unacked,
             message_bytes: view.statistics.ready_bytes,
             consumers: view.statistics.consumers,
@@ -316,6 +324,36 @@ pub(super) async fn show(
     InPath(queue): InPath<String>,
 ) -> Result<Json<QueueOut>, Problem> {
     find(&web, &caller, &queue).await.map(Json)
+}
+
+/// What is to change of a queue.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueueChange {
+    /// Its new name; bindings, grants and keys follow.
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+}
+
+/// Rename a queue
+#[utoipa::path(patch, path = "/v1/queues/{queue}", tag = "queues",
+    params(("queue" = String, Path, description = "The queue")),
+    request_body = QueueChange,
+    responses(
+        (status = 200, description = "The queue under its new name", body = QueueOut),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn rename(
+    State(web): State<Web>,
+    caller: Caller,
+    InPath(queue): InPath<String>,
+    JsonBody(change): JsonBody<QueueChange>,
+) -> Result<Json<QueueOut>, Problem> {
+    let access = caller.access(&web, DEFAULT_VHOST)?;
+    let engine = web.gateway().engine();
+    engine.rename_queue(&access, &queue, &change.name).await?;
+    find(&web, &caller, &change.name).await.map(Json)
 }
 
 /// Delete a queue with its messages

@@ -116,10 +116,13 @@ where
     let Reception {
         router,
         mut stopping,
+        tls,
         ..
     } = reception;
+    let is_tls = tls.is_some();
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(PeerAddress(address));
+        let peer = PeerAddress { address, is_tls };
+        request.extensions_mut().insert(peer);
         router.clone().oneshot(Request::from(request))
     });
     let builder = connection_builder();

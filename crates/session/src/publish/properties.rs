@@ -1,5 +1,6 @@
 //! What properties must be, and the few cases in which they go on in another form.
 
+use codec::amqp::field::TableRef;
 use codec::amqp::properties::PropertiesRef;
 
 use super::syntax;
@@ -13,6 +14,10 @@ use crate::requests::REPLY_QUEUE;
 pub(super) struct Examined<'c> {
     pub(super) properties: PropertiesRef<'c>,
     pub(super) expiration_ms: Option<u64>,
+    /// How long the message is to be kept back.
+    pub(super) delay_ms: Option<u64>,
+    /// What the publisher calls the message, so that it may publish it again.
+    pub(super) dedup_id: Option<&'c str>,
     /// They go on in another form.
     pub(super) is_rewritten: bool,
 }
@@ -26,11 +31,10 @@ pub(super) fn examine<'c>(
     scratch: &mut Vec<u8>,
 ) -> Result<Examined<'c>, Fault> {
     let properties = PropertiesRef::parse(raw).map_err(syntax)?;
-    let mut has_bcc = false;
-    if let Some(headers) = properties.headers {
-        headers.validate().map_err(syntax)?;
-        has_bcc = headers.get("BCC").is_some();
-    }
+    let found = match properties.headers {
+        Some(headers) => look_through(headers)?,
+        None => Found::default(),
+    };
     if let Some(user) = properties.user_id
         && !peer.is_impersonator
         && peer.login.as_deref() != Some(user)
@@ -42,7 +46,7 @@ pub(super) fn examine<'c>(
     }
     let expiration_ms = properties.expiration.map(parse_expiration).transpose()?;
     let asks_reply = properties.reply_to == Some(REPLY_QUEUE);
-    let is_rewritten = has_bcc || asks_reply;
+    let is_rewritten = found.has_bcc || asks_reply;
     if is_rewritten {
         rewrite(
             &properties,
@@ -53,8 +57,38 @@ pub(super) fn examine<'c>(
     Ok(Examined {
         properties,
         expiration_ms,
+        delay_ms: found.delay_ms,
+        dedup_id: found.dedup_id,
         is_rewritten,
     })
+}
+
+/// What headers say to the server.
+#[derive(Default)]
+struct Found<'h> {
+    has_bcc: bool,
+    delay_ms: Option<u64>,
+    dedup_id: Option<&'h str>,
+}
+
+/// Checks headers and picks out those that mean something, in one go.
+fn look_through(headers: TableRef<'_>) -> Result<Found<'_>, Fault> {
+    headers.validate().map_err(syntax)?;
+    let mut found = Found::default();
+    for (name, value) in headers.iter().flatten() {
+        match name {
+            "BCC" => found.has_bcc = true,
+            // A delay that makes no sense is none.
+            "x-delay" if found.delay_ms.is_none() => {
+                found.delay_ms = value.as_i64().and_then(|delay| u64::try_from(delay).ok());
+            }
+            "x-deduplication-header" if found.dedup_id.is_none() => {
+                found.dedup_id = value.as_str();
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
 }
 
 /// Encodes properties without BCC, and with the reply address if one is asked for.

@@ -230,6 +230,71 @@ fn properties_go_on_byte_for_byte_unless_they_must_not() {
 }
 
 #[test]
+fn a_delay_is_a_header_with_a_number_of_milliseconds() {
+    let mut bench = Bench::open();
+    let now_ms = bench.now_ms;
+    for (headers, expected) in [
+        (vec![], None),
+        (vec![("x-delay", Value::I32(5_000))], Some(now_ms + 5_000)),
+        (vec![("x-delay", Value::I64(0))], Some(now_ms)),
+        (vec![("x-delay", Value::I64(-1))], None),
+        (vec![("x-delay", Value::from("5000"))], None),
+        (vec![("x-delay", Value::F64(5.0))], None),
+        (vec![("X-Delay", Value::I64(5))], None),
+        (
+            vec![
+                ("a", Value::from("b")),
+                ("x-delay", Value::I64(i64::MAX)),
+                ("BCC", Value::Array(vec!["b".into()])),
+            ],
+            Some(i64::MAX as u64 + now_ms),
+        ),
+    ] {
+        let mut table = Table::new();
+        for (name, value) in &headers {
+            table.insert(*name, value.clone());
+        }
+        let properties = Properties {
+            headers: Some(table),
+            ..Properties::default()
+        };
+        bench.raw(&publish_bytes(1, "q", &encoded(&properties), b"x"));
+        let Some(Call::Publish { deliver_at_ms, .. }) = bench.calls().pop() else {
+            unreachable!("a publish is made")
+        };
+        assert_eq!(deliver_at_ms, expected, "{headers:?}");
+    }
+}
+
+#[test]
+fn a_header_names_a_message_that_may_be_published_again() {
+    let mut bench = Bench::open();
+    for (value, expected) in [
+        (Value::from("order 5"), Some("order 5")),
+        (Value::I32(5), None),
+    ] {
+        let mut headers = Table::new();
+        headers.insert("x-deduplication-header", value);
+        let properties = Properties {
+            headers: Some(headers),
+            ..Properties::default()
+        };
+        let raw = encoded(&properties);
+        bench.raw(&publish_bytes(1, "q", &raw, b"x"));
+        let Some(Call::Publish {
+            dedup_id,
+            forwarded,
+            ..
+        }) = bench.calls().pop()
+        else {
+            unreachable!("a publish is made")
+        };
+        assert_eq!(dedup_id.as_deref(), expected);
+        assert_eq!(forwarded, raw, "consumers see the header");
+    }
+}
+
+#[test]
 fn immediate_is_not_implemented() {
     let mut bench = Bench::open();
     bench.raw(&encode(

@@ -13,6 +13,7 @@ impl World {
                 number,
                 queue,
                 sequence,
+                is_duplicate: false,
                 ..
             } = event
             {
@@ -70,6 +71,11 @@ impl World {
                 "counts_agree: ready in {name}"
             );
             assert_eq!(
+                statistics.delayed,
+                queue.waiting.len() as u64,
+                "counts_agree: delayed in {name}"
+            );
+            assert_eq!(
                 statistics.unacked,
                 queue.unacked.len() as u64,
                 "counts_agree: unacked in {name}"
@@ -110,6 +116,9 @@ impl World {
                     index: 0,
                     outcome: 0,
                 }),
+                None if self.queues.values().any(|queue| !queue.waiting.is_empty()) => {
+                    self.run(&Op::Advance { milliseconds: 49 });
+                }
                 None => break,
             }
         }

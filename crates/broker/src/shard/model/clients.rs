@@ -3,14 +3,14 @@
 use super::*;
 
 impl World {
-    pub(super) fn publish(
-        &mut self,
-        publisher: u8,
-        targets: u8,
-        persistent: bool,
-        priority: u8,
-        ttl: Option<u64>,
-    ) {
+    pub(super) fn publish(&mut self, publisher: u8, targets: u8, content: Content) {
+        let Content {
+            persistent,
+            priority,
+            ttl,
+            delay,
+            id,
+        } = content;
         let counter = self.published.entry(publisher).or_insert(0);
         *counter += 1;
         let text = format!("{}{counter}", char::from(b'x' + publisher));
@@ -22,17 +22,27 @@ impl World {
             .collect();
         let mut message = crate::message::tests::message("dead", &text);
         (message.persistent, message.priority, message.expiration_ms) = (persistent, priority, ttl);
+        if let Some(delay) = delay {
+            message.delay_until(self.rig.now_ms + delay, self.rig.now_ms);
+        }
+        message.dedup_id = id.and_then(|id| DedupId::of(&id.to_string())).map(Box::new);
+        let due_ms = message.deliver_at_ms;
         let batch = self.batch();
-        let entered: Vec<bool> = targets
-            .iter()
-            .map(|name| self.enter(name, &text, persistent, priority, ttl))
-            .collect();
         let number = self.next_number;
         self.next_number += 1;
+        let (repeated, targets): (Vec<_>, Vec<_>) = targets
+            .into_iter()
+            .partition(|name| self.original(name, id).is_some());
+        let appended = self.rig.shard.log().appended();
+        let entered: Vec<bool> = targets
+            .iter()
+            .map(|name| self.enter(name, &text, persistent, priority, ttl, due_ms))
+            .collect();
         self.bodies.insert(number, text.clone());
-        self.rig.publish_message(&targets, message, Some(number));
-        let is_place =
-            |event: &Event| matches!(event, Event::Placed { number: of, .. } if *of == number);
+        self.rig
+            .publish_message(&[&*repeated, &*targets].concat(), message, Some(number));
+        self.told_of_originals(number, id, &repeated);
+        let is_place = |event: &Event| matches!(event, Event::Placed { number: of, is_duplicate: false, .. } if *of == number);
         let events = self.rig.events.iter();
         assert_eq!(
             events.filter(|(_, event)| is_place(event)).count(),
@@ -40,11 +50,82 @@ impl World {
             "every queue that takes a message tells its place"
         );
         let is_rejected = entered.contains(&false);
-        let is_logged = targets.iter().any(|name| self.is_logged(name, &text));
-        self.unconfirmed
-            .insert(number, if is_logged && !is_rejected { batch } else { 0 });
+        let mut is_logged = targets.iter().any(|name| self.is_logged(name, &text));
+        for (name, _) in targets
+            .iter()
+            .zip(&entered)
+            .filter(|(_, entered)| **entered)
+        {
+            is_logged |= self.remember(name, id, number, persistent && id.is_some(), batch);
+        }
+        let waits_for_original = repeated.iter().any(|name| self.setups[name].is_durable)
+            && appended > self.rig.shard.log().durable();
+        let position = match (is_rejected, is_logged, waits_for_original) {
+            (false, true, _) => batch,
+            (false, false, true) => appended.0,
+            _ => 0,
+        };
+        self.unconfirmed.insert(number, position);
         self.no_confirmed_loss();
-        targets.iter().for_each(|name| self.after_publish(name));
+        let mut all = [repeated, targets].concat();
+        // Where dead letters go comes last.
+        all.sort_unstable();
+        all.into_iter().for_each(|name| self.after_publish(name));
+    }
+
+    /// The message that a queue has taken under an id already.
+    fn original(&self, name: &str, id: Option<u8>) -> Option<Original> {
+        let original = self.queues[name].taken.get(&id?).copied();
+        original.filter(|original| original.until_ms > self.rig.now_ms)
+    }
+
+    /// Notes what was taken under an id; says whether the log holds that.
+    fn remember(
+        &mut self,
+        name: &'static str,
+        id: Option<u8>,
+        number: u64,
+        persistent: bool,
+        batch: u64,
+    ) -> bool {
+        let setup = &self.setups[name];
+        let window_ms = setup.options.dedup_window_ms.unwrap_or(300_000);
+        let Some(id) = id.filter(|_| window_ms > 0) else {
+            return false;
+        };
+        let is_logged = persistent && setup.is_durable;
+        let original = Original {
+            number,
+            until_ms: self.rig.now_ms + window_ms,
+            appended: is_logged.then_some(batch),
+        };
+        let queue = self.queues.get_mut(name).expect("it is declared");
+        queue.taken.insert(id, original);
+        is_logged
+    }
+
+    /// A publisher hears where the first message with its id went.
+    fn told_of_originals(&mut self, number: u64, id: Option<u8>, repeated: &[&'static str]) {
+        for name in repeated {
+            let (place, original) = (self.rig.place(name), self.original(name, id));
+            let is_told = |event: &(ConnectionId, Event)| {
+                let Event::Placed {
+                    number: of,
+                    queue,
+                    sequence,
+                    is_duplicate: true,
+                    ..
+                } = event.1
+                else {
+                    return false;
+                };
+                let first = self.places.get(&(queue, sequence)).copied();
+                of == number && queue == place && first == original.map(|original| original.number)
+            };
+            let told = self.rig.events.iter().position(is_told);
+            let told = told.unwrap_or_else(|| panic!("{name} has taken {number} before"));
+            self.rig.events.remove(told);
+        }
     }
 
     pub(super) fn after_publish(&mut self, name: &'static str) {
@@ -257,8 +338,7 @@ impl World {
         } else if kept.expires_ms <= now_ms {
             self.die(name, index, "expired");
         } else {
-            let key = (u8::MAX - kept.level, index);
-            queue.ready.insert(key);
+            queue.make_ready(index);
         }
         self.dispatched(name);
         self.enforce_length(name);

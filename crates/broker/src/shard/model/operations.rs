@@ -4,14 +4,22 @@ use proptest::prelude::*;
 
 use crate::arguments::{Overflow, QueueKind, QueueOptions};
 
+/// What a publisher asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Content {
+    pub(super) persistent: bool,
+    pub(super) priority: u8,
+    pub(super) ttl: Option<u64>,
+    pub(super) delay: Option<u64>,
+    pub(super) id: Option<u8>,
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Op {
     Publish {
         publisher: u8,
         targets: u8,
-        persistent: bool,
-        priority: u8,
-        ttl: Option<u8>,
+        content: Content,
     },
     Consume {
         queue: u8,
@@ -56,12 +64,25 @@ pub(super) struct Setup {
     pub(super) options: QueueOptions,
 }
 
+fn content() -> impl Strategy<Value = Content> {
+    let ttl = prop_oneof![4 => Just(None), 1 => (0..60_u64).prop_map(Some)];
+    let delay = prop_oneof![4 => Just(None), 1 => (0..120_u64).prop_map(Some)];
+    let id = prop_oneof![3 => Just(None), 1 => (0..6_u8).prop_map(Some)];
+    (prop::bool::weighted(0.7), 0..4_u8, ttl, delay, id).prop_map(
+        |(persistent, priority, ttl, delay, id)| Content {
+            persistent,
+            priority,
+            ttl,
+            delay,
+            id,
+        },
+    )
+}
+
 pub(super) fn op() -> impl Strategy<Value = Op> {
-    let ttl = prop_oneof![4 => Just(None), 1 => (0..60_u8).prop_map(Some)];
     prop_oneof![
-        16 => (any::<u8>(), 1..8_u8, prop::bool::weighted(0.7), any::<u8>(), ttl).prop_map(
-            |(publisher, targets, persistent, priority, ttl)| Op::Publish { publisher, targets, persistent, priority, ttl }
-        ),
+        16 => (any::<u8>(), 1..8_u8, content())
+            .prop_map(|(publisher, targets, content)| Op::Publish { publisher, targets, content }),
         4 => (any::<u8>(), any::<u8>(), prop::bool::weighted(0.2))
             .prop_map(|(queue, prefetch, no_ack)| Op::Consume { queue, prefetch, no_ack }),
         3 => any::<u8>().prop_map(|index| Op::Cancel { index }),
@@ -89,6 +110,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
         overflow,
     );
     let others = (
+        prop_oneof![1 => Just(None), 1 => Just(Some(0)), 3 => (1..150_u64).prop_map(Some)],
         prop::option::of(0..60_u64),
         prop::option::of(1..4_u8),
         any::<bool>(),
@@ -99,12 +121,17 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
         Just((QueueKind::Quorum, true))
     ];
     (kind, limits, others).prop_map(
-        |((kind, is_durable), (length_max, length_bytes_max, overflow), (ttl, priority, dlx))| {
+        |(
+            (kind, is_durable),
+            (length_max, length_bytes_max, overflow),
+            (window, ttl, priority, dlx),
+        )| {
             Setup {
                 kind,
                 is_durable,
                 options: QueueOptions {
                     message_ttl_ms: ttl,
+                    dedup_window_ms: window,
                     length_max,
                     length_bytes_max,
                     overflow,

@@ -10,6 +10,8 @@ pub(super) struct Kept {
     pub(super) persistent: bool,
     pub(super) priority: u8,
     pub(super) level: u8,
+    /// When it is to be delivered, if not at once.
+    pub(super) due_ms: Option<u64>,
     pub(super) expires_ms: u64,
     pub(super) deliveries: u32,
     pub(super) is_logged: bool,
@@ -17,6 +19,18 @@ pub(super) struct Kept {
     pub(super) ended: Option<u64>,
     pub(super) noted: Vec<(u64, u32)>,
 }
+
+/// A message that was taken under an id.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Original {
+    pub(super) number: u64,
+    pub(super) until_ms: u64,
+    /// The batch that holds it, if it is to survive.
+    pub(super) appended: Option<u64>,
+}
+
+/// When a message is handed out: by falling priority, then by age, or by the age that it would have had if it had come when it was due.
+pub(super) type Turn = (u8, usize, usize, usize);
 
 #[derive(Debug)]
 pub(super) struct Consumer {
@@ -28,8 +42,11 @@ pub(super) struct Consumer {
 #[derive(Debug, Default)]
 pub(super) struct ModelQueue {
     pub(super) all: Vec<Kept>,
-    /// By falling priority, then by age.
-    pub(super) ready: BTreeSet<(u8, usize)>,
+    pub(super) ready: BTreeSet<Turn>,
+    /// By time, then by age.
+    pub(super) waiting: BTreeSet<(u64, usize)>,
+    /// How many waited for their time and are no longer waiting.
+    pub(super) matured: usize,
     /// By sequence number: which message, and who has it.
     pub(super) unacked: BTreeMap<u64, (usize, Option<u32>)>,
     pub(super) consumers: BTreeMap<u32, Consumer>,
@@ -38,16 +55,42 @@ pub(super) struct ModelQueue {
     /// The highest number delivered first, by publisher.
     pub(super) seen: BTreeMap<char, u64>,
     pub(super) was_restarted: bool,
+    /// What was taken by id.
+    pub(super) taken: BTreeMap<u8, Original>,
 }
 
 impl ModelQueue {
     pub(super) fn push(&mut self, kept: Kept) {
-        let key = (u8::MAX - kept.level, self.all.len());
-        if self.ready.is_empty() {
-            self.fresh = Some(self.all.len());
+        let index = self.all.len();
+        let due_ms = kept.due_ms;
+        if self.ready.is_empty() && due_ms.is_none() {
+            self.fresh = Some(index);
         }
         self.all.push(kept);
-        self.ready.insert(key);
+        match due_ms {
+            Some(due_ms) => drop(self.waiting.insert((due_ms, index))),
+            None => self.make_ready(index),
+        }
+    }
+
+    /// Makes a message ready at its old place.
+    pub(super) fn make_ready(&mut self, index: usize) {
+        let level = u8::MAX - self.all[index].level;
+        self.ready.insert((level, index, usize::MAX, index));
+    }
+
+    /// Makes ready what is due; says whether there was any.
+    pub(super) fn mature(&mut self, now_ms: u64) -> bool {
+        let later = self.waiting.split_off(&(now_ms + 1, 0));
+        let due = std::mem::replace(&mut self.waiting, later);
+        let has_any = !due.is_empty();
+        for (_, index) in due {
+            let level = u8::MAX - self.all[index].level;
+            self.matured += 1;
+            self.ready
+                .insert((level, self.all.len(), self.matured, index));
+        }
+        has_any
     }
 
     pub(super) fn end(&mut self, index: usize, batch: u64) {
@@ -55,7 +98,7 @@ impl ModelQueue {
     }
 
     pub(super) fn head(&self) -> Option<usize> {
-        self.ready.first().map(|(_, index)| *index)
+        self.ready.first().map(|(.., index)| *index)
     }
 
     pub(super) fn is_anyone_free(&self) -> bool {
@@ -65,7 +108,7 @@ impl ModelQueue {
     pub(super) fn bytes(&self) -> u64 {
         self.ready
             .iter()
-            .map(|(_, index)| self.all[*index].body.len() as u64)
+            .map(|(.., index)| self.all[*index].body.len() as u64)
             .sum()
     }
 }
@@ -76,11 +119,12 @@ impl Consumer {
     }
 }
 
-/// First deliveries keep the order in which a publisher published; priorities and dead letters have none.
+/// First deliveries keep the order in which a publisher published; priorities, delayed messages and dead letters have none.
 pub(super) fn fifo_per_publisher(queue: &mut ModelQueue, index: usize, delivery: &Delivery) {
     let kept = &queue.all[index];
     let is_dead_letter = delivery.message.properties().len() > 2;
-    if is_dead_letter || delivery.redelivered || delivery.message.priority > 0 {
+    let is_out_of_turn = delivery.message.priority > 0 || delivery.message.deliver_at_ms.is_some();
+    if is_dead_letter || delivery.redelivered || is_out_of_turn {
         return;
     }
     let publisher = kept.body.chars().next().unwrap_or_default();

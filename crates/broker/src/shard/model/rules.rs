@@ -11,6 +11,7 @@ impl World {
         persistent: bool,
         priority: u8,
         ttl: Option<u64>,
+        due_ms: Option<u64>,
     ) -> bool {
         let setup = &self.setups[name];
         let batch = self.rig.shard.log().position().0;
@@ -22,7 +23,8 @@ impl World {
             persistent,
             priority,
             level: options.priority_max.map_or(0, |max| priority.min(max)),
-            expires_ms: ttl.map_or(u64::MAX, |ttl| self.rig.now_ms + ttl),
+            due_ms,
+            expires_ms: ttl.map_or(u64::MAX, |ttl| due_ms.unwrap_or(self.rig.now_ms) + ttl),
             deliveries: 0,
             is_logged: persistent && setup.is_durable,
             appended: batch,
@@ -61,7 +63,7 @@ impl World {
     pub(super) fn die(&mut self, name: &'static str, index: usize, reason: &'static str) {
         let batch = self.batch();
         let queue = self.queues.get_mut(name).expect("it is declared");
-        queue.ready.retain(|(_, other)| *other != index);
+        queue.ready.retain(|(.., other)| *other != index);
         queue.end(index, batch);
         let kept = queue.all[index].clone();
         self.bury(name, kept, reason);
@@ -79,7 +81,14 @@ impl World {
             {
                 Some(index) => {
                     let (_, kept) = self.buried.remove(index);
-                    self.enter("dead", &kept.body, kept.persistent, kept.priority, None);
+                    self.enter(
+                        "dead",
+                        &kept.body,
+                        kept.persistent,
+                        kept.priority,
+                        None,
+                        None,
+                    );
                 }
                 None => unexplained.push(dead),
             }
@@ -106,7 +115,7 @@ impl World {
         loop {
             let queue = &self.queues[name];
             let mut heads = BTreeMap::new();
-            for (level, index) in &queue.ready {
+            for (level, .., index) in &queue.ready {
                 heads.entry(*level).or_insert(*index);
             }
             let Some(due) = heads
@@ -132,14 +141,14 @@ impl World {
                 || options
                     .length_bytes_max
                     .is_some_and(|max| queue.bytes() > max);
-            let Some((lowest, _)) = queue.ready.last().copied().filter(|_| is_over) else {
+            let Some((lowest, ..)) = queue.ready.last().copied().filter(|_| is_over) else {
                 return;
             };
             let oldest = queue
                 .ready
-                .range((lowest, 0)..)
+                .range((lowest, 0, 0, 0)..)
                 .next()
-                .map(|(_, index)| *index);
+                .map(|(.., index)| *index);
             self.die(name, oldest.expect("the level has one"), "maxlen");
         }
     }

@@ -373,3 +373,20 @@ fn a_policy_tightens_the_queues_that_it_names() {
         .map(|(_, options)| options.length_max);
     assert_eq!(rest, Some(None));
 }
+
+#[test]
+fn what_there_is_can_be_counted() {
+    let mut rig = Rig::new();
+    let before = rig.topology.census();
+    assert_eq!((before.vhosts, before.queues, before.bindings), (1, 0, 0));
+    rig.queue(queue("one")).unwrap();
+    rig.queue(queue("two")).unwrap();
+    rig.bind(binding("amq.direct", "one", false, "a")).unwrap();
+    rig.topology.add_vhost("other");
+    let after = rig.topology.census();
+    assert_eq!((after.vhosts, after.queues, after.bindings), (2, 2, 1));
+    assert_eq!(after.exchanges, 2 * before.exchanges);
+    rig.topology.remove_vhost(VHOST);
+    let left = rig.topology.census();
+    assert_eq!((left.vhosts, left.queues, left.bindings), (1, 0, 0));
+}

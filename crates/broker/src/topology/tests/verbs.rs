@@ -33,7 +33,7 @@ const ACTORS: [&str; 12] = [
 /// What comes of a verb on what the owner has, then on what does not exist: `+` done, `A` access refused, `N` not found, `P` precondition
 /// failed. To whoever has no right on the former, both sentences must be the same.
 #[rustfmt::skip]
-const TABLE: [(&str, Verb, &str, &str); 18] = [
+const TABLE: [(&str, Verb, &str, &str); 20] = [
     //                                                  S O c w r - * w - o W R    S O c w r - * w - o W R
     ("declare a queue",          declare_queue,        "+ + + A A A + A A A A A", "+ + + + + + + A A A A A"),
     ("declare it otherwise",     declare_otherwise,    "P P P A A A P A A A A A", "+ + + + + + + A A A A A"),
@@ -45,6 +45,8 @@ const TABLE: [(&str, Verb, &str, &str); 18] = [
     ("dead-letter to a queue",   dead_letter_to_queue, "+ + A + A A + + A A A A", "+ A A A A A + A A A A A"),
     ("bind a queue",             bind_queue,           "+ + A + A A + + A A A A", "N A A A A A N A A A A A"),
     ("unbind a queue",           unbind_queue,         "+ + A + A A + + A A A A", "+ A A A A A + A A A A A"),
+    ("rename a queue",           rename,               "+ + + A A A + A A A A A", "N A A A A A N A A A A A"),
+    ("rename one to the name",   rename_to,            "P P P A A A P A A A A A", "+ + + + + + + A A A A A"),
     ("declare an exchange",      declare_exchange,     "+ + + A A A + A A A A A", "+ + + + + + + A A A A A"),
     // Services may ask after any exchange, as in RabbitMQ.
     ("declare one passively",    find_exchange,        "+ + + + + A + + + + A A", "N A A A A A N N N N A A"),
@@ -233,6 +235,14 @@ fn bind_queue(world: &mut World, name: &str) -> Result<(), Refusal> {
 
 fn unbind_queue(world: &mut World, name: &str) -> Result<(), Refusal> {
     world.run(|topology, actor| topology.unbind(binding(OWN, name, false, "k"), actor))
+}
+
+fn rename(world: &mut World, name: &str) -> Result<(), Refusal> {
+    world.run(|topology, actor| topology.rename_queue(VHOST, name, "elsewhere", actor))
+}
+
+fn rename_to(world: &mut World, name: &str) -> Result<(), Refusal> {
+    world.run(|topology, actor| topology.rename_queue(VHOST, OWN, name, actor))
 }
 
 fn declare_exchange(world: &mut World, name: &str) -> Result<(), Refusal> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use broker::arguments::QueueKind;
 use broker::{
-    ConsumeRequest, ConsumerNumber, Credit, Event, Outcome, PublishTicket, QueueRef, StreamOffset,
+    ConsumeRequest, ConsumerNumber, Credit, DedupId, Event, Outcome, PublishTicket, QueueRef,
+    StreamOffset,
 };
 
 use super::model::{Consumer, Content, Kept, Place};
@@ -18,6 +19,7 @@ impl World {
         bytes: usize,
         persistent: bool,
         ttl_ms: Option<u64>,
+        delay_ms: Option<u64>,
     ) {
         let is_blocked = self.cores[0].log().shard().backpressure();
         if is_blocked {
@@ -28,6 +30,10 @@ impl World {
             bytes,
             persistent,
             expiration_ms: ttl_ms,
+            deliver_at_ms: delay_ms
+                .filter(|delay| *delay > 0)
+                .map(|delay| self.now_ms + delay),
+            dedup_id: None,
         };
         self.next_message += 1;
         let message = Arc::new(content.message());
@@ -72,6 +78,48 @@ impl World {
         }
     }
 
+    /// Publishes a message to one queue under an id; returns its place and whether the queue had it already.
+    pub(super) fn publish_once(&mut self, index: usize, id: &str) -> (u64, bool) {
+        let content = Content {
+            number: self.next_message,
+            bytes: 100,
+            persistent: true,
+            expiration_ms: None,
+            deliver_at_ms: None,
+            dedup_id: DedupId::of(id),
+        };
+        self.next_message += 1;
+        self.unconfirmed.insert(content.number, 1);
+        let (place, shard) = (self.queues[index].place(), self.queues[index].shard());
+        let ticket = PublishTicket {
+            connection: CLIENT,
+            channel: PUBLISHING,
+            number: content.number,
+            wants_place: true,
+        };
+        let message = Arc::new(content.message());
+        let mut events = Vec::new();
+        self.cores[shard].publish(&[place], &message, Some(ticket), self.now_ms, &mut events);
+        let told = events
+            .iter()
+            .position(|(_, event)| matches!(event, Event::Placed { .. }));
+        let (_, told) = events.remove(told.expect("its place was asked for"));
+        let Event::Placed {
+            sequence,
+            is_duplicate,
+            ..
+        } = told
+        else {
+            unreachable!("it was matched just now")
+        };
+        if !is_duplicate {
+            self.enter(index, content);
+            self.newest[shard] = self.position(shard);
+        }
+        self.absorb(shard, events);
+        (sequence, is_duplicate)
+    }
+
     fn enter(&mut self, index: usize, content: Content) {
         let shard = self.queues[index].shard();
         let logged = content.persistent && self.queues[index].id().is_durable();
@@ -84,10 +132,16 @@ impl World {
         .into_iter()
         .flatten()
         .min();
+        let at_ms = content.deliver_at_ms.unwrap_or(self.now_ms);
         let kept = Kept {
             content,
-            place: Place::Ready,
-            expires_ms: ttl_ms.map_or(u64::MAX, |ttl| self.now_ms + ttl),
+            place: if at_ms > self.now_ms {
+                Place::Waiting
+            } else {
+                Place::Ready
+            },
+            turn: (content.number, u64::MAX),
+            expires_ms: ttl_ms.map_or(u64::MAX, |ttl| at_ms + ttl),
             logged,
             appended,
             ended: None,
@@ -172,7 +226,7 @@ impl World {
                 Place::Out(sequence, consumer) => {
                     Some((index, kept.content.number, sequence, consumer))
                 }
-                Place::Ready | Place::Ended => None,
+                Place::Waiting | Place::Ready | Place::Ended => None,
             }));
         }
         let Some((index, number, sequence, consumer)) = out.get(pick % out.len().max(1)).copied()
@@ -211,6 +265,7 @@ impl World {
         let is_quorum = self.queues[index].specification.kind == QueueKind::Quorum;
         let kept = self.kept(index, number);
         kept.place = Place::Ready;
+        kept.turn = (number, u64::MAX);
         kept.count += u32::from(is_counted);
         if is_quorum && kept.logged && kept.count > 0 {
             let position = self.position(shard);
@@ -222,16 +277,17 @@ impl World {
 
     pub(super) fn purge(&mut self, index: usize) {
         let (place, shard) = (self.queues[index].place(), self.queues[index].shard());
+        let waiting = self.queues[index].waiting();
         let ready = self.queues[index].ready(self.now_ms);
         let mut events = Vec::new();
         let purged = self.cores[shard]
             .purge(place, self.now_ms, &mut events)
             .expect("it is no stream");
         assert!(
-            ready.contains(&purged),
-            "counts_agree: {purged} purged of {ready:?}"
+            ready.contains(&(purged - waiting)),
+            "counts_agree: {purged} purged of {ready:?} and {waiting}"
         );
-        let is_ready = |kept: &&Kept| kept.place == Place::Ready;
+        let is_ready = |kept: &&Kept| matches!(kept.place, Place::Ready | Place::Waiting);
         let all = self.queues[index]
             .messages
             .values()
@@ -253,9 +309,10 @@ impl World {
             .expect("nothing is asked");
         let (_, _, count) = deleted.expect("it is there");
         let ready = self.queues[index].ready(self.now_ms);
+        let waiting = self.queues[index].waiting();
         assert!(
-            ready.contains(&count),
-            "counts_agree: {count} deleted of {ready:?}"
+            ready.contains(&(count - waiting)),
+            "counts_agree: {count} deleted of {ready:?} and {waiting}"
         );
         let told = events
             .iter()

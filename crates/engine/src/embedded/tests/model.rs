@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use broker::arguments::{QueueKind, QueueOptions};
 use broker::shard::QueueSpecification;
-use broker::{Body, Message, QueueId, QueueRef};
+use broker::{Body, DedupId, Message, QueueId, QueueRef};
 use bytes::Bytes;
 
 /// The shortest body: it names its message.
@@ -15,6 +15,8 @@ const SHARE_BYTES_MIN: usize = 4096;
 /// Where a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
+    /// Its time has not come.
+    Waiting,
     Ready,
     /// Delivered under this sequence number to a consumer, or to a get.
     Out(u64, Option<u32>),
@@ -28,6 +30,8 @@ pub(super) struct Content {
     pub(super) bytes: usize,
     pub(super) persistent: bool,
     pub(super) expiration_ms: Option<u64>,
+    pub(super) deliver_at_ms: Option<u64>,
+    pub(super) dedup_id: Option<DedupId>,
 }
 
 impl Content {
@@ -51,6 +55,8 @@ impl Content {
         let mut message = Message::new("exchange".into(), &key, &[0x10, 0, 2], body);
         message.persistent = self.persistent;
         message.expiration_ms = self.expiration_ms;
+        message.deliver_at_ms = self.deliver_at_ms;
+        message.dedup_id = self.dedup_id.map(Box::new);
         message
     }
 }
@@ -60,6 +66,9 @@ impl Content {
 pub(super) struct Kept {
     pub(super) content: Content,
     pub(super) place: Place,
+    /// Among those that are ready the lowest is delivered next: the message's number, or the one that it would have if it had come when
+    /// it was due.
+    pub(super) turn: (u64, u64),
     pub(super) expires_ms: u64,
     /// It is to survive a restart.
     pub(super) logged: bool,
@@ -107,6 +116,8 @@ pub(super) struct ModelQueue {
     /// By message number, which is the order in which they came.
     pub(super) messages: BTreeMap<u64, Kept>,
     pub(super) consumers: BTreeMap<u32, Consumer>,
+    /// How many messages were ready once they had waited.
+    matured: u64,
 }
 
 impl ModelQueue {
@@ -127,6 +138,7 @@ impl ModelQueue {
             specification,
             messages: BTreeMap::new(),
             consumers: BTreeMap::new(),
+            matured: 0,
         }
     }
 
@@ -142,15 +154,34 @@ impl ModelQueue {
         usize::from(self.specification.place.shard)
     }
 
-    /// The message that must be delivered next: the oldest that is ready and has not expired.
+    /// The message that must be delivered next: the first in turn that is ready and has not expired.
     pub(super) fn head(&self, now_ms: u64) -> Option<u64> {
-        let mut ready = self
+        let ready = self
             .messages
             .values()
-            .filter(|kept| kept.place == Place::Ready);
+            .filter(|kept| kept.place == Place::Ready && kept.expires_ms > now_ms);
         ready
-            .find(|kept| kept.expires_ms > now_ms)
+            .min_by_key(|kept| kept.turn)
             .map(|kept| kept.content.number)
+    }
+
+    /// Makes ready what is due, behind all that came before the message `next`.
+    pub(super) fn mature(&mut self, now_ms: u64, next: u64) {
+        let due = |kept: &&mut Kept| {
+            kept.place == Place::Waiting && kept.content.deliver_at_ms.is_none_or(|at| at <= now_ms)
+        };
+        let mut due: Vec<&mut Kept> = self.messages.values_mut().filter(due).collect();
+        due.sort_by_key(|kept| (kept.content.deliver_at_ms, kept.content.number));
+        for kept in due {
+            self.matured += 1;
+            (kept.place, kept.turn) = (Place::Ready, (next, self.matured));
+        }
+    }
+
+    /// How many messages wait for their time.
+    pub(super) fn waiting(&self) -> u64 {
+        let is_waiting = |kept: &&Kept| kept.place == Place::Waiting;
+        self.messages.values().filter(is_waiting).count() as u64
     }
 
     /// How many messages are ready: at least, and with those that have expired and may be gone already.

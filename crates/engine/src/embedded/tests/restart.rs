@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use broker::log::{Backlog, Log, Stored};
-use broker::shard::Shard;
+use broker::shard::{Kept, Recovered, Shard};
 use broker::{Name, QueueId, QueueRef};
 use store::disk::faulty::FaultyDisk;
 use store::{Hooks, Options, RecoveredQueue, Store};
@@ -13,7 +13,7 @@ use store::{Hooks, Options, RecoveredQueue, Store};
 use super::model::{ModelQueue, Place};
 use super::world::{Bell, World};
 use crate::embedded::{EmbeddedBacklog, EmbeddedLog};
-use crate::startup::stored_messages;
+use crate::startup::{self, stored_messages};
 
 /// What was found of one queue: its messages' numbers, and how often each came back.
 type Found = BTreeMap<u64, u32>;
@@ -96,13 +96,21 @@ impl World {
         let mut kept = Vec::new();
         let mut found = Vec::new();
         for queue in &self.queues {
-            let restored = recovered
-                .remove(&queue.id())
-                .map(|recovered| read(queue, recovered));
-            let (messages, queue_kept) =
-                restored.map_or_else(|| (Found::new(), None), |(found, kept)| (found, Some(kept)));
+            let mut messages = Found::new();
+            let mut part = |id| {
+                let (found, kept) = read(queue, recovered.remove(&id)?);
+                for (number, count) in found {
+                    let before = messages.insert(number, count);
+                    assert_eq!(before, None, "no_phantom: {number} is in two parts");
+                }
+                Some(kept)
+            };
+            kept.push(Recovered {
+                ordinary: part(queue.id()),
+                delayed: part(queue.id().delayed()),
+                dedup: recovered.remove(&queue.id().dedup()).map(startup::kept),
+            });
             found.push(messages);
-            kept.push(queue_kept);
         }
         for (_, orphan) in recovered {
             orphan.log.remove(logs[0].shard());
@@ -112,16 +120,16 @@ impl World {
         self.cores = logs.into_iter().map(Shard::new).collect();
         for (index, (kept, found)) in kept.into_iter().zip(found).enumerate() {
             self.put_back(index, kept, &found);
+            self.queues[index].mature(self.now_ms, self.next_message);
         }
         self.forget_clients(shards);
         self.inspect();
         for (index, found) in self.queues.iter().enumerate() {
-            let ready = self.cores[found.shard()]
+            let statistics = self.cores[found.shard()]
                 .statistics(found.place(), false, self.now_ms)
-                .expect("it is there")
-                .ready;
+                .expect("it is there");
             assert_eq!(
-                ready,
+                statistics.ready + statistics.delayed,
                 found.messages.len() as u64,
                 "counts_agree: {index} after a restart"
             );
@@ -226,7 +234,7 @@ impl World {
     }
 
     /// Gives a queue to its shard again, as a start does, and believes what was found.
-    fn put_back(&mut self, index: usize, kept: Option<Restored>, found: &Found) {
+    fn put_back(&mut self, index: usize, kept: Recovered<EmbeddedBacklog>, found: &Found) {
         let (id, shards) = (self.queues[index].id(), self.cores.len());
         let id = if id.is_durable() {
             id
@@ -246,34 +254,23 @@ impl World {
             .retain(|number, _| found.contains_key(number));
         for (number, message) in &mut queue.messages {
             let count = found.get(number).copied().unwrap_or(0);
-            (message.place, message.appended, message.ended) = (Place::Ready, 0, None);
+            // What was out has its turn when it is due, too.
+            let place = match message.content.deliver_at_ms {
+                Some(_) => Place::Waiting,
+                None => Place::Ready,
+            };
+            (message.place, message.appended, message.ended) = (place, 0, None);
+            message.turn = (*number, u64::MAX);
             (message.count, message.counts) = (count, vec![(0, count)]);
         }
         let specification = queue.specification.clone();
-        match kept {
-            Some(Restored {
-                backlog,
-                next,
-                messages,
-            }) => {
-                let core = &mut self.cores[shard];
-                let restored = core.restore(specification, backlog, next, messages, self.now_ms);
-                restored.expect("nothing fails");
-            }
-            None => self.cores[shard].create(specification, self.now_ms),
-        }
+        let restored = self.cores[shard].restore(specification, kept, self.now_ms);
+        restored.expect("nothing fails");
     }
 }
 
-/// A queue on its way from the store to its shard.
-struct Restored {
-    backlog: EmbeddedBacklog,
-    next: u64,
-    messages: Vec<Stored>,
-}
-
-/// Reads all that was found of a queue.
-fn read(queue: &ModelQueue, recovered: RecoveredQueue) -> (Found, Restored) {
+/// Reads all that was found of a part of a queue.
+fn read(queue: &ModelQueue, recovered: RecoveredQueue) -> (Found, Kept<EmbeddedBacklog>) {
     let name: &Name = &queue.specification.name;
     let messages = stored_messages(&recovered);
     let next = recovered.next.0;
@@ -326,7 +323,7 @@ fn read(queue: &ModelQueue, recovered: RecoveredQueue) -> (Found, Restored) {
     }
     (
         found,
-        Restored {
+        Kept {
             backlog,
             next,
             messages,

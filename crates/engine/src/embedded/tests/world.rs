@@ -22,6 +22,8 @@ pub(super) const CLIENT: ConnectionId = ConnectionId(7);
 pub(super) const PUBLISHING: u16 = 1;
 pub(super) const CONSUMING: u16 = 2;
 pub(super) const COMMITTING: u16 = 3;
+/// The longest delay that is asked for.
+pub(super) const DELAY_MS_MAX: u64 = 200;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The queues by number: kind, durability and time to live.
@@ -157,8 +159,9 @@ impl World {
                     number,
                     queue,
                     sequence,
+                    is_duplicate,
                 } => {
-                    assert_eq!(channel, PUBLISHING);
+                    assert!(channel == PUBLISHING && !is_duplicate);
                     self.placed(number, queue, sequence);
                 }
                 Event::Replied { channel, result } => {
@@ -239,6 +242,7 @@ impl World {
         let name = queue.specification.name.clone();
         let number = queue.check_content(&delivery.message);
         let kept = &queue.messages[&number];
+        assert_ne!(kept.place, Place::Waiting, "{name} delivers {number} early");
         assert_ne!(
             kept.place,
             Place::Ended,
@@ -323,6 +327,11 @@ impl World {
         for shard in 0..self.cores.len() {
             let mut events = Vec::new();
             self.cores[shard].tick(self.now_ms, &mut events);
+            let here = self
+                .queues
+                .iter_mut()
+                .filter(|queue| queue.shard() == shard);
+            here.for_each(|queue| queue.mature(self.now_ms, self.next_message));
             self.absorb(shard, events);
             self.settle_for_log(shard);
         }
@@ -440,6 +449,11 @@ impl World {
                 statistics.ready
             );
             assert_eq!(
+                statistics.delayed,
+                queue.waiting(),
+                "counts_agree: {name}'s messages that wait"
+            );
+            assert_eq!(
                 statistics.unacked,
                 queue.unacked(),
                 "counts_agree: {name}'s messages that are out"
@@ -459,6 +473,8 @@ impl World {
 
     /// Takes everything out: in the end nothing is left anywhere.
     pub(super) fn wind_up(&mut self) {
+        self.now_ms += DELAY_MS_MAX;
+        self.turn();
         for index in 0..self.queues.len() {
             while !self.queues[index].consumers.is_empty() {
                 self.cancel(index);

@@ -1,4 +1,6 @@
-use broker::{QueueId, QueueRef};
+use std::sync::Arc;
+
+use broker::{Body, Message, QueueId, QueueRef};
 
 use super::{Ended, LeaseId, Leased, Leases};
 use crate::gateway::command::SettleKind;
@@ -16,11 +18,20 @@ fn message(sequence: u64) -> Leased {
     }
 }
 
+fn body() -> Arc<Message> {
+    Arc::new(Message::new(
+        "".into(),
+        "queue",
+        &[0, 0],
+        Body::Copy(b"body"),
+    ))
+}
+
 #[test]
 fn a_lease_that_ends_gives_its_message_back_once() {
     let mut leases = Leases::default();
-    leases.grant(message(1), 1_000);
-    leases.grant(message(2), 500);
+    leases.grant(message(1), body(), 1_000);
+    leases.grant(message(2), body(), 500);
     assert_eq!(leases.next_end_ms(), Some(500));
     assert_eq!(leases.expire(499), None);
     assert_eq!(leases.expire(500), Some(message(2)));
@@ -32,7 +43,7 @@ fn a_lease_that_ends_gives_its_message_back_once() {
 #[test]
 fn what_was_settled_is_not_held_any_more() {
     let mut leases = Leases::default();
-    let id = leases.grant(message(1), 1_000);
+    let id = leases.grant(message(1), body(), 1_000);
     assert_eq!(
         leases.settle(id, SettleKind::Ack, 0),
         (true, Some(Ended::Acked(message(1))))
@@ -48,7 +59,7 @@ fn what_was_settled_is_not_held_any_more() {
 #[test]
 fn an_extended_lease_ends_later_and_not_at_its_old_end() {
     let mut leases = Leases::default();
-    let id = leases.grant(message(1), 1_000);
+    let id = leases.grant(message(1), body(), 1_000);
     let extend = SettleKind::Extend { lease_ms: 5_000 };
     assert_eq!(leases.settle(id, extend, 900), (true, None));
     assert_eq!(leases.expire(1_000), None);
@@ -58,7 +69,7 @@ fn an_extended_lease_ends_later_and_not_at_its_old_end() {
 #[test]
 fn a_message_given_back_with_a_delay_waits_it_out_and_cannot_be_settled_again() {
     let mut leases = Leases::default();
-    let id = leases.grant(message(1), 1_000);
+    let id = leases.grant(message(1), body(), 1_000);
     let nack = SettleKind::Nack { delay_ms: 10_000 };
     assert_eq!(leases.settle(id, nack, 0), (true, None));
     assert_eq!(leases.settle(id, SettleKind::Ack, 1), (false, None));
@@ -69,8 +80,8 @@ fn a_message_given_back_with_a_delay_waits_it_out_and_cannot_be_settled_again() 
 #[test]
 fn a_lease_without_an_end_stays_until_the_link_closes() {
     let mut leases = Leases::default();
-    leases.grant(message(2), u64::MAX);
-    leases.grant(message(1), u64::MAX);
+    leases.grant(message(2), body(), u64::MAX);
+    leases.grant(message(1), body(), u64::MAX);
     assert_eq!(leases.next_end_ms(), None);
     assert_eq!(leases.drain(), [message(2), message(1)]);
     assert_eq!(leases.len(), 0);

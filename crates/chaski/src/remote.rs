@@ -1,0 +1,241 @@
+//! Commands that speak to a server over its REST interface: which one, as whom, and how answers are shown.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use client::api::{Api, Body, Credentials, Event};
+use serde_json::Value;
+
+use crate::contexts::Contexts;
+use crate::exit::{CommandError, Exit};
+use crate::output;
+
+/// Where a server listens that was started without settings.
+pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+/// Which server, and as whom.
+#[derive(Debug, Args)]
+pub(crate) struct RemoteArgs {
+    /// The server, as http://HOST:PORT [default: the context's, else http://127.0.0.1:8080 as guest]
+    #[arg(
+        long,
+        env = "CHASKI_SERVER",
+        value_name = "URL",
+        help_heading = "Server",
+        display_order = 800
+    )]
+    pub(crate) server: Option<String>,
+
+    /// A context of `chaski login` [default: the current one]
+    #[arg(
+        long,
+        env = "CHASKI_CONTEXT",
+        value_name = "NAME",
+        help_heading = "Server",
+        display_order = 800
+    )]
+    context: Option<String>,
+
+    /// A token or a queue's key to show instead of the context's
+    #[arg(
+        long,
+        env = "CHASKI_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN",
+        help_heading = "Server",
+        display_order = 800
+    )]
+    token: Option<String>,
+
+    /// A file of certificates (PEM) to trust instead of the usual ones
+    #[arg(
+        long,
+        env = "CHASKI_CA",
+        value_name = "FILE",
+        help_heading = "Server",
+        display_order = 800
+    )]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// A server, and the form of what is printed.
+pub(crate) struct Remote {
+    api: Api,
+    json: bool,
+}
+
+impl RemoteArgs {
+    /// Prepares to speak to the server.
+    pub(crate) fn open(&self, json: bool) -> anyhow::Result<Remote> {
+        let contexts = Contexts::load()?;
+        // A server that is named is asked as guest or with the token given, never with another server's token.
+        let known = match (&self.server, &self.context) {
+            (Some(_), None) => None,
+            _ => contexts.find(self.context.as_deref())?,
+        };
+        let url = self
+            .server
+            .as_deref()
+            .or_else(|| known.map(|known| &*known.url));
+        let ca = self
+            .ca
+            .as_ref()
+            .or_else(|| known.and_then(|known| known.ca.as_ref()));
+        let token = self
+            .token
+            .as_ref()
+            .or_else(|| known.map(|known| &known.token));
+        let credentials = token.map_or_else(
+            || Credentials::Password {
+                login: "guest".to_owned(),
+                password: "guest".to_owned(),
+            },
+            |token| Credentials::Token(token.clone()),
+        );
+        Ok(Remote {
+            api: api(url.unwrap_or(DEFAULT_URL), credentials, ca)?,
+            json,
+        })
+    }
+}
+
+/// Prepares to speak to a server.
+pub(crate) fn api(
+    url: &str,
+    credentials: Credentials,
+    ca: Option<&PathBuf>,
+) -> anyhow::Result<Api> {
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        let message = format!("'{url}' is no address of a server: write http://HOST:PORT");
+        return Err(CommandError::new(Exit::Usage, message).into());
+    }
+    let pem = ca
+        .map(|path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display())))
+        .transpose()?;
+    Ok(Api::new(url, credentials, pem.as_deref())?)
+}
+
+impl Remote {
+    /// Whether to print JSON.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Reads something.
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
+        Ok(self.api.get(path)?)
+    }
+
+    /// Sends a request with a JSON body.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+        Ok(self.api.send(method, path, Some(body))?)
+    }
+
+    /// Sends a request without a body.
+    pub(crate) fn call(&self, method: &str, path: &str) -> anyhow::Result<Value> {
+        Ok(self.api.send(method, path, None)?)
+    }
+
+    /// Sends a message's body.
+    pub(crate) fn send_bytes(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> anyhow::Result<Body> {
+        Ok(self
+            .api
+            .send_bytes("POST", path, Some(content_type), body)?)
+    }
+
+    /// Reads a whole list, page by page.
+    pub(crate) fn list(&self, path: &str) -> anyhow::Result<Vec<Value>> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            let page = match &cursor {
+                None => self.get(path)?,
+                Some(cursor) => self.get(&format!("{path}{sign}cursor={cursor}"))?,
+            };
+            items.extend(page["items"].as_array().into_iter().flatten().cloned());
+            cursor = page["next_cursor"].as_str().map(str::to_owned);
+            if cursor.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// Prints rows, or the items themselves as JSON.
+    pub(crate) fn print_list(
+        &self,
+        items: &[Value],
+        columns: &[(&str, &str)],
+    ) -> anyhow::Result<()> {
+        if self.json {
+            return output::json(items);
+        }
+        let headings: Vec<_> = columns.iter().map(|(heading, _)| *heading).collect();
+        let row = |item: &Value| {
+            let cells = columns.iter().map(|(_, field)| text_of(&item[*field]));
+            cells.collect::<Vec<_>>()
+        };
+        let rows: Vec<_> = items.iter().map(row).collect();
+        Ok(output::table(&headings, &rows)?)
+    }
+
+    /// Prints one thing, a line for each field.
+    pub(crate) fn print_one(&self, item: &Value) -> anyhow::Result<()> {
+        if self.json {
+            return output::json(item);
+        }
+        for (field, value) in item.as_object().into_iter().flatten() {
+            output::line(&format!("{field}: {}", text_of(value)))?;
+        }
+        Ok(())
+    }
+
+    /// Says that something is done, to scripts only.
+    pub(crate) fn print_done(&self) -> anyhow::Result<()> {
+        if self.json {
+            output::json(&serde_json::json!({ "done": true }))?;
+        }
+        Ok(())
+    }
+
+    /// Follows events; comes back with the last id when the connection is lost. Ends when `take` says so or the server ends it.
+    pub(crate) fn follow(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&Event) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let mut last: Option<String> = None;
+        loop {
+            let mut events = self.api.events(path, last.as_deref())?;
+            // An error means that the connection is lost: what follows is asked for anew.
+            while let Ok(Some(event)) = events.next_event() {
+                if event.kind == "end" {
+                    return Ok(());
+                }
+                last.clone_from(&event.id);
+                if !take(&event)? {
+                    return Ok(());
+                }
+            }
+            if last.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Shows a value in one cell.
+pub(crate) fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(", "),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
+}

@@ -1,0 +1,116 @@
+//! Giving a queue another name, from any thread.
+
+use std::sync::Arc;
+
+use broker::access::Access;
+use broker::topology::{Actor, QueueRenamed};
+use broker::{ConnectionId, Refusal, RefusalKind};
+use directory::CommitError;
+use tokio::sync::oneshot;
+
+use crate::Shared;
+use crate::administration::Handle;
+use crate::mailbox::Letter;
+use crate::requests::to_store;
+
+/// Who asks by a handle: no connection, so that every exclusive queue is another's.
+const NO_CONNECTION: ConnectionId = ConnectionId(u64::MAX);
+
+impl Handle {
+    /// Renames a queue of the virtual host that `access` is for, by the rights that it gives; see
+    /// [`broker::topology::Topology::rename_queue`].
+    ///
+    /// # Durability
+    /// A durable queue has its new name on disk on return. When it cannot be written the queue has its old one again.
+    ///
+    /// # Errors
+    /// As there; also `PreconditionFailed` for a name that cannot be stored and `Unavailable` when the disk fails.
+    pub async fn rename_queue(&self, access: &Access, old: &str, new: &str) -> Result<(), Refusal> {
+        let actor = Actor {
+            connection: NO_CONNECTION,
+            access: Some(access),
+        };
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut topology = self.shared.topology_mut();
+            let renamed = topology.rename_queue(&access.vhost, old, new, &actor)?;
+            let changes = to_store(topology.take_changes());
+            let name = renamed.name.clone();
+            self.shared.tell(renamed);
+            let shared = Arc::downgrade(&self.shared);
+            let (vhost, old) = (access.vhost.clone(), old.to_owned());
+            // Under the topology's lock, so that the directory and the queue's shard see names in the order in which they were given.
+            self.shared.metadata.commit(changes, move |result| {
+                if let (Err(_), Some(shared)) = (&result, shared.upgrade()) {
+                    undo(&shared, &vhost, &name, &old);
+                }
+                // Whoever asked may have gone.
+                let _ = answer.send(result);
+            });
+        }
+        match answered.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(refusal(&error)),
+            // The directory's thread ends only with the engine.
+            Err(_) => Err(unavailable()),
+        }
+    }
+}
+
+impl Shared {
+    fn tell(&self, renamed: QueueRenamed) {
+        let QueueRenamed {
+            place,
+            name,
+            options,
+        } = renamed;
+        let letter = Letter::Rename {
+            place,
+            name,
+            options: Box::new(options),
+        };
+        self.post(place.shard, letter);
+    }
+}
+
+/// Gives a queue its old name again, which alone is on disk.
+fn undo(shared: &Shared, vhost: &str, new: &str, old: &str) {
+    let server = Actor {
+        connection: NO_CONNECTION,
+        access: None,
+    };
+    let mut topology = shared.topology_mut();
+    match topology.rename_queue(vhost, new, old, &server) {
+        Ok(renamed) => {
+            // Written again, it is refused or changes nothing: whatever was declared meanwhile comes after it.
+            let changes = to_store(topology.take_changes());
+            shared.tell(renamed);
+            shared.metadata.commit(changes, |_| ());
+        }
+        Err(refusal) => {
+            tracing::error!(vhost, new, old, %refusal, "a queue has its old name after the next start only");
+        }
+    }
+}
+
+fn refusal(error: &CommitError) -> Refusal {
+    match error {
+        CommitError::Refused(refused) => {
+            Refusal::new(RefusalKind::PreconditionFailed, refused.to_string())
+        }
+        CommitError::Failure(_) => {
+            tracing::error!(%error, "a queue's name could not be made durable");
+            unavailable()
+        }
+    }
+}
+
+fn unavailable() -> Refusal {
+    Refusal::new(
+        RefusalKind::Unavailable,
+        "the new name could not be made durable; try again later",
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! Server-sent events: messages pushed to a reader that needs nothing but HTTP.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, Sse};
+use broker::StreamOffset;
+use broker::arguments::QueueKind;
+use futures_util::StreamExt as _;
+use futures_util::stream::{BoxStream, unfold};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::Web;
+use super::body::{InPath, Params};
+use super::caller::{Caller, DEFAULT_VHOST};
+use super::feed::{Feed, FeedWish, Next, Reading};
+use super::message::MessageOut;
+use super::problem::Problem;
+use super::pull::parse_offset;
+use super::queues::find_as;
+
+/// The header by which a reader that comes back says what it saw last.
+const LAST_EVENT_ID: &str = "last-event-id";
+/// How often a reader hears from a queue without messages.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Messages under way to one reader, when nothing else was asked for.
+const PREFETCH_DEFAULT: u16 = 200;
+
+/// Events without end.
+pub(super) type Events = Sse<BoxStream<'static, Result<Event, Infallible>>>;
+
+/// How to be sent events.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EventParams {
+    /// At most so many messages are under way.
+    #[param(minimum = 1, maximum = 10_000, default = 200)]
+    prefetch: Option<u16>,
+    /// Where to begin in a stream: first, last, next, an offset, or a time as @SECONDS since 1970. Default next.
+    offset: Option<String>,
+    /// As the header Last-Event-ID, for readers that cannot set it.
+    last_event_id: Option<String>,
+}
+
+/// Be sent a queue's messages as they come
+///
+/// Each event's data is a message as JSON. A reader that lost its connection comes back with the header `Last-Event-ID`, as browsers
+/// do by themselves, and gets what follows that event: from a stream exactly that, whenever it comes; from a queue within 30 seconds
+/// and while the server runs, and later whatever was not acknowledged. Messages of a queue are acknowledged as they arrive.
+#[utoipa::path(get, path = "/v1/queues/{queue}/events", tag = "messages",
+    params(("queue" = String, Path, description = "The queue or stream"), EventParams),
+    responses(
+        (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn of_queue(
+    State(web): State<Web>,
+    caller: Caller,
+    InPath(queue): InPath<String>,
+    Params(params): Params<EventParams>,
+    headers: HeaderMap,
+) -> Result<Events, Problem> {
+    let access = caller.access(&web, DEFAULT_VHOST)?;
+    let view = find_as(&web, &access, &queue).await?;
+    let last = last_event_id(&headers, params.last_event_id)?;
+    let prefetch = prefetch_of(params.prefetch)?;
+    if view.kind == QueueKind::Stream {
+        let offset = stream_start(last.as_deref(), params.offset.as_deref())?;
+        return stream_events(&web, &caller, queue, prefetch, offset, String::new()).await;
+    }
+    let resumed = last.as_deref().and_then(|id| {
+        let (token, seen) = id.rsplit_once('.')?;
+        let seen = seen.parse().ok()?;
+        web.feeds().resume(token, seen, &caller.login.name, &queue)
+    });
+    let reading = match resumed {
+        Some(reading) => reading,
+        None => {
+            let wish = FeedWish {
+                queue: queue.clone(),
+                prefetch,
+                offset: StreamOffset::First,
+                is_kept: true,
+            };
+            start(&web, &caller, wish).await?
+        }
+    };
+    Ok(events(Ids::Feed, reading))
+}
+
+/// Starts to read a stream whose events are named by `prefix` and their offset.
+pub(super) async fn stream_events(
+    web: &Web,
+    caller: &Caller,
+    queue: String,
+    prefetch: u16,
+    offset: StreamOffset,
+    prefix: String,
+) -> Result<Events, Problem> {
+    let wish = FeedWish {
+        queue,
+        prefetch,
+        offset,
+        is_kept: false,
+    };
+    let reading = start(web, caller, wish).await?;
+    Ok(events(Ids::Offsets(prefix), reading))
+}
+
+async fn start(web: &Web, caller: &Caller, wish: FeedWish) -> Result<Reading, Problem> {
+    let queue = wish.queue.clone();
+    let link = caller.own_link(web, DEFAULT_VHOST).await?;
+    let feed = Feed::start(link, wish).await?;
+    Ok(web.feeds().read(feed, caller.login.name.clone(), queue))
+}
+
+/// What events are named by.
+enum Ids {
+    /// The feed's token and the event's number in it.
+    Feed,
+    /// A prefix and the message's offset in its stream.
+    Offsets(String),
+}
+
+impl Ids {
+    fn name(&self, reading: &Reading, number: u64, message: &MessageOut) -> String {
+        match (self, message.offset) {
+            (Self::Offsets(prefix), Some(offset)) => format!("{prefix}{offset}"),
+            (Self::Feed | Self::Offsets(_), _) => format!("{}.{number}", reading.token),
+        }
+    }
+}
+
+fn events(ids: Ids, reading: Reading) -> Events {
+    let stream = unfold((ids, reading), async |(ids, mut reading)| {
+        let feed = reading.feed()?;
+        let event = match feed.next(HEARTBEAT).await {
+            Next::Message(number, delivered) => {
+                let mut message = MessageOut::of(&delivered, feed.link());
+                // It is acknowledged here, not by the reader.
+                message.lease = None;
+                let event = Event::default().id(ids.name(&reading, number, &message));
+                event.json_data(&message).unwrap_or_default()
+            }
+            Next::Nothing => Event::default().comment(""),
+            Next::End => {
+                reading.end();
+                Event::default().event("end").data("the feed has ended")
+            }
+        };
+        Some((Ok(event), (ids, reading)))
+    });
+    Sse::new(stream.boxed())
+}
+
+/// Reads which event a reader saw last.
+pub(super) fn last_event_id(
+    headers: &HeaderMap,
+    param: Option<String>,
+) -> Result<Option<String>, Problem> {
+    let header = headers.get(LAST_EVENT_ID).map(|id| id.to_str());
+    match header.transpose() {
+        Ok(header) => Ok(header.map(str::to_owned).or(param)),
+        Err(_) => Err(Problem::bad_request(
+            "Last-Event-ID is none that an event had",
+        )),
+    }
+}
+
+/// Reads where to begin in a stream: behind the last event, or where the reader asks.
+pub(super) fn stream_start(
+    last: Option<&str>,
+    offset: Option<&str>,
+) -> Result<StreamOffset, Problem> {
+    match (last, offset) {
+        (Some(last), _) => {
+            let last: u64 = last
+                .parse()
+                .map_err(|_| Problem::bad_request("Last-Event-ID is no offset of this stream"))?;
+            Ok(StreamOffset::Offset(last.saturating_add(1)))
+        }
+        (None, Some(offset)) => parse_offset(offset),
+        (None, None) => Ok(StreamOffset::Next),
+    }
+}
+
+/// Checks how many messages may be under way.
+pub(super) fn prefetch_of(prefetch: Option<u16>) -> Result<u16, Problem> {
+    match prefetch {
+        None => Ok(PREFETCH_DEFAULT),
+        Some(prefetch @ 1..=10_000) => Ok(prefetch),
+        Some(_) => Err(Problem::invalid("prefetch is from 1 to 10000")),
+    }
+}
