@@ -297,6 +297,12 @@ impl Accounts {
         self.note(vec![effect])
     }
 
+    /// Takes what is shared of a queue along to its new name.
+    pub(crate) fn rename(&self, vhost: &str, old: &str, new: &str) {
+        let effect = self.tables_mut().rename(vhost, old, new);
+        drop(self.note(vec![effect]));
+    }
+
     /// Ends what has expired after `since_ms`; returns whose connections may not go on, and which sessions have to go from the disk.
     pub(crate) fn expire(&self, since_ms: u64, now_ms: u64) -> (Vec<Revoked>, Vec<Change>) {
         let (is_any, keys) = {

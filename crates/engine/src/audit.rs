@@ -7,6 +7,7 @@ mod changes;
 
 use std::sync::{Mutex, PoisonError};
 
+use broker::access::Access;
 use directory::{AuditEntry, AuditFilter, AuditRecord, Change, Failure, Reader};
 use tokio::sync::watch;
 
@@ -58,6 +59,15 @@ impl Author {
         }
     }
 
+    /// Whoever has these rights, by a way that is not known.
+    pub(crate) fn with(access: &Access) -> Self {
+        Self {
+            name: access.login.to_string(),
+            door: String::new(),
+            address: String::new(),
+        }
+    }
+
     /// Somebody who is logged in.
     #[must_use]
     pub fn of(login: &Login, origin: &Origin) -> Self {
@@ -98,6 +108,15 @@ impl Author {
         Change::AuditAdded(AuditRecord {
             at_ms,
             ..self.did(&on_queue("queue.delete", vhost, queue))
+        })
+    }
+
+    /// Says that the author gave a queue another name, without the time.
+    pub(crate) fn renamed(&self, vhost: &str, old: &str, new: &str) -> AuditRecord {
+        let entry = on_queue("queue.rename", vhost, old);
+        self.did(&Entry {
+            detail: format!("to '{new}' {}", entry.detail),
+            ..entry
         })
     }
 
