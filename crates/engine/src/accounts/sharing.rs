@@ -120,6 +120,27 @@ impl Sharing {
         (had_grants, keys)
     }
 
+    /// Takes the grants on a queue and its keys along to its new name; false when there are none.
+    pub(super) fn rename(&mut self, vhost: &str, old: &str, new: &str) -> bool {
+        let mut is_any = false;
+        let [from, to] = [old, new].map(|name| (ResourceKind::Queue, name.to_owned()));
+        for ((host, _), granted) in &mut self.grants {
+            if host == vhost
+                && let Some(rights) = granted.remove(&from)
+            {
+                granted.insert(to.clone(), rights);
+                is_any = true;
+            }
+        }
+        for key in self.keys.values_mut() {
+            if key.vhost == vhost && key.queue == old {
+                new.clone_into(&mut key.queue);
+                is_any = true;
+            }
+        }
+        is_any
+    }
+
     /// Takes everything in a virtual host away; returns its keys.
     pub(super) fn forget_vhost(&mut self, vhost: &str) -> Vec<Arc<str>> {
         self.grants.retain(|(host, _), _| host != vhost);
