@@ -26,9 +26,15 @@ pub(super) struct Calls {
     address: Option<Address>,
     waiting: HashMap<String, Answer>,
     sweep_at: usize,
+    sent: u64,
 }
 
 impl Calls {
+    /// How many requests were sent so far.
+    pub(super) const fn sent(&self) -> u64 {
+        self.sent
+    }
+
     /// Sends a request; `consumer` is a number for the reply address, if there is none yet.
     pub(super) fn call<P: Port>(
         &mut self,
@@ -71,6 +77,7 @@ impl Calls {
                     self.waiting.retain(|_, waiting| !waiting.is_closed());
                     self.sweep_at = self.waiting.len() * 2;
                 }
+                self.sent += 1;
                 self.waiting.insert(correlation, answer);
             }
             Err(refusal) => drop(answer.send(Err(refusal))),

@@ -55,6 +55,24 @@ impl Command {
     pub(super) const fn is_publish(&self) -> bool {
         matches!(self, Self::Publish { .. } | Self::Call { .. })
     }
+
+    /// Answers a publish with a refusal, for each of its messages.
+    pub(super) fn refuse(self, refusal: &Refusal) {
+        match self {
+            Self::Publish { messages, answer } => {
+                let refused = messages.iter().map(|_| Err(refusal.clone()));
+                // Whoever asked may be gone.
+                let _ = answer.send(refused.collect());
+            }
+            Self::Call { answer, .. } => drop(answer.send(Err(refusal.clone()))),
+            Self::Broker { .. }
+            | Self::Pull { .. }
+            | Self::Settle { .. }
+            | Self::Subscribe { .. }
+            | Self::Look { .. }
+            | Self::Written { .. } => {}
+        }
+    }
 }
 
 /// One message on its way in.

@@ -101,6 +101,11 @@ impl Desk {
         self.is_over
     }
 
+    /// How many messages were published so far.
+    pub(super) const fn published(&self) -> u64 {
+        self.publishing.published() + self.calls.sent()
+    }
+
     pub(super) fn leases_held(&self) -> usize {
         self.leases.len()
     }
