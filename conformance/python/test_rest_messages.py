@@ -189,6 +189,42 @@ def test_a_time_that_has_passed_delivers_at_once_and_two_times_are_422(rest, nam
     rest.post(path, body=b"", deliver_after=1, deliver_at=1).problem(422, "deliver_after")
 
 
+def test_a_message_sent_twice_under_one_deduplication_id_is_stored_once(rest, broker, channel, name):
+    queue = name()
+    path = rest.make(queue) + "/messages"
+    first = rest.publish(queue, "once", deduplication_id="order-1")
+    again = rest.post(path, body=b"once", deduplication_id="order-1").ok(201)
+    assert (again["duplicate"], again["positions"][0]["position"]) == (True, first)
+    results = batch(rest, queue, [{"body": body, "deduplication_id": f"order-{body}"} for body in "2334"]).ok()["results"]
+    assert [result["duplicate"] for result in results] == [False, False, True, False]
+    publish(channel, queue, "over AMQP", headers={"x-deduplication-header": "order-4"}, delivery_mode=2)
+    broker.kill()
+    broker.start()
+    eventually(lambda: rest.get("/readyz").status == 200, within=20)
+    assert rest.post(path, body=b"once", deduplication_id="order-1").ok(201)["duplicate"]
+    assert bodies(rest.pull(queue, max=9)) == ["once", "2", "3", "4"]
+
+
+def test_an_id_counts_for_its_queue_alone_and_after_the_message_is_gone(rest, name):
+    one, other = name("one"), name("other")
+    for queue in (one, other):
+        rest.make(queue)
+        rest.publish(queue, "x", deduplication_id="same")
+        rest.take(queue, auto_ack=True)
+        rest.post(queue_path(queue) + "/messages", body=b"x", deduplication_id="same").ok(201)
+        assert rest.pull(queue) == []
+
+
+def test_a_queue_without_a_window_remembers_no_ids_and_a_long_id_is_refused(rest, name):
+    queue = name()
+    path = rest.make(queue, settings={"dedup_window_ms": 0}) + "/messages"
+    for _ in range(2):
+        rest.publish(queue, "x", deduplication_id="same")
+    assert len(rest.pull(queue, max=9)) == 2
+    rest.post(path, body=b"x", deduplication_id="").problem(422)
+    rest.post(path, body=b"x", deduplication_id="a" * 5_000).problem(422)
+
+
 def test_a_full_queue_that_refuses_is_507_and_says_so_in_a_batch(rest, name):
     queue = name()
     path = rest.make(queue, settings={"max_length": 1, "overflow": "reject-publish"})
