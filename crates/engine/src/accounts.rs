@@ -227,12 +227,14 @@ impl Accounts {
         self.passwords.hash(password).await
     }
 
-    /// Finds the login of a session's token.
+    /// Finds the login of a session's token; whoever it is may have to be on this machine.
     pub(crate) fn by_token(&self, secret: &str) -> Option<(Login, Arc<OpenSession>)> {
         let tables = self.tables();
         let session = tables.sessions.by_token(&token::hash(secret))?;
         let session = session.is_valid(self.clock.now_ms()).then_some(session)?;
-        let entry = tables.accounts.get(&session.stored.login)?;
+        let login = &session.stored.login;
+        let entry = tables.accounts.get(login);
+        let entry = entry.filter(|_| login != GUEST || self.guest)?;
         let login = login_of(&entry.account, Proof::Session(session.id.clone()));
         Some((login, session.clone()))
     }
@@ -299,10 +301,10 @@ impl Accounts {
         self.note(vec![effect])
     }
 
-    /// Leaves what was shared of a queue to it under its new name.
-    pub(crate) fn rename_queue(&self, vhost: &str, old: &str, new: &str) {
-        let effect = self.tables_mut().rename_queue(vhost, old, new);
-        self.note(vec![effect]);
+    /// Takes what is shared of a queue along to its new name.
+    pub(crate) fn rename(&self, vhost: &str, old: &str, new: &str) {
+        let effect = self.tables_mut().rename(vhost, old, new);
+        drop(self.note(vec![effect]));
     }
 
     /// Ends what has expired after `since_ms`; returns whose connections may not go on, and which sessions have to go from the disk.

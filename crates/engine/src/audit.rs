@@ -7,6 +7,7 @@ mod changes;
 
 use std::sync::{Mutex, PoisonError};
 
+use broker::access::Access;
 use directory::{AuditEntry, AuditFilter, AuditRecord, Change, Failure, Reader};
 use tokio::sync::watch;
 
@@ -18,6 +19,8 @@ use crate::{Shared, SharedRef};
 
 /// Entries that may wait to be written; further ones are dropped and counted.
 const WAITING_MAX: usize = 4_096;
+/// What is kept of an actor's name.
+const NAME_BYTES_MAX: usize = 256;
 
 /// Who did something, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +50,21 @@ impl Author {
     /// Whoever says to be `name`.
     #[must_use]
     pub fn new(name: &str, origin: &Origin) -> Self {
+        // Whoever is refused may call themselves anything, at any length.
+        let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
         Self {
             name: name.to_owned(),
             door: origin.door.to_owned(),
             address: origin.address.to_canonical().to_string(),
+        }
+    }
+
+    /// Whoever has these rights, by a way that is not known.
+    pub(crate) fn with(access: &Access) -> Self {
+        Self {
+            name: access.login.to_string(),
+            door: String::new(),
+            address: String::new(),
         }
     }
 
@@ -94,6 +108,15 @@ impl Author {
         Change::AuditAdded(AuditRecord {
             at_ms,
             ..self.did(&on_queue("queue.delete", vhost, queue))
+        })
+    }
+
+    /// Says that the author gave a queue another name, without the time.
+    pub(crate) fn renamed(&self, vhost: &str, old: &str, new: &str) -> AuditRecord {
+        let entry = on_queue("queue.rename", vhost, old);
+        self.did(&Entry {
+            detail: format!("to '{new}' {}", entry.detail),
+            ..entry
         })
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::Shared;
 use crate::administration::Handle;
+use crate::audit::Author;
 use crate::mailbox::Letter;
 use crate::requests::to_store;
 
@@ -37,14 +38,20 @@ impl Handle {
             let changes = to_store(topology.take_changes());
             let name = renamed.name.clone();
             self.shared.tell(renamed);
-            // At once: whatever takes the old name from now on is another queue.
-            self.shared.accounts.rename_queue(&access.vhost, old, &name);
+            // At once: what takes the old name from now on is another.
+            self.shared.accounts.rename(&access.vhost, old, &name);
+            let author = Author::with(access);
+            self.shared.audit(author.renamed(&access.vhost, old, &name));
             let shared = Arc::downgrade(&self.shared);
             let (vhost, old) = (access.vhost.clone(), old.to_owned());
             // Under the topology's lock, so that the directory and the queue's shard see names in the order in which they were given.
             self.shared.metadata.commit(changes, move |result| {
-                if let (Err(_), Some(shared)) = (&result, shared.upgrade()) {
-                    undo(&shared, &vhost, &name, &old);
+                if let Some(shared) = shared.upgrade() {
+                    // And in the order of commits: until now somebody may have been given a right on it.
+                    shared.accounts.rename(&vhost, &old, &name);
+                    if result.is_err() {
+                        undo(&shared, &vhost, &name, &old);
+                    }
                 }
                 // Whoever asked may have gone.
                 let _ = answer.send(result);
@@ -84,10 +91,10 @@ fn undo(shared: &Shared, vhost: &str, new: &str, old: &str) {
     let mut topology = shared.topology_mut();
     match topology.rename_queue(vhost, new, old, &server) {
         Ok(renamed) => {
+            shared.accounts.rename(vhost, new, old);
             // Written again, it is refused or changes nothing: whatever was declared meanwhile comes after it.
             let changes = to_store(topology.take_changes());
             shared.tell(renamed);
-            shared.accounts.rename_queue(vhost, new, old);
             shared.metadata.commit(changes, |_| ());
         }
         Err(refusal) => {

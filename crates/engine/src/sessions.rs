@@ -15,7 +15,7 @@ use broker::{ConnectionId, Name};
 use directory::{Change, CommitError, Refused, Session, Subject, limits, token};
 use tokio::sync::watch;
 
-use crate::accounts::{Denied, Login, random_name};
+use crate::accounts::{Denied, GUEST, Login, random_name};
 use crate::administration::{ConnectionView, Handle};
 use crate::audit::{Author, Entry};
 pub(crate) use table::{OpenSession, SessionTable};
@@ -164,7 +164,10 @@ impl Handle {
         origin: &Origin,
     ) -> Result<Login, Denied> {
         match credentials {
-            Credentials::Token(secret) => self.log_in_by_token(secret).ok_or(Denied::Secret),
+            Credentials::Token(secret) => {
+                let login = self.log_in_by_token(secret, origin)?;
+                login.ok_or(Denied::Secret)
+            }
             Credentials::QueueKey(secret) => {
                 let login = self.shared.accounts.by_key(secret);
                 login.ok_or(Denied::Secret)
@@ -175,7 +178,7 @@ impl Handle {
                     return login.ok_or(Denied::Secret);
                 }
                 if password.starts_with(TOKEN_PREFIX)
-                    && let Some(found) = self.log_in_by_token(password)
+                    && let Some(found) = self.log_in_by_token(password, origin)?
                     && *found.name == *login
                 {
                     return Ok(found);
@@ -185,12 +188,17 @@ impl Handle {
         }
     }
 
-    fn log_in_by_token(&self, secret: &str) -> Option<Login> {
-        let (login, session) = self.shared.accounts.by_token(secret)?;
+    fn log_in_by_token(&self, secret: &str, origin: &Origin) -> Result<Option<Login>, Denied> {
+        let Some((login, session)) = self.shared.accounts.by_token(secret) else {
+            return Ok(None);
+        };
+        if *login.name == *GUEST && !origin.address.to_canonical().is_loopback() {
+            return Err(Denied::NotLocal);
+        }
         if let Some(seen) = session.see(self.now_ms()) {
             self.shared.commit_quietly(vec![seen]);
         }
-        Some(login)
+        Ok(Some(login))
     }
 
     async fn log_in_by_password(
@@ -302,7 +310,8 @@ impl Handle {
             .filter(|open| open.is_valid(now_ms))
             .map(view_of_session);
         let connections = self.shared.connections.of(|info, opened_by| {
-            opened_by.session().is_none() && login.is_none_or(|login| *info.login == *login)
+            let is_theirs = |login: &str| opened_by.key().is_none() && *info.login == *login;
+            opened_by.session().is_none() && login.is_none_or(is_theirs)
         });
         let connections = connections
             .iter()

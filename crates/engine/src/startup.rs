@@ -169,11 +169,15 @@ impl Engine {
         }
         let first_password = first_start(&mut directory, options)?;
         let clock = Clock::default();
-        let expired = Change::SessionsExpired {
-            now_ms: clock.now_ms(),
-        };
-        commit_first(&mut directory, &[expired])?;
-        let snapshot = directory.load()?;
+        let mut snapshot = directory.load()?;
+        let now_ms = clock.now_ms();
+        let known = snapshot.sessions.len();
+        snapshot
+            .sessions
+            .retain(|session| now_ms < session.expires_ms);
+        if snapshot.sessions.len() < known {
+            commit_first(&mut directory, &[Change::SessionsExpired { now_ms }])?;
+        }
         let (topology, specifications) =
             restore::build_topology(&snapshot, shards, options.quotas)?;
         let accounts =

@@ -12,6 +12,7 @@ mod agent;
 mod calls;
 mod command;
 mod desk;
+mod draft;
 mod leases;
 mod publishing;
 mod pulls;
@@ -33,6 +34,7 @@ pub(crate) use command::{
     Deliver, Delivered, Outgoing, PublishOutcome, Pull, PullFrom, Request, Settle, SettleKind,
     Subscription,
 };
+pub(crate) use draft::{DEDUPLICATION_HEADER, Draft};
 pub(crate) use leases::{LEASE_MS_MAX, LeaseId};
 
 /// Commands that may wait for one agent.
@@ -77,6 +79,19 @@ pub(crate) struct Link {
     /// Tells this link's leases from those of another that was closed.
     nonce: Arc<str>,
     leases_held: Arc<AtomicUsize>,
+}
+
+/// Something that was asked of a link.
+pub(crate) struct UnderWay<T>(oneshot::Receiver<T>);
+
+impl<T> UnderWay<T> {
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// The link closed.
+    pub(crate) async fn wait(self) -> Result<T, Refusal> {
+        self.0.await.map_err(|_| closed())
+    }
 }
 
 /// Who opens a link, for listings.
@@ -237,8 +252,21 @@ impl Link {
         &self,
         messages: Vec<Outgoing>,
     ) -> Result<Vec<Result<PublishOutcome, Refusal>>, Refusal> {
-        self.ask(|answer| Command::Publish { messages, answer })
-            .await
+        self.begin_publish(messages).await?.wait().await
+    }
+
+    /// Publishes messages behind those of earlier calls, and leaves the waiting to the caller.
+    ///
+    /// # Errors
+    /// The link closed; nothing was published.
+    pub(crate) async fn begin_publish(
+        &self,
+        messages: Vec<Outgoing>,
+    ) -> Result<UnderWay<Vec<Result<PublishOutcome, Refusal>>>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let command = Command::Publish { messages, answer };
+        self.commands.send(command).await.map_err(|_| closed())?;
+        Ok(UnderWay(answered))
     }
 
     /// Carries out a request of the broker's, such as a declaration.
@@ -337,7 +365,7 @@ impl Link {
             .send(command(answer))
             .await
             .map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())
+        UnderWay(answered).wait().await
     }
 }
 

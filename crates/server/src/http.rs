@@ -11,7 +11,7 @@ mod accounts;
 mod audit;
 mod body;
 mod caller;
-mod deadletters;
+pub(crate) mod deadletters;
 mod events;
 mod feed;
 mod health;
@@ -45,9 +45,12 @@ use crate::config::Registration;
 use crate::gateway::Gateway;
 use crate::metrics::Observer;
 
-pub(crate) use caller::Caller;
+pub(crate) use accounts::PASSWORD_CHARS_MIN;
+pub(crate) use caller::{Caller, DEFAULT_VHOST, NotLoggedIn, PeerAddress, Visitor};
 use feed::Feeds;
+pub(crate) use page::PageParams;
 pub(crate) use serve::{HttpDoor, serve};
+pub(crate) use topics::{READER_PREFIX, reader_stream};
 
 /// What every handler may use; cheap to clone.
 #[derive(Clone)]
@@ -108,6 +111,7 @@ pub(crate) fn router(web: Web) -> Router {
     let router = router
         .merge(reference::routes(&document))
         .merge(openapi::routes(document))
+        .merge(crate::grpc::routes(&web))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .with_state(web);

@@ -6,12 +6,16 @@ use codec::amqp::field::{Table, Value};
 const DEPTH_MAX: usize = 16;
 
 /// Writes a field table as a JSON object; bytes that are no text become one with marks in their place.
-pub(crate) fn json_of_table(table: &Table) -> serde_json::Value {
+pub(crate) fn map_of_table(table: &Table) -> serde_json::Map<String, serde_json::Value> {
     table
         .iter()
         .map(|(key, value)| (key.to_owned(), json_of(value)))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+        .collect()
+}
+
+/// As [`map_of_table`], for where any value may stand.
+pub(crate) fn json_of_table(table: &Table) -> serde_json::Value {
+    map_of_table(table).into()
 }
 
 fn json_of(value: &Value) -> serde_json::Value {

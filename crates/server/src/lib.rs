@@ -11,7 +11,9 @@ mod backend;
 pub mod config;
 pub mod doctor;
 mod entries;
+mod flaw;
 mod gateway;
+mod grpc;
 #[expect(unused_qualifications, reason = "utoipa's macros write whole paths")]
 mod http;
 mod json;

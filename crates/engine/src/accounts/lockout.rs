@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 
+use directory::limits::LOGIN_BYTES_MAX;
+
 /// Entries of each table; past that, those that failed longest ago are forgotten.
 const ENTRIES_MAX: usize = 100_000;
 /// Of a full table this part is given up at once, so that finding the oldest is rare.
@@ -139,7 +141,7 @@ impl Lockout {
         now_ms: u64,
     ) -> Result<(), u64> {
         let address = neighbourhood(address);
-        let pair = (login.to_owned(), address);
+        let pair = (named(login), address);
         let is_proven = self.proven.contains_key(&pair);
         let mut wait_ms = self.pairs.wait_ms(&pair, now_ms);
         if !(is_proven && is_remembered) {
@@ -154,20 +156,25 @@ impl Lockout {
     /// Notes a wrong password, or a login that does not exist.
     pub(super) fn failed(&mut self, login: &str, address: IpAddr, now_ms: u64) {
         let address = neighbourhood(address);
-        self.pairs.failed((login.to_owned(), address), now_ms);
+        self.pairs.failed((named(login), address), now_ms);
         self.addresses.failed(address, now_ms);
-        self.logins.failed(login.to_owned(), now_ms);
+        self.logins.failed(named(login), now_ms);
     }
 
     /// Notes a right password: what failed with this login at this address is forgotten.
     pub(super) fn succeeded(&mut self, login: &str, address: IpAddr, now_ms: u64) {
-        let pair = (login.to_owned(), neighbourhood(address));
+        let pair = (named(login), neighbourhood(address));
         self.pairs.entries.remove(&pair);
         if !self.proven.contains_key(&pair) {
             make_room(&mut self.proven, |at_ms| *at_ms);
         }
         self.proven.insert(pair, now_ms);
     }
+}
+
+/// What is kept of a login: no account has a longer one.
+fn named(login: &str) -> String {
+    login[..login.floor_char_boundary(LOGIN_BYTES_MAX)].to_owned()
 }
 
 /// Whoever has one address of an IPv6 network has all of it.

@@ -120,26 +120,25 @@ impl Sharing {
         (had_grants, keys)
     }
 
-    /// Leaves what was shared of a queue to it under its new name; says whether there was anything.
-    pub(super) fn rename_queue(&mut self, vhost: &str, old: &str, new: &str) -> bool {
-        let [before, after] = [old, new].map(|name| (ResourceKind::Queue, name.to_owned()));
-        let mut had_any = false;
-        let places = self
-            .grants
-            .iter_mut()
-            .filter(|((host, _), _)| host == vhost);
-        for (_, granted) in places {
-            if let Some(rights) = granted.remove(&before) {
-                granted.insert(after.clone(), rights);
-                had_any = true;
+    /// Takes the grants on a queue and its keys along to its new name; false when there are none.
+    pub(super) fn rename(&mut self, vhost: &str, old: &str, new: &str) -> bool {
+        let mut is_any = false;
+        let [from, to] = [old, new].map(|name| (ResourceKind::Queue, name.to_owned()));
+        for ((host, _), granted) in &mut self.grants {
+            if host == vhost
+                && let Some(rights) = granted.remove(&from)
+            {
+                granted.insert(to.clone(), rights);
+                is_any = true;
             }
         }
-        let keys = self.keys.values_mut();
-        for key in keys.filter(|key| key.vhost == vhost && key.queue == old) {
-            new.clone_into(&mut key.queue);
-            had_any = true;
+        for key in self.keys.values_mut() {
+            if key.vhost == vhost && key.queue == old {
+                new.clone_into(&mut key.queue);
+                is_any = true;
+            }
         }
-        had_any
+        is_any
     }
 
     /// Takes everything in a virtual host away; returns its keys.

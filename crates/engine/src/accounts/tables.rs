@@ -291,13 +291,16 @@ impl Tables {
         effect
     }
 
-    /// Leaves what was shared of a queue to it under its new name.
-    pub(super) fn rename_queue(&mut self, vhost: &str, old: &str, new: &str) -> Effect {
-        if !self.sharing.rename_queue(vhost, old, new) {
-            return Effect::default();
+    /// Takes what is shared of a queue along to its new name.
+    pub(super) fn rename(&mut self, vhost: &str, old: &str, new: &str) -> Effect {
+        let is_rights = self.sharing.rename(vhost, old, new);
+        if is_rights {
+            self.compiled.clear();
         }
-        self.compiled.clear();
-        Effect::rights(None)
+        Effect {
+            revoked: Vec::new(),
+            is_rights,
+        }
     }
 
     /// Follows a committed change.
@@ -404,7 +407,7 @@ impl Tables {
             Change::ExchangeDeleted { vhost, name } => {
                 return self.forget(vhost, ResourceKind::Exchange, name);
             }
-            // A session's own clock goes ahead of what is written down of it. What is shared of queues goes by name: see `forget`.
+            // A session's own clock goes ahead of what is written down of it. What is shared of queues goes by name: see `forget` and `rename`.
             Change::SessionSeen { .. }
             | Change::QueueDeleted { .. }
             | Change::QueueRenamed { .. }

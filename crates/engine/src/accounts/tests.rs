@@ -355,6 +355,32 @@ fn what_is_shared_of_a_queue_goes_with_it() {
 }
 
 #[test]
+fn what_is_shared_of_a_queue_follows_it_to_its_new_name() {
+    let accounts = accounts("ana", ".*");
+    accounts.apply(&[
+        Change::GrantSet(grant(VHOST, "ben", true)),
+        Change::GrantSet(grant("other", "ben", true)),
+        Change::QueueKeyAdded(queue_key("good", "chk_good", None)),
+    ]);
+    let login = accounts.by_key("chk_good").expect("it is known");
+    let version = accounts.version();
+    accounts.rename(VHOST, "q", "r");
+    assert!(accounts.version() > version, "connections ask again");
+    let granted = |vhost, name| {
+        let grants = accounts.grants_on(vhost, ResourceKind::Queue, name);
+        grants.len()
+    };
+    assert_eq!((granted(VHOST, "q"), granted(VHOST, "r")), (0, 1));
+    assert_eq!((granted("other", "q"), granted("other", "r")), (1, 0));
+    let access = accounts.access(&login, VHOST).expect("the key holds");
+    let may = |name| access.may(Right::Read, Resource::Queue, name, None);
+    assert!(may("r") && !may("q"));
+    let version = accounts.version();
+    accounts.rename(VHOST, "q", "s");
+    assert_eq!(accounts.version(), version, "nothing is shared of it");
+}
+
+#[test]
 fn an_account_takes_what_is_its_own_with_it() {
     let accounts = accounts("ana", ".*");
     accounts.apply(&[

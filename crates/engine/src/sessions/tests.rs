@@ -1,7 +1,7 @@
 use directory::{Change, Grant, QueueKey, ResourceKind, Role, password, token};
 
-use super::{Credentials, KEY_LOGIN, OpenedSession, SessionKind, SessionWish};
-use crate::accounts::{Denied, Login, Revoked};
+use super::{Credentials, KEY_LOGIN, OpenedSession, Origin, SessionKind, SessionWish};
+use crate::accounts::{Denied, GUEST, Login, Revoked};
 use crate::audit::Author;
 use crate::rig::{ADMIN, PASSWORD, Rig, VHOST, origin};
 
@@ -286,6 +286,25 @@ fn grants_and_keys_hold_after_a_restart_and_go_with_the_queue() {
     let mut ben = rig.connect(&rig.by_password("ben")).expect("it is at home");
     ben.declare("letters", true)
         .expect("the name is free again");
+}
+
+#[test]
+fn the_token_of_guest_opens_from_this_machine_alone() {
+    let rig = Rig::new();
+    let credentials = Credentials::Password {
+        login: GUEST,
+        password: GUEST,
+    };
+    let guest = rig.log_in(credentials).expect("it is on this machine");
+    let opened = open(&rig, &guest, SessionWish::default());
+    assert!(by_token(&rig, &opened).is_ok());
+    let elsewhere = Origin {
+        address: [192, 0, 2, 1].into(),
+        ..origin()
+    };
+    let token = Credentials::Token(&opened.token);
+    let denied = rig.run(rig.handle.log_in(token, &elsewhere));
+    assert_eq!(denied.err(), Some(Denied::NotLocal));
 }
 
 #[test]

@@ -115,12 +115,22 @@ impl Agent {
         if due.is_empty() {
             return false;
         }
+        // Whoever asks over HTTP is told of a quota at once, and when to try again; AMQP's connections are slowed down instead.
+        let wait = self.connection.publish_wait();
+        let published = self.desk.published();
         let mut batch = self.connection.batch();
         let now_ms = batch.now_ms();
         for command in due {
-            self.desk.handle_command(command, &mut batch, now_ms);
+            match (&wait, command.is_publish()) {
+                (Some(wait), true) => command.refuse(&wait.refusal),
+                (Some(_), false) | (None, _) => {
+                    self.desk.handle_command(command, &mut batch, now_ms);
+                }
+            }
         }
         batch.finish();
+        self.connection
+            .note_published(self.desk.published() - published);
         self.after_batch();
         true
     }

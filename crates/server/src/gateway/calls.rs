@@ -26,9 +26,15 @@ pub(super) struct Calls {
     address: Option<Address>,
     waiting: HashMap<String, Answer>,
     sweep_at: usize,
+    sent: u64,
 }
 
 impl Calls {
+    /// How many requests were sent so far.
+    pub(super) const fn sent(&self) -> u64 {
+        self.sent
+    }
+
     /// Sends a request; `consumer` is a number for the reply address, if there is none yet.
     pub(super) fn call<P: Port>(
         &mut self,
@@ -42,8 +48,16 @@ impl Calls {
             consumer,
             name: port.open_reply_address(PUBLISH_CHANNEL, consumer),
         });
-        let correlation = engine::accounts::random_name();
         let mut properties = request.properties;
+        let wished = properties.correlation_id.take();
+        let correlation = wished.unwrap_or_else(engine::accounts::random_name);
+        let is_open = |waiting: &Answer| !waiting.is_closed();
+        if self.waiting.get(&correlation).is_some_and(is_open) {
+            let detail = format!("a request with the correlation id '{correlation}' waits already");
+            let refusal = Refusal::new(broker::RefusalKind::PreconditionFailed, detail);
+            let _ = answer.send(Err(refusal));
+            return;
+        }
         properties.reply_to = Some(address.name.clone());
         properties.correlation_id = Some(correlation.clone());
         let mut message = request.message;
@@ -63,6 +77,7 @@ impl Calls {
                     self.waiting.retain(|_, waiting| !waiting.is_closed());
                     self.sweep_at = self.waiting.len() * 2;
                 }
+                self.sent += 1;
                 self.waiting.insert(correlation, answer);
             }
             Err(refusal) => drop(answer.send(Err(refusal))),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use broker::{Annotation, Message, QueueRef, Refusal, Reply, StreamOffset};
 use bytes::Bytes;
+use codec::amqp::properties::{Properties, PropertiesRef};
 use tokio::sync::{mpsc, oneshot};
 
 use super::leases::LeaseId;
@@ -53,6 +54,24 @@ impl Command {
     /// Says whether it waits while publishers have to.
     pub(super) const fn is_publish(&self) -> bool {
         matches!(self, Self::Publish { .. } | Self::Call { .. })
+    }
+
+    /// Answers a publish with a refusal, for each of its messages.
+    pub(super) fn refuse(self, refusal: &Refusal) {
+        match self {
+            Self::Publish { messages, answer } => {
+                let refused = messages.iter().map(|_| Err(refusal.clone()));
+                // Whoever asked may be gone.
+                let _ = answer.send(refused.collect());
+            }
+            Self::Call { answer, .. } => drop(answer.send(Err(refusal.clone()))),
+            Self::Broker { .. }
+            | Self::Pull { .. }
+            | Self::Settle { .. }
+            | Self::Subscribe { .. }
+            | Self::Look { .. }
+            | Self::Written { .. } => {}
+        }
     }
 }
 
@@ -137,6 +156,10 @@ pub(crate) struct Subscription {
     pub(crate) offset: StreamOffset,
     /// Nobody else may consume from the queue.
     pub(crate) exclusive: bool,
+    /// Consumers with a higher one get messages first.
+    pub(crate) priority: i64,
+    /// The consumer's name in lists, if it is to have one of its own.
+    pub(crate) tag: Option<String>,
     /// Where they go: with room for `prefetch`. It closes when the consumer ends.
     pub(crate) sink: mpsc::Sender<Delivered>,
 }
@@ -193,8 +216,22 @@ pub(crate) enum SettleKind {
 /// A request to a worker.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// The request itself; reply-to and correlation id are set by the agent.
+    /// The request itself; the agent sets reply-to, and the correlation id if there is none.
     pub(crate) message: Outgoing,
     /// The properties, to be completed.
-    pub(crate) properties: codec::amqp::properties::Properties,
+    pub(crate) properties: Properties,
+}
+
+impl Request {
+    /// Makes a request of a message.
+    pub(crate) fn of(message: Outgoing) -> Self {
+        let properties = PropertiesRef::parse(&message.properties)
+            .ok()
+            .and_then(|properties| properties.to_owned().ok())
+            .unwrap_or_default();
+        Self {
+            message,
+            properties,
+        }
+    }
 }

@@ -101,6 +101,11 @@ impl Desk {
         self.is_over
     }
 
+    /// How many messages were published so far.
+    pub(super) const fn published(&self) -> u64 {
+        self.publishing.published() + self.calls.sent()
+    }
+
     pub(super) fn leases_held(&self) -> usize {
         self.leases.len()
     }
@@ -176,6 +181,10 @@ impl Desk {
         );
         if let broker::Request::Consume { consume, .. } = &mut request {
             consume.exclusive = subscription.exclusive;
+            consume.priority = subscription.priority;
+            if let Some(tag) = subscription.tag {
+                consume.tag = tag.into();
+            }
         }
         let waiting = Waiting::Subscriber(consumer, answer);
         match self.channels.ask(request, waiting, port) {

@@ -40,6 +40,11 @@ pub(super) struct Publishing {
 }
 
 impl Publishing {
+    /// How many messages were published so far.
+    pub(super) const fn published(&self) -> u64 {
+        self.published
+    }
+
     /// Publishes messages; the answer comes when the last of them is safe or refused.
     pub(super) fn publish<P: Port>(
         &mut self,

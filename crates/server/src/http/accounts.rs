@@ -18,7 +18,7 @@ use super::tags::{Tagged, check_tag};
 use crate::config::Registration;
 
 /// The shortest password of a new account.
-const PASSWORD_CHARS_MIN: usize = 8;
+pub(crate) const PASSWORD_CHARS_MIN: usize = 8;
 
 /// What an account may do beside what it owns and was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

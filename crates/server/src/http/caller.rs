@@ -43,9 +43,9 @@ pub(crate) struct PeerAddress {
 }
 
 /// Somebody, logged in or not.
-pub(super) struct Visitor {
-    pub(super) caller: Option<Caller>,
-    pub(super) origin: Origin,
+pub(crate) struct Visitor {
+    pub(crate) caller: Option<Caller>,
+    pub(crate) origin: Origin,
     pub(super) is_tls: bool,
 }
 
@@ -55,6 +55,15 @@ pub(crate) struct Caller {
     pub(crate) login: Login,
     pub(crate) origin: Origin,
     peer: SocketAddr,
+}
+
+/// Why what a request shows opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotLoggedIn {
+    /// It cannot be read.
+    Malformed(&'static str),
+    /// It is not right.
+    Denied(Denied),
 }
 
 /// What a request shows.
@@ -82,23 +91,9 @@ impl FromRequestParts<Web> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
         let peer = parts.extensions.get::<PeerAddress>().copied();
-        // The accept loop leaves none out; an unknown address is nobody's own machine.
-        let peer = peer.unwrap_or(PeerAddress {
-            address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
-            is_tls: false,
-        });
-        let client = parts
-            .headers
-            .get(header::USER_AGENT)
-            .map(|agent| String::from_utf8_lossy(agent.as_bytes()))
-            .map(|agent| agent.chars().take(CLIENT_CHARS_MAX).collect());
-        let origin = Origin {
-            door: "http",
-            address: peer.address.ip(),
-            client,
-        };
-        let shown = shown(&parts.headers)?;
+        let (peer, origin) = origin_of(&parts.headers, peer, "http");
         let engine = web.gateway().engine();
+        let shown = shown(&parts.headers)?.or_else(|| cookie(&parts.headers).map(Shown::Cookie));
         let login = match &shown {
             None => None,
             Some(shown) => Some(log_in(engine, shown, &origin).await?),
@@ -109,7 +104,31 @@ impl FromRequestParts<Web> for Visitor {
         if let (Some(Shown::Cookie(_)), Some(login)) = (&shown, &login) {
             check_csrf(engine, login, &parts.method, &parts.headers)?;
         }
-        Ok(Self {
+        Ok(Self::new(login, origin, peer))
+    }
+}
+
+impl Visitor {
+    /// Finds out who sent a request by another protocol of HTTP's port. Cookies count for nothing there.
+    ///
+    /// # Errors
+    /// What is shown opens nothing.
+    pub(crate) async fn identify(
+        engine: &Handle,
+        headers: &HeaderMap,
+        peer: Option<PeerAddress>,
+        door: &'static str,
+    ) -> Result<Self, NotLoggedIn> {
+        let (peer, origin) = origin_of(headers, peer, door);
+        let login = match shown(headers)? {
+            None => None,
+            Some(shown) => Some(log_in(engine, &shown, &origin).await?),
+        };
+        Ok(Self::new(login, origin, peer))
+    }
+
+    fn new(login: Option<Login>, origin: Origin, peer: PeerAddress) -> Self {
+        Self {
             caller: login.map(|login| Caller {
                 login,
                 origin: origin.clone(),
@@ -117,7 +136,7 @@ impl FromRequestParts<Web> for Visitor {
             }),
             origin,
             is_tls: peer.is_tls,
-        })
+        }
     }
 }
 
@@ -155,7 +174,8 @@ impl Caller {
         web.gateway().link(&self.login, vhost, &self.place()).await
     }
 
-    fn place(&self) -> gateway::Origin {
+    /// How listings show its links.
+    pub(crate) fn place(&self) -> gateway::Origin {
         gateway::Origin {
             peer: self.peer.to_string(),
             door: self.origin.door,
@@ -192,13 +212,35 @@ impl Caller {
     }
 }
 
-/// Reads what a request shows to be let in.
-fn shown(headers: &HeaderMap) -> Result<Option<Shown>, Problem> {
+fn origin_of(
+    headers: &HeaderMap,
+    peer: Option<PeerAddress>,
+    door: &'static str,
+) -> (PeerAddress, Origin) {
+    // The accept loop leaves none out; an unknown address is nobody's own machine.
+    let peer = peer.unwrap_or(PeerAddress {
+        address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+        is_tls: false,
+    });
+    let client = headers
+        .get(header::USER_AGENT)
+        .map(|agent| String::from_utf8_lossy(agent.as_bytes()))
+        .map(|agent| agent.chars().take(CLIENT_CHARS_MAX).collect());
+    let origin = Origin {
+        door,
+        address: peer.address.ip(),
+        client,
+    };
+    (peer, origin)
+}
+
+/// Reads what a request shows in its header to be let in.
+fn shown(headers: &HeaderMap) -> Result<Option<Shown>, NotLoggedIn> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Ok(cookie(headers).map(Shown::Cookie));
+        return Ok(None);
     };
     let wrong = || {
-        Problem::bad_request(
+        NotLoggedIn::Malformed(
             "the Authorization header is neither Basic nor Bearer with its credentials",
         )
     };
@@ -214,10 +256,12 @@ fn shown(headers: &HeaderMap) -> Result<Option<Shown>, Problem> {
         .decode(secret.trim())
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| Problem::bad_request("the Basic credentials are not base64 of UTF-8"))?;
-    let (name, password) = decoded.split_once(':').ok_or_else(|| {
-        Problem::bad_request("the Basic credentials have no colon between login and password")
-    })?;
+        .ok_or(NotLoggedIn::Malformed(
+            "the Basic credentials are not base64 of UTF-8",
+        ))?;
+    let (name, password) = decoded.split_once(':').ok_or(NotLoggedIn::Malformed(
+        "the Basic credentials have no colon between login and password",
+    ))?;
     // A name with a colon in front is a key's, as at other doors.
     let (name, password) = match name.is_empty().then(|| password.split_once(':')).flatten() {
         Some((rest, secret)) => (format!(":{rest}"), secret),
@@ -237,7 +281,7 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
         .map(|(_, value)| value.to_owned())
 }
 
-async fn log_in(engine: &Handle, shown: &Shown, origin: &Origin) -> Result<Login, Problem> {
+async fn log_in(engine: &Handle, shown: &Shown, origin: &Origin) -> Result<Login, Denied> {
     let credentials = match shown {
         Shown::Password(login, password) => Credentials::Password { login, password },
         Shown::Bearer(secret) if secret.starts_with(QUEUE_KEY_PREFIX) => {
@@ -245,7 +289,7 @@ async fn log_in(engine: &Handle, shown: &Shown, origin: &Origin) -> Result<Login
         }
         Shown::Bearer(secret) | Shown::Cookie(secret) => Credentials::Token(secret),
     };
-    Ok(engine.log_in(credentials, origin).await?)
+    engine.log_in(credentials, origin).await
 }
 
 fn check_csrf(
@@ -266,6 +310,21 @@ fn check_csrf(
     Err(Problem::forbidden(
         "beside the cookie, send X-CSRF-Token with what the login answered",
     ))
+}
+
+impl From<Denied> for NotLoggedIn {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<NotLoggedIn> for Problem {
+    fn from(reason: NotLoggedIn) -> Self {
+        match reason {
+            NotLoggedIn::Malformed(detail) => Self::bad_request(detail),
+            NotLoggedIn::Denied(denied) => denied.into(),
+        }
+    }
 }
 
 impl From<Denied> for Problem {

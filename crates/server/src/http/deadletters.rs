@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use axum::Json;
 use axum::extract::State;
+use broker::{Refusal, RefusalKind};
 use codec::amqp::field::{Table, Value};
 use codec::amqp::properties::{Properties, PropertiesRef};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ use crate::gateway::{Delivered, Link, Outgoing, Pull, PullFrom, Settle, SettleKi
 /// Messages of one look.
 const LIST_MAX: u32 = 1_000;
 /// Messages that are looked through for those that are wanted.
-const SEARCHED_MAX: usize = 10_000;
+pub(crate) const SEARCHED_MAX: usize = 10_000;
 /// How long they are held meanwhile, in milliseconds.
 const HELD_MS: u64 = 60_000;
 /// Headers that say how a message died.
@@ -155,7 +156,7 @@ pub(super) async fn replay(
     let (wanted, mut handled) = choose(&link, &queue, &chosen).await?;
     let (sent, lost): (Vec<_>, Vec<_>) = wanted
         .into_iter()
-        .map(|delivered| (resent(&delivered), delivered))
+        .map(|delivered| (resent(&delivered, false), delivered))
         .partition(|(message, _)| message.is_some());
     let messages = sent.iter().filter_map(|(message, _)| message.clone());
     let outcomes = link.publish(messages.collect()).await?;
@@ -248,7 +249,7 @@ async fn choose(
 }
 
 /// Takes up to `max` messages from the head of a queue.
-async fn hold(link: &Link, queue: &str, max: usize) -> Result<Vec<Delivered>, Problem> {
+pub(crate) async fn hold(link: &Link, queue: &str, max: usize) -> Result<Vec<Delivered>, Refusal> {
     let mut held = Vec::new();
     while held.len() < max {
         let left = u32::try_from(max - held.len()).unwrap_or(LIST_MAX);
@@ -262,7 +263,8 @@ async fn hold(link: &Link, queue: &str, max: usize) -> Result<Vec<Delivered>, Pr
         };
         let more = link.pull(pull).await?;
         if more.iter().any(|one| one.lease.is_none()) {
-            return Err(Problem::conflict(
+            return Err(Refusal::new(
+                RefusalKind::PreconditionFailed,
                 "a stream holds no dead letters that could be taken out; read it instead",
             ));
         }
@@ -274,12 +276,14 @@ async fn hold(link: &Link, queue: &str, max: usize) -> Result<Vec<Delivered>, Pr
     Ok(held)
 }
 
-fn settles(messages: &[Delivered], kind: SettleKind) -> Vec<Settle> {
+/// The same for all that are held.
+pub(crate) fn settles(messages: &[Delivered], kind: SettleKind) -> Vec<Settle> {
     let leases = messages.iter().filter_map(|message| message.lease);
     leases.map(|lease| Settle { lease, kind }).collect()
 }
 
-fn properties_of(delivered: &Delivered) -> Properties {
+/// The properties of a message, as far as they can be read.
+pub(crate) fn properties_of(delivered: &Delivered) -> Properties {
     PropertiesRef::parse(delivered.message.properties())
         .ok()
         .and_then(|properties| properties.to_owned().ok())
@@ -287,15 +291,25 @@ fn properties_of(delivered: &Delivered) -> Properties {
 }
 
 /// How a message died last.
-#[derive(Default)]
-struct Death {
-    queue: Option<String>,
-    reason: Option<String>,
-    count: Option<i64>,
+#[derive(Debug, Default)]
+pub(crate) struct Death {
+    /// Where.
+    pub(crate) queue: Option<String>,
+    /// Why.
+    pub(crate) reason: Option<String>,
+    /// How often there for that reason.
+    pub(crate) count: Option<i64>,
+    /// What it had been published to.
+    pub(crate) exchange: Option<String>,
+    /// With which key.
+    pub(crate) routing_key: Option<String>,
+    /// When it died there for that reason for the first time, in seconds since 1970.
+    pub(crate) first_at_s: Option<u64>,
 }
 
 impl Death {
-    fn of(properties: &Properties) -> Self {
+    /// Reads the headers of a dead letter.
+    pub(crate) fn of(properties: &Properties) -> Self {
         let deaths = properties
             .headers
             .as_ref()
@@ -308,14 +322,25 @@ impl Death {
             queue: text("queue"),
             reason: text("reason"),
             count: newest.get("count").and_then(Value::as_i64),
+            exchange: text("exchange"),
+            routing_key: newest
+                .get("routing-keys")
+                .and_then(|keys| keys.as_array()?.first()?.as_str())
+                .map(str::to_owned),
+            first_at_s: match newest.get("time") {
+                Some(Value::Timestamp(seconds)) => Some(*seconds),
+                Some(_) | None => None,
+            },
         }
     }
 }
 
-/// The message as it was before it died, addressed to the queue that it died in.
-fn resent(delivered: &Delivered) -> Option<Outgoing> {
+/// The message as it was before it died, addressed to the queue that it died in; one that does not say where is sent only where that
+/// does not matter.
+pub(crate) fn resent(delivered: &Delivered, has_address: bool) -> Option<Outgoing> {
     let mut properties = properties_of(delivered);
-    let queue = Death::of(&properties).queue?;
+    let queue = Death::of(&properties).queue;
+    let queue = queue.or_else(|| has_address.then(String::new))?;
     let headers = properties.headers.take().unwrap_or_default();
     let mut kept = Table::default();
     for (name, value) in headers.iter() {

@@ -75,6 +75,8 @@ impl Feed {
             prefetch: wish.prefetch,
             offset: wish.offset,
             exclusive: false,
+            priority: 0,
+            tag: None,
             sink,
         })
         .await?;

@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker::Annotation;
-use broker::limits::DEDUP_ID_BYTES_MAX;
 use bytes::Bytes;
 use codec::amqp::field::{Table, Value};
 use codec::amqp::properties::{Properties, PropertiesRef};
@@ -11,16 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
-use crate::gateway::{Deliver, Delivered, Link, Outgoing};
+use crate::gateway::{Deliver, Delivered, Draft, Link, Outgoing};
 use crate::json::{json_of_table, table_of_json};
-
-/// Delivery mode 2: the message survives a restart.
-const PERSISTENT: u8 = 2;
-/// The longest text property.
-const TEXT_BYTES_MAX: usize = 255;
-
-/// The header that a message's deduplication id is kept in, as AMQP's clients write it.
-const DEDUPLICATION_HEADER: &str = "x-deduplication-header";
 
 /// How a body is written in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -197,16 +188,10 @@ impl Attributes {
         self,
         mut address: Address,
         content_type: Option<String>,
-        mut headers: Table,
+        headers: Table,
         body: Bytes,
         bytes_max: usize,
     ) -> Result<Outgoing, Problem> {
-        if body.len() > bytes_max {
-            return Err(Problem::too_large(format!(
-                "the message has {} bytes; at most {bytes_max} are allowed",
-                body.len()
-            )));
-        }
         match self.routing_key {
             None => {}
             Some(key) if !address.exchange.is_empty() => address.routing_key = key,
@@ -216,34 +201,6 @@ impl Attributes {
                 ));
             }
         }
-        if let Some(id) = &self.deduplication_id {
-            if id.is_empty() || id.len() > DEDUP_ID_BYTES_MAX {
-                return Err(Problem::invalid(format!(
-                    "deduplication_id has 1 to {DEDUP_ID_BYTES_MAX} bytes"
-                )));
-            }
-            // Where consumers at every door see it.
-            let value = Value::LongString(id.as_bytes().to_vec());
-            headers.insert(DEDUPLICATION_HEADER, value);
-        }
-        let persistent = self.persistent.unwrap_or(true);
-        let properties = Properties {
-            content_type,
-            content_encoding: self.content_encoding,
-            headers: Some(headers).filter(|headers| headers.iter().len() > 0),
-            delivery_mode: persistent.then_some(PERSISTENT),
-            priority: self.priority,
-            correlation_id: self.correlation_id,
-            reply_to: self.reply_to,
-            expiration: self.ttl_ms.map(|ttl| ttl.to_string()),
-            message_id: self.message_id,
-            timestamp: self.timestamp,
-            kind: self.kind,
-            user_id: self.user_id,
-            app_id: self.app_id,
-            cluster_id: None,
-        };
-        check_lengths(&address, &properties)?;
         let deliver = match (self.deliver_after, self.deliver_at) {
             (None, None) => None,
             (Some(after_ms), None) => Some(Deliver::After(after_ms)),
@@ -254,42 +211,31 @@ impl Attributes {
                 ));
             }
         };
-        let mut encoded = Vec::new();
-        properties.encode(&mut encoded);
-        Ok(Outgoing {
+        let draft = Draft {
             exchange: address.exchange,
             routing_key: address.routing_key,
-            properties: encoded,
+            properties: Properties {
+                content_type,
+                content_encoding: self.content_encoding,
+                headers: Some(headers),
+                priority: self.priority,
+                correlation_id: self.correlation_id,
+                reply_to: self.reply_to,
+                message_id: self.message_id,
+                timestamp: self.timestamp,
+                kind: self.kind,
+                user_id: self.user_id,
+                app_id: self.app_id,
+                ..Properties::default()
+            },
+            persistent: self.persistent.unwrap_or(true),
+            ttl_ms: self.ttl_ms,
             body,
-            persistent,
-            priority: self.priority.unwrap_or_default(),
-            expiration_ms: self.ttl_ms,
             deliver,
             deduplication_id: self.deduplication_id,
-        })
+        };
+        draft.finish(bytes_max).map_err(Problem::from)
     }
-}
-
-fn check_lengths(address: &Address, properties: &Properties) -> Result<(), Problem> {
-    let texts = [
-        ("routing_key", Some(&address.routing_key)),
-        ("content_type", properties.content_type.as_ref()),
-        ("content_encoding", properties.content_encoding.as_ref()),
-        ("correlation_id", properties.correlation_id.as_ref()),
-        ("reply_to", properties.reply_to.as_ref()),
-        ("message_id", properties.message_id.as_ref()),
-        ("type", properties.kind.as_ref()),
-        ("user_id", properties.user_id.as_ref()),
-        ("app_id", properties.app_id.as_ref()),
-    ];
-    for (name, text) in texts {
-        if text.is_some_and(|text| text.len() > TEXT_BYTES_MAX) {
-            return Err(Problem::invalid(format!(
-                "{name} has at most {TEXT_BYTES_MAX} bytes"
-            )));
-        }
-    }
-    Ok(())
 }
 
 impl MessageOut {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use crate::flaw::Flaw;
 
 /// Items of a page when nothing else was asked for.
 const LIMIT_DEFAULT: u32 = 100;
@@ -26,7 +26,7 @@ pub(super) struct Page<T> {
 
 /// Which part of a list is wanted: names behind a cursor, in order.
 #[derive(Debug)]
-pub(super) struct PageParams {
+pub(crate) struct PageParams {
     behind: String,
     limit: usize,
 }
@@ -36,10 +36,11 @@ impl PageParams {
     ///
     /// # Errors
     /// A limit out of range, or a cursor that no page gave.
-    pub(super) fn new(cursor: Option<String>, limit: Option<u32>) -> Result<Self, Problem> {
+    pub(crate) fn new(cursor: Option<String>, limit: Option<u32>) -> Result<Self, Flaw> {
         let limit = limit.unwrap_or(LIMIT_DEFAULT);
         if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err(Problem::invalid(format!("limit is from 1 to {LIMIT_MAX}")));
+            let detail = format!("a page has from 1 to {LIMIT_MAX} items");
+            return Err(Flaw::new("limit", detail));
         }
         let behind = match cursor {
             None => String::new(),
@@ -52,34 +53,49 @@ impl PageParams {
     }
 
     /// Says whether a name comes behind the cursor.
-    pub(super) fn is_behind_cursor(&self, name: &str) -> bool {
+    pub(crate) fn is_behind_cursor(&self, name: &str) -> bool {
         self.behind.is_empty() || *name > *self.behind
     }
 
     /// How many items a page has at most.
-    pub(super) const fn limit(&self) -> usize {
+    pub(crate) const fn limit(&self) -> usize {
         self.limit
     }
 
     /// Makes a page of items that are in order and behind the cursor; one more than the limit says that there are more.
     pub(super) fn cut<T, U>(
         &self,
-        mut items: Vec<T>,
+        items: Vec<T>,
         name: impl Fn(&T) -> String,
         write: impl Fn(T) -> U,
     ) -> Page<U> {
-        let has_more = items.len() > self.limit;
-        items.truncate(self.limit);
-        let last = items.last().filter(|_| has_more).map(name);
+        let (items, next_cursor) = self.split(items, name);
         Page {
-            next_cursor: last.map(|name| URL_SAFE_NO_PAD.encode(name)),
+            next_cursor,
             items: items.into_iter().map(write).collect(),
         }
     }
+
+    /// The same as items and the cursor of the next page.
+    pub(crate) fn split<T>(
+        &self,
+        mut items: Vec<T>,
+        name: impl Fn(&T) -> String,
+    ) -> (Vec<T>, Option<String>) {
+        let has_more = items.len() > self.limit;
+        items.truncate(self.limit);
+        let last = items.last().filter(|_| has_more).map(name);
+        (items, last.map(|name| URL_SAFE_NO_PAD.encode(name)))
+    }
 }
 
-fn decode(cursor: &str) -> Result<String, Problem> {
-    let wrong = || Problem::invalid("the cursor is none that a page gave; begin without one");
+fn decode(cursor: &str) -> Result<String, Flaw> {
+    let wrong = || {
+        Flaw::new(
+            "cursor",
+            "the cursor is none that a page gave; begin without one",
+        )
+    };
     if cursor.len() > CURSOR_BYTES_MAX {
         return Err(wrong());
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::access_log::current_id;
+use crate::flaw::Flaw;
 
 /// How long a client is asked to wait before it tries again, in seconds.
 const RETRY_AFTER_S: u32 = 1;
@@ -155,6 +156,16 @@ impl From<Refusal> for Problem {
             RefusalKind::CommandInvalid | RefusalKind::NotImplemented => Self::invalid(detail),
             RefusalKind::LimitExceeded => Self::too_many(detail, RETRY_AFTER_S),
             RefusalKind::Unavailable => Self::unavailable(detail),
+        }
+    }
+}
+
+impl From<Flaw> for Problem {
+    fn from(flaw: Flaw) -> Self {
+        if flaw.is_size {
+            Self::too_large(flaw.detail)
+        } else {
+            Self::invalid(flaw.detail)
         }
     }
 }

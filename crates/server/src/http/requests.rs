@@ -107,11 +107,7 @@ pub(super) async fn ask(
         return send(&web, &caller, message).await;
     }
     let link = caller.link(&web, DEFAULT_VHOST).await?;
-    let properties = properties_of(&message.properties);
-    let call = gateway::Request {
-        message,
-        properties,
-    };
+    let call = gateway::Request::of(message);
     let reply = tokio::time::timeout(Duration::from_millis(wait_ms), link.call(call)).await;
     let reply = reply.map_err(|_| {
         Problem::timeout(format!(

@@ -19,10 +19,10 @@ use super::message::{Address, Attributes};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::publish::{BatchPublished, Published, message_of, publish_routed};
-use crate::json::{json_of_table, table_of_json};
+use crate::json::{json_of_table, map_of_table, table_of_json};
 
 /// What the streams of readers are called, before a name that nobody can guess.
-const READER_PREFIX: &str = "reader.";
+pub(crate) const READER_PREFIX: &str = "reader.";
 /// How long a reader's stream waits for it to come back, in milliseconds.
 const READER_KEPT_MS: i64 = 600_000;
 /// How much a reader's stream keeps, in bytes.
@@ -175,19 +175,11 @@ impl TopicOut {
 impl Binding {
     fn of(view: &BindingView) -> Self {
         let destination = Some(view.destination.to_string());
-        let arguments = match json_of_table(&view.arguments) {
-            serde_json::Value::Object(arguments) => arguments,
-            serde_json::Value::Null
-            | serde_json::Value::Bool(_)
-            | serde_json::Value::Number(_)
-            | serde_json::Value::String(_)
-            | serde_json::Value::Array(_) => serde_json::Map::new(),
-        };
         Self {
             queue: destination.clone().filter(|_| !view.to_exchange),
             topic: destination.filter(|_| view.to_exchange),
             pattern: view.routing_key.to_string(),
-            arguments,
+            arguments: map_of_table(&view.arguments),
         }
     }
 
@@ -540,7 +532,7 @@ impl ReaderWish {
 }
 
 /// A stream for one reader; it goes when nobody reads it for a while.
-fn reader_stream(name: &str) -> Request {
+pub(crate) fn reader_stream(name: &str) -> Request {
     let mut arguments = Table::default();
     arguments.insert("x-queue-type", Value::LongString(b"stream".to_vec()));
     arguments.insert("x-expires", READER_KEPT_MS);

@@ -110,6 +110,8 @@ pub(super) async fn of_queue(
         prefetch,
         offset,
         exclusive: false,
+        priority: 0,
+        tag: None,
         sink,
     })
     .await?;

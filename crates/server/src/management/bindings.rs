@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::view::View;
 use super::visitor::{Sight, Visitor};
 use super::{Site, queues};
-use crate::json::{json_of_table, table_of_json};
+use crate::json::{map_of_table, table_of_json};
 
 /// A binding as it is shown.
 #[derive(Debug, Serialize)]
@@ -93,10 +93,7 @@ impl BindingRow {
                 Destination::Queue
             },
             routing_key: view.routing_key.to_string(),
-            arguments: match json_of_table(&view.arguments) {
-                Value::Object(arguments) => arguments,
-                _ => Map::new(),
-            },
+            arguments: map_of_table(&view.arguments),
         }
     }
 

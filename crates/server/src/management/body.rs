@@ -82,7 +82,9 @@ pub(super) fn optional_flag<'de, D: Deserializer<'de>>(from: D) -> Result<Option
         Value::Bool(flag) => Ok(Some(flag)),
         Value::String(text) if text == "true" => Ok(Some(true)),
         Value::String(text) if text == "false" => Ok(Some(false)),
-        other => Err(D::Error::custom(format!("not_boolean: {other}"))),
+        other @ (Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(D::Error::custom(format!("not_boolean: {other}")))
+        }
     }
 }
 
@@ -105,7 +107,9 @@ pub(super) fn object<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, V
         Value::Null => Ok(Map::new()),
         Value::Object(object) => Ok(object),
         Value::Array(items) if items.is_empty() => Ok(Map::new()),
-        other => Err(D::Error::custom(format!("not_object: {other}"))),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            Err(D::Error::custom(format!("not_object: {other}")))
+        }
     }
 }
 

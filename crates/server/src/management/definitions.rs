@@ -292,7 +292,7 @@ async fn take_over(
     let (changes, declarations) = site.aside(read).await?;
     site.commit(changes)
         .await
-        .map_err(Failure::as_bad_request)?;
+        .map_err(Failure::into_bad_request)?;
     for step in declarations {
         declare(site, visitor, step).await?;
     }
@@ -327,7 +327,7 @@ async fn declare(
         let link = links.iter().find(|(known, _)| *known == vhost);
         if let Some((_, link)) = link {
             let outcome = link.request(request).await;
-            outcome.map_err(|refusal| Failure::from(refusal).as_bad_request().of(&what))?;
+            outcome.map_err(|refusal| Failure::from(refusal).into_bad_request().of(&what))?;
         }
         Ok(())
     });

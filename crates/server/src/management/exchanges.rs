@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::view::View;
 use super::visitor::{Sight, Visitor};
 use super::{Site, done};
-use crate::json::{json_of_table, table_of_json};
+use crate::json::{map_of_table, table_of_json};
 
 /// What paths call the default exchange, whose name is empty.
 const DEFAULT: &str = "amq.default";
@@ -88,7 +88,7 @@ impl ExchangeOut {
             durable: view.durable,
             auto_delete: view.auto_delete,
             internal: view.internal,
-            arguments: json_of_table(&view.arguments),
+            arguments: map_of_table(&view.arguments).into(),
             policy: view.policy,
             user_who_performed_action: owner.unwrap_or_else(|| "rmq-internal".to_owned()),
         }
@@ -108,10 +108,7 @@ impl ExchangeRow {
             durable: view.durable,
             auto_delete: view.auto_delete,
             internal: view.internal,
-            arguments: match json_of_table(&view.arguments) {
-                Value::Object(arguments) => arguments,
-                _ => Map::new(),
-            },
+            arguments: map_of_table(&view.arguments),
         })
     }
 

@@ -93,7 +93,7 @@ impl Failure {
     }
 
     /// Turns what does not exist into a mistake of the request, where RabbitMQ does.
-    pub(super) fn as_bad_request(self) -> Self {
+    pub(super) fn into_bad_request(self) -> Self {
         if self.status == StatusCode::NOT_FOUND {
             return Self::bad_request(self.reason);
         }

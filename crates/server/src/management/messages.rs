@@ -266,7 +266,7 @@ pub(super) async fn publish(
     let link = visitor.link(&site, &vhost).await?;
     let mut routed = false;
     for outcome in link.publish(vec![message]).await? {
-        let outcome = outcome.map_err(|refusal| Failure::from(refusal).as_bad_request())?;
+        let outcome = outcome.map_err(|refusal| Failure::from(refusal).into_bad_request())?;
         if outcome.is_rejected {
             return Err(Failure::bad_request(
                 "a queue is full and refused the message",

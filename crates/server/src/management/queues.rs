@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::view::View;
 use super::visitor::{Sight, Visitor};
 use super::{NODE, Site, done};
-use crate::json::{json_of_table, table_of_json};
+use crate::json::{map_of_table, table_of_json};
 
 /// A queue as it is shown. What is not counted is left out.
 #[derive(Debug, Serialize)]
@@ -101,7 +101,7 @@ impl QueueOut {
             durable: view.durable,
             auto_delete: view.auto_delete,
             exclusive: view.exclusive,
-            arguments: json_of_table(&view.arguments),
+            arguments: map_of_table(&view.arguments).into(),
             node: NODE,
             state: "running",
             effective_policy_definition: definition.unwrap_or_else(|| Map::new().into()),
@@ -126,10 +126,7 @@ impl QueueRow {
             vhost: has_vhost.then(|| view.vhost.to_string()),
             durable: view.durable,
             auto_delete: view.auto_delete,
-            arguments: match json_of_table(&view.arguments) {
-                Value::Object(arguments) => arguments,
-                _ => Map::new(),
-            },
+            arguments: map_of_table(&view.arguments),
         }
     }
 

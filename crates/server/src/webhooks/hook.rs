@@ -136,6 +136,8 @@ impl Hook {
             queue: self.queue.clone(),
             prefetch: self.settings.max_in_flight,
             offset: StreamOffset::First,
+            priority: 0,
+            tag: None,
             exclusive: false,
             sink,
         };

@@ -42,14 +42,17 @@ fn a_whole_export_is_read() {
         "bindings": [{{"source": "e", "vhost": "v", "destination": "q", "destination_type": "queue",
             "routing_key": "k", "arguments": {{}}}}]}}"#
     );
-    let (changes, declarations) = read(&text, None).unwrap();
+    let (changes, declarations) = read(&text, None).expect("it is right");
     // A virtual host and its maker's rights, an account, two kinds of rights, a policy.
     assert_eq!((changes.len(), declarations), (6, 3), "{changes:?}");
-    let account = changes.iter().find_map(|change| match change {
-        Change::AccountAdded(account) => Some(account),
-        _ => None,
+    let account = changes.iter().find_map(|change| {
+        if let Change::AccountAdded(account) = change {
+            Some(account)
+        } else {
+            None
+        }
     });
-    let account = account.unwrap();
+    let account = account.expect("it is right");
     assert_eq!(account.password_hash, format!("rabbit-sha256${HASH}"));
     assert_eq!(account.tags, ["management"]);
 }
@@ -57,9 +60,9 @@ fn a_whole_export_is_read() {
 #[test]
 fn entries_of_one_virtual_host_need_not_name_it() {
     let text = r#"{"queues": [{"name": "q", "durable": true}]}"#;
-    assert_eq!(read(text, Some("/")).unwrap().1, 1);
+    assert_eq!(read(text, Some("/")).expect("it is right").1, 1);
     assert_eq!(
-        read(text, None).unwrap_err(),
+        read(text, None).expect_err("it is wrong"),
         "queue 'q': key_missing: vhost"
     );
 }
@@ -109,7 +112,7 @@ fn what_cannot_be_used_is_refused_whole() {
             "no policy provided",
         ),
     ] {
-        let refused = read(&text, None).unwrap_err();
+        let refused = read(&text, None).expect_err("it is wrong");
         assert!(refused.contains(wanted), "{refused}");
     }
 }

@@ -9,7 +9,7 @@ fn params(text: &str) -> Params {
     let object: Map<String, Value> = pairs
         .map(|(key, value)| (key.to_owned(), value.into()))
         .collect();
-    serde_json::from_value(object.into()).unwrap()
+    serde_json::from_value(object.into()).expect("it is right")
 }
 
 fn rows() -> Vec<Value> {
@@ -26,13 +26,22 @@ async fn shown(text: &str) -> (u16, Value) {
         .into_response();
     let status = response.status().as_u16();
     let body = axum::body::to_bytes(response.into_body(), 1 << 20).await;
-    (status, serde_json::from_slice(&body.unwrap()).unwrap())
+    (
+        status,
+        serde_json::from_slice(&body.expect("it is right")).expect("it is right"),
+    )
 }
 
 async fn names(text: &str) -> Vec<String> {
     let (_, body) = shown(text).await;
-    let items = body.get("items").unwrap_or(&body).as_array().unwrap();
-    let names = items.iter().map(|row| row["name"].as_str().unwrap());
+    let items = body
+        .get("items")
+        .unwrap_or(&body)
+        .as_array()
+        .expect("it is right");
+    let names = items
+        .iter()
+        .map(|row| row["name"].as_str().expect("it is right"));
     names.map(str::to_owned).collect()
 }
 
