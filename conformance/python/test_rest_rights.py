@@ -2,10 +2,12 @@
 
 import contextlib
 
+import grpc
 import pika
 import pytest
 from pika.exceptions import AMQPError, ChannelClosedByBroker, ProbableAuthenticationError
 
+from grpc_client import Client, v1
 from raw_http import RawHttp
 from rest import PASSWORD, REST_ONLY, Rest, lease_path, queue_path, topic_path, unique
 
@@ -70,7 +72,8 @@ class World:
             owner.put(f"{self.path}/grants/{accounts[who].login}", granted).ok(204)
         self.rest = {**accounts, "administrator": rest, "nobody": Rest(rest.broker, authorization="")}
         self.credentials = {who: (each.login, each.password) for who, each in accounts.items()}
-        self.credentials |= {"administrator": ("guest", "guest"), "nobody": ("nobody", "nothing")}
+        # Another name each time: nobody is to be locked out for having tried before.
+        self.credentials |= {"administrator": ("guest", "guest"), "nobody": (unique("nobody"), "nothing")}
         for who, right in (("reading key", "read"), ("writing key", "write")):
             secret = owner.post(self.path + "/keys", {right: True}).ok(201)["secret"]
             self.rest[who] = Rest(rest.broker, authorization=f"Bearer {secret}")
@@ -174,7 +177,58 @@ def may_over_amqp(world, verb, who):
     return True
 
 
-DOORS = {"rest": (may_over_rest, OVER_REST), "amqp": (may_over_amqp, OVER_AMQP)}
+def publish_over_grpc(client, queue):
+    return client.publish(queue, b"x")[0].status != v1.PUBLISH_STATUS_REFUSED
+
+
+def bind_over_grpc(client, queue):
+    topic = unique("own")
+    client.CreateTopic(v1.CreateTopicRequest(name=topic))
+    client.Bind(v1.BindRequest(binding=v1.Binding(topic=topic, to_queue=queue, routing_key="#")))
+
+
+def ask_over_grpc(client, queue):
+    try:
+        client.RequestReply(v1.RequestReplyRequest(queue=queue, message=v1.Message(body=b"x"), wait_ms=300))
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise
+
+
+OVER_GRPC = {
+    "look": lambda client, queue: client.counts(queue),
+    "publish": publish_over_grpc,
+    "take": lambda client, queue: client.pull(queue),
+    "consume": lambda client, queue: client.consumer(queue).cancel(),
+    "purge": lambda client, queue: client.PurgeQueue(v1.PurgeQueueRequest(name=queue)),
+    "declare again": lambda client, queue: client.make_queue(queue),
+    "delete": lambda client, queue: client.DeleteQueue(v1.DeleteQueueRequest(name=queue)),
+    "bind to a topic of one's own": bind_over_grpc,
+    "rename": lambda client, queue: client.UpdateQueue(v1.UpdateQueueRequest(name=queue, new_name=unique("renamed"))),
+    "share": lambda client, queue: client.SetGrant(v1.SetGrantRequest(queue=queue, login="guest", rights=[v1.RIGHT_READ])),
+    "make a key": lambda client, queue: client.CreateQueueKey(v1.CreateQueueKeyRequest(queue=queue, rights=[v1.RIGHT_READ])),
+    "look at grants": lambda client, queue: client.ListGrants(v1.ListGrantsRequest(queue=queue)),
+    "look at dead letters": lambda client, queue: client.ListDeadLetters(v1.ListDeadLettersRequest(queue=queue)),
+    "discard dead letters": lambda client, queue: client.DiscardDeadLetters(v1.DiscardDeadLettersRequest(
+        queue=queue, selection=v1.DeadLetterSelection(all=True))),
+    "ask a worker": ask_over_grpc,
+}
+NO_OVER_GRPC = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAUTHENTICATED}
+
+
+def may_over_grpc(world, verb, who):
+    login, password = world.credentials[who]
+    with grpc.insecure_channel(world.broker.http_url.removeprefix("http://")) as channel:
+        client = Client(channel, bearer=password) if login == ":key" else Client(channel, login, password)
+        try:
+            return OVER_GRPC[verb](client, world.queue) is not False
+        except grpc.RpcError as error:
+            assert error.code() in NO_OVER_GRPC, error
+            assert (error.code() is grpc.StatusCode.UNAUTHENTICATED) == (who == "nobody"), error
+            return False
+
+
+DOORS = {"rest": (may_over_rest, OVER_REST), "amqp": (may_over_amqp, OVER_AMQP), "grpc": (may_over_grpc, OVER_GRPC)}
 
 
 @pytest.mark.parametrize("who", WHO)
@@ -188,7 +242,7 @@ def test_the_table_of_rights_holds_at_every_door(world, door, verb, who):
 
 
 def test_every_verb_of_the_table_has_a_way_in():
-    assert set(OVER_REST) == set(TABLE) and set(OVER_AMQP) <= set(TABLE)
+    assert set(OVER_REST) == set(OVER_GRPC) == set(TABLE) and set(OVER_AMQP) <= set(TABLE)
 
 
 @pytest.mark.parametrize("who", ["reader", "writer", "both", "stranger", "reading key", "writing key"])
