@@ -33,7 +33,7 @@ pub(crate) fn ready(
         data.display()
     )?;
     for door in doors {
-        writeln!(out, "  {:<6} {}", door.name, door.address)?;
+        writeln!(out, "  {:<10} {}", door.name, door.address)?;
     }
     if let Some((login, password)) = first_password {
         writeln!(
@@ -58,6 +58,20 @@ pub(crate) fn ready(
         writeln!(out, "  {program} publish -k tasks 'Hello World!'{url}")?;
         writeln!(out, "  {program} consume tasks{url}")?;
         writeln!(out, "  {program} status --data {}", data.display())?;
+    }
+    if let Some(door) = doors.iter().find(|door| door.name == "http") {
+        writeln!(
+            out,
+            "\nOver HTTP, with what it can do at http://{}/docs:",
+            door.address
+        )?;
+        if guest {
+            let address = door.address;
+            writeln!(
+                out,
+                "  curl -u guest:guest -X PUT http://{address}/v1/queues/tasks"
+            )?;
+        }
     }
     writeln!(out, "\nCtrl-C stops it.")?;
     out.flush()

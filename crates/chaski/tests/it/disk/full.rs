@@ -91,6 +91,8 @@ impl SmallDisk {
         }
         command.args(["--mount", "--"]);
         command.arg(inner.get_program()).args(inner.get_args());
+        let settings = inner.get_envs();
+        command.envs(settings.filter_map(|(name, value)| Some((name, value?))));
         command
     }
 
