@@ -50,7 +50,9 @@ pub(super) struct EventParams {
 ///
 /// Each event's data is a message as JSON. A reader that lost its connection comes back with the header `Last-Event-ID`, as browsers
 /// do by themselves, and gets what follows that event: from a stream exactly that, whenever it comes; from a queue within 30 seconds
-/// and while the server runs, and later whatever was not acknowledged. Messages of a queue are acknowledged as they arrive.
+/// and while the server runs, and later whatever was not acknowledged. A queue's message is acknowledged when half of `prefetch` were sent
+/// behind it, or after 30 seconds over a connection that stands: nobody can tell what a reader has read. Who must not lose a message reads
+/// a stream, uses the WebSocket, or pulls.
 #[utoipa::path(get, path = "/v1/queues/{queue}/events", tag = "messages",
     params(("queue" = String, Path, description = "The queue or stream"), EventParams),
     responses(
