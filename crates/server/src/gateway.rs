@@ -36,6 +36,7 @@ pub(crate) use command::{
 };
 pub(crate) use draft::{DEDUPLICATION_HEADER, Draft};
 pub(crate) use leases::{LEASE_MS_MAX, LeaseId};
+use publishing::Sender;
 
 /// Commands that may wait for one agent.
 const COMMANDS_WAITING_MAX: usize = 256;
@@ -381,9 +382,10 @@ pub(crate) async fn serve_desk(shard: Rc<Shard>, mut openings: mpsc::UnboundedRe
         } = opening;
         let gauge = Arc::new(OutboxGauge::default());
         let vhost = info.vhost.clone();
+        let sender = Sender::new(&login);
         match shard.connect(login, &vhost, info, gauge.clone()) {
             Ok(connection) => {
-                let agent = Agent::new(connection, gauge, commands, leases_held);
+                let agent = Agent::new(connection, gauge, sender, commands, leases_held);
                 tokio::task::spawn_local(agent.run());
                 // Nobody listens when the request was given up; the agent then ends with its channel.
                 let _ = answer.send(Ok(()));

@@ -13,6 +13,7 @@ use tokio::time::{Duration, Instant, Sleep};
 
 use super::command::Command;
 use super::desk::Desk;
+use super::publishing::Sender;
 
 /// Commands that are carried out in one batch.
 const COMMANDS_PER_BATCH: usize = 64;
@@ -36,13 +37,14 @@ impl Agent {
     pub(super) fn new(
         connection: Connection,
         gauge: Arc<OutboxGauge>,
+        sender: Sender,
         commands: mpsc::Receiver<Command>,
         leases_held: Arc<AtomicUsize>,
     ) -> Self {
         Self {
             connection,
             commands,
-            desk: Desk::new(gauge),
+            desk: Desk::new(gauge, sender),
             leases_held,
             held_back: VecDeque::new(),
             alarm: Box::pin(tokio::time::sleep_until(Instant::now())),

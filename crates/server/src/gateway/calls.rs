@@ -7,7 +7,7 @@ use codec::amqp::properties::PropertiesRef;
 use tokio::sync::oneshot;
 
 use super::command::{Delivered, Request};
-use super::publishing::{PUBLISH_CHANNEL, send};
+use super::publishing::{PUBLISH_CHANNEL, Sender};
 
 /// Calls whose senders may have given up before they are looked through.
 const SWEEP_MIN: usize = 64;
@@ -41,6 +41,7 @@ impl Calls {
         request: Request,
         answer: Answer,
         consumer: ConsumerNumber,
+        sender: &Sender,
         port: &mut P,
         now_ms: u64,
     ) {
@@ -63,7 +64,7 @@ impl Calls {
         let mut message = request.message;
         message.properties.clear();
         properties.encode(&mut message.properties);
-        match send(&message, None, port, now_ms) {
+        match sender.send(&message, None, port, now_ms) {
             Ok(0) => {
                 let detail = format!(
                     "no queue took the request: there is no queue '{}'",

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::calls::Calls;
 use super::command::{Command, Delivered, Settle, Subscription};
 use super::leases::{Ended, Leased, Leases};
-use super::publishing::{PUBLISH_CHANNEL, Publishing};
+use super::publishing::{PUBLISH_CHANNEL, Publishing, Sender};
 use super::pulls::{Pulling, Pulls};
 
 /// Leases that one link may hold.
@@ -41,6 +41,7 @@ pub(super) struct Channels {
 /// The state of one link.
 pub(super) struct Desk {
     gauge: Arc<OutboxGauge>,
+    sender: Sender,
     channels: Channels,
     publishing: Publishing,
     calls: Calls,
@@ -81,9 +82,10 @@ impl Channels {
 }
 
 impl Desk {
-    pub(super) fn new(gauge: Arc<OutboxGauge>) -> Self {
+    pub(super) fn new(gauge: Arc<OutboxGauge>, sender: Sender) -> Self {
         Self {
             gauge,
+            sender,
             channels: Channels::default(),
             publishing: Publishing::default(),
             calls: Calls::default(),
@@ -124,11 +126,13 @@ impl Desk {
     pub(super) fn handle_command<P: Port>(&mut self, command: Command, port: &mut P, now_ms: u64) {
         match command {
             Command::Publish { messages, answer } => {
-                self.publishing.publish(&messages, answer, port, now_ms);
+                self.publishing
+                    .publish(&messages, answer, &self.sender, port, now_ms);
             }
             Command::Call { request, answer } => {
                 let consumer = self.next_consumer();
-                self.calls.call(*request, answer, consumer, port, now_ms);
+                self.calls
+                    .call(*request, answer, consumer, &self.sender, port, now_ms);
             }
             Command::Broker { request, answer } => {
                 let asked = self.channels.ask(request, Waiting::Sender(answer), port);
@@ -466,3 +470,6 @@ pub(super) const fn is_of_stream(delivery: &Delivery) -> bool {
 fn too_many(what: &str) -> Refusal {
     Refusal::new(RefusalKind::LimitExceeded, format!("too many {what}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use broker::{Body, Port, Publish, QueueRef, Refusal};
+use broker::{Body, Name, Port, Publish, QueueRef, Refusal, RefusalKind};
 use codec::amqp::properties::PropertiesRef;
+use engine::accounts::Login;
 use tokio::sync::oneshot;
 
 use super::command::{Deliver, Outgoing, PublishOutcome};
@@ -50,6 +51,7 @@ impl Publishing {
         &mut self,
         messages: &[Outgoing],
         answer: oneshot::Sender<Vec<Outcome>>,
+        sender: &Sender,
         port: &mut P,
         now_ms: u64,
     ) {
@@ -64,7 +66,7 @@ impl Publishing {
         for (index, message) in messages.iter().enumerate() {
             self.published += 1;
             let number = self.published;
-            outcomes.push(match send(message, Some(number), port, now_ms) {
+            outcomes.push(match sender.send(message, Some(number), port, now_ms) {
                 Ok(shards) => {
                     if shards > 0 {
                         open += 1;
@@ -148,40 +150,78 @@ impl Publishing {
     }
 }
 
-/// Publishes one message; returns how many shards will confirm it.
-pub(super) fn send<P: Port>(
-    message: &Outgoing,
-    number: Option<u64>,
-    port: &mut P,
-    now_ms: u64,
-) -> Result<u32, Refusal> {
-    let properties = PropertiesRef::parse(&message.properties).map_err(|error| {
-        Refusal::new(
-            broker::RefusalKind::PreconditionFailed,
-            format!("the message's properties are malformed: {error}"),
-        )
-    })?;
-    let body = if message.body.len() < SHARE_BYTES_MIN {
-        Body::Copy(&message.body)
-    } else {
-        Body::Share(message.body.clone())
-    };
-    port.publish(&Publish {
-        channel: PUBLISH_CHANNEL,
-        exchange: &message.exchange,
-        routing_key: &message.routing_key,
-        properties: &properties,
-        forwarded: &message.properties,
-        body,
-        persistent: message.persistent,
-        priority: message.priority,
-        expiration_ms: message.expiration_ms,
-        number,
-        wants_place: number.is_some(),
-        dedup_id: message.deduplication_id.as_deref(),
-        deliver_at_ms: message.deliver.map(|deliver| match deliver {
-            Deliver::After(after_ms) => now_ms.saturating_add(after_ms),
-            Deliver::At(at_ms) => at_ms,
-        }),
-    })
+/// Who publishes by a link.
+pub(super) struct Sender {
+    login: Name,
+    /// It may name others as the senders of its messages.
+    impersonator: bool,
+}
+
+impl Sender {
+    pub(super) fn new(login: &Login) -> Self {
+        Self {
+            login: login.name.clone(),
+            impersonator: login.impersonator,
+        }
+    }
+
+    /// One that may speak for itself alone.
+    #[cfg(test)]
+    pub(super) fn named(login: &str) -> Self {
+        Self {
+            login: login.into(),
+            impersonator: false,
+        }
+    }
+
+    /// Checks the user-id property, as AMQP's door does: nobody publishes in another's name.
+    fn check(&self, properties: &PropertiesRef<'_>) -> Result<(), Refusal> {
+        match properties.user_id {
+            Some(user) if *user != *self.login && !self.impersonator => Err(Refusal::new(
+                RefusalKind::PreconditionFailed,
+                format!("user_id is '{user}', but you are '{}'", self.login),
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Publishes one message; returns how many shards will confirm it.
+    pub(super) fn send<P: Port>(
+        &self,
+        message: &Outgoing,
+        number: Option<u64>,
+        port: &mut P,
+        now_ms: u64,
+    ) -> Result<u32, Refusal> {
+        let properties = PropertiesRef::parse(&message.properties).map_err(|error| {
+            Refusal::new(
+                RefusalKind::PreconditionFailed,
+                format!("the message's properties are malformed: {error}"),
+            )
+        })?;
+        self.check(&properties)?;
+        let body = if message.body.len() < SHARE_BYTES_MIN {
+            Body::Copy(&message.body)
+        } else {
+            Body::Share(message.body.clone())
+        };
+        port.publish(&Publish {
+            channel: PUBLISH_CHANNEL,
+            exchange: &message.exchange,
+            routing_key: &message.routing_key,
+            properties: &properties,
+            forwarded: &message.properties,
+            body,
+            persistent: message.persistent,
+            priority: message.priority,
+            expiration_ms: message.expiration_ms,
+            number,
+            wants_place: number.is_some(),
+            dedup_id: message.deduplication_id.as_deref(),
+            deliver_at_ms: message.deliver.map(|deliver| match deliver {
+                Deliver::After(after_ms) => now_ms.saturating_add(after_ms),
+                Deliver::At(at_ms) => at_ms,
+            }),
+        })
+    }
 }

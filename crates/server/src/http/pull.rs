@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use broker::StreamOffset;
+use broker::arguments::QueueKind;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,6 +12,7 @@ use super::body::{InPath, JsonBody};
 use super::caller::{Caller, DEFAULT_VHOST};
 use super::message::MessageOut;
 use super::problem::Problem;
+use super::queues::find_as;
 use crate::gateway::{LEASE_MS_MAX, Pull, PullFrom};
 
 /// Messages of one pull.
@@ -96,6 +98,14 @@ pub(super) async fn pull(
         None => PullFrom::Queue,
         Some(text) => PullFrom::Stream(parse_offset(text)?),
     };
+    if wish.offset.is_some() {
+        let access = caller.access(&web, DEFAULT_VHOST)?;
+        if find_as(&web, &access, &queue).await?.kind != QueueKind::Stream {
+            return Err(Problem::invalid(
+                "only a stream is read from an offset; this is a queue, take its messages from the head",
+            ));
+        }
+    }
     let link = caller.link(&web, DEFAULT_VHOST).await?;
     let pull = Pull {
         queue,
