@@ -162,7 +162,7 @@ impl Access {
     /// Says whether the account sees a queue in listings: whoever has any right on it does.
     #[must_use]
     pub fn sees_queue(&self, queue: &QueueEntry) -> bool {
-        self.has_any(Resource::Queue, &queue.name, queue.owner.as_deref())
+        self.has_any(Resource::Queue, queue.known_as(), queue.owner.as_deref())
     }
 
     /// Says whether the account sees an exchange in listings: whoever has any right on it does.

@@ -334,6 +334,11 @@ pub enum Request {
         /// Refuse while it has messages.
         if_empty: bool,
     },
+    /// Whether messages may be taken from a queue, whatever it keeps itself.
+    MayRead {
+        /// The queue's name.
+        queue: String,
+    },
     /// queue.purge
     QueuePurge {
         /// The queue's name.

@@ -68,6 +68,8 @@ pub const BINDINGS_MAX: usize = 1_000_000;
 pub const EXCHANGES_MAX: usize = 100_000;
 /// The argument of a queue that takes replies from anybody who knows its name.
 pub const REPLY_ADDRESS_ARGUMENT: &str = "x-reply-address";
+/// Partitions of one queue.
+pub const PARTITIONS_MAX: u32 = 1_024;
 /// Consumers of one queue.
 pub const CONSUMERS_PER_QUEUE_MAX: usize = 100_000;
 

@@ -31,6 +31,8 @@ use ready::{Entry, Ready};
 /// How a queue is doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueueStatistics {
+    /// Messages that ever came in: the sequence number of the newest.
+    pub published: u64,
     /// Messages ready for delivery.
     pub ready: u64,
     /// Messages whose time has not come.
@@ -45,6 +47,20 @@ pub struct QueueStatistics {
     pub resident_bytes: u64,
     /// Bytes in segments on disk.
     pub disk_bytes: u64,
+}
+
+impl QueueStatistics {
+    /// Adds up with another queue's.
+    pub const fn add(&mut self, other: &Self) {
+        self.published += other.published;
+        self.ready += other.ready;
+        self.delayed += other.delayed;
+        self.unacked += other.unacked;
+        self.consumers += other.consumers;
+        self.ready_bytes += other.ready_bytes;
+        self.resident_bytes += other.resident_bytes;
+        self.disk_bytes += other.disk_bytes;
+    }
 }
 
 /// A dead message on its way to its queue's dead-letter exchange.
@@ -193,6 +209,7 @@ impl<B: Backlog> Queue<B> {
 
     pub(crate) fn statistics(&self) -> QueueStatistics {
         QueueStatistics {
+            published: self.next.saturating_sub(1),
             ready: self.ready_count,
             delayed: self.delayed_count(),
             unacked: self.unacked.len() as u64,

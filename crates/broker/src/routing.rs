@@ -12,6 +12,7 @@ use codec::amqp::properties::PropertiesRef;
 use crate::maps::NameMap;
 use crate::{Name, QueueRef, Refusal, RefusalKind};
 use hash::HashRing;
+pub(crate) use hash::key_hash;
 use headers::HeaderBindings;
 use topic::TopicTree;
 

@@ -6,6 +6,7 @@
 
 mod bindings;
 mod exchanges;
+mod partitions;
 mod queues;
 mod renaming;
 mod rights;
@@ -17,12 +18,13 @@ use codec::amqp::field::Table;
 
 use crate::access::Access;
 use crate::arguments::{QueueKind, QueueOptions};
-use crate::maps::NameMap;
+use crate::maps::{NameMap, NumberMap};
 use crate::routing::{Binding, ExchangeKind, Matcher};
 use crate::{ConnectionId, Name, Policy, QueueId, QueueRef, Refusal, RefusalKind, limits};
 
 pub use bindings::BindingView;
 pub use exchanges::ExchangeDeclaration;
+pub use partitions::{PARTITION_KEY, PARTITIONS, PartitionOf, partition_name};
 pub use queues::{QueueDeclaration, QueueDeclared};
 pub use renaming::QueueRenamed;
 pub use routes::{Addressed, RouteCache, Routes};
@@ -149,6 +151,8 @@ pub struct QueueEntry {
     pub arguments: Table,
     /// The account that declared it; `None` once that account is deleted.
     pub owner: Option<Name>,
+    /// The queue that it is a partition of.
+    pub partition_of: Option<PartitionOf>,
     own_options: QueueOptions,
     /// The exchanges that it is bound to.
     sources: BTreeSet<Name>,
@@ -161,6 +165,8 @@ pub struct Vhost {
     pub name: Name,
     exchanges: NameMap<Exchange>,
     queues: NameMap<QueueEntry>,
+    /// The partitions of those that are split, by the number of the head.
+    rings: NumberMap<partitions::Ring>,
     policies: Vec<Policy>,
 }
 
@@ -386,6 +392,7 @@ impl Vhost {
             name,
             exchanges: NameMap::default(),
             queues: NameMap::default(),
+            rings: NumberMap::default(),
             policies: Vec::new(),
         };
         for (name, kind, internal) in [
@@ -455,7 +462,7 @@ impl Vhost {
     /// The options that hold for a queue: its own under its policy.
     #[must_use]
     pub fn options_of(&self, queue: &QueueEntry) -> QueueOptions {
-        match Policy::for_queue(&self.policies, &queue.name, queue.kind) {
+        match Policy::for_queue(&self.policies, queue.known_as(), queue.kind) {
             Some(policy) => queue.own_options.under_policy(policy.options()),
             None => queue.own_options.clone(),
         }
@@ -464,7 +471,7 @@ impl Vhost {
     /// The name of the policy that holds for a queue.
     #[must_use]
     pub fn queue_policy(&self, queue: &QueueEntry) -> Option<&str> {
-        Policy::for_queue(&self.policies, &queue.name, queue.kind).map(|policy| &*policy.name)
+        Policy::for_queue(&self.policies, queue.known_as(), queue.kind).map(|policy| &*policy.name)
     }
 
     /// The name of the policy that holds for an exchange.

@@ -1,8 +1,8 @@
 //! The changes that the directory can make durable.
 
 use crate::model::{
-    Account, AuditRecord, Binding, Exchange, Grant, Invitation, PartitionedQueue, Permission,
-    Policy, Profile, Queue, QueueKey, Quota, ResourceKind, Role, Session, TopicPermission, Webhook,
+    Account, AuditRecord, Binding, Exchange, Grant, Invitation, Permission, Policy, Profile, Queue,
+    QueueKey, Quota, ResourceKind, Role, Session, StreamGroup, TopicPermission, Webhook,
 };
 
 /// One modification of the directory.
@@ -123,14 +123,13 @@ pub enum Change {
         /// The number it was declared with.
         id: u64,
     },
-    /// Sets or replaces a partitioned queue. Its partitions are queues of their
-    /// own, which this does not touch.
-    PartitionedSet(PartitionedQueue),
-    /// Removes a partitioned queue; its partitions stay.
-    PartitionedDeleted {
-        /// The virtual host.
-        vhost: String,
-        /// Its name.
+    /// Notes how far a group has read a stream; nothing if the stream is gone.
+    StreamGroupSet(StreamGroup),
+    /// Forgets a group of a stream.
+    StreamGroupDeleted {
+        /// The stream's number.
+        queue: u64,
+        /// The group's name.
         name: String,
     },
     /// Adds a binding. Refused if an end of it is missing.

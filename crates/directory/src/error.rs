@@ -28,8 +28,8 @@ pub enum Subject {
     Quota,
     /// A webhook.
     Webhook,
-    /// A partitioned queue.
-    PartitionedQueue,
+    /// A group of a stream.
+    StreamGroup,
     /// An entry of the audit log.
     AuditEntry,
 }
@@ -48,7 +48,7 @@ impl std::fmt::Display for Subject {
             Self::QueueKey => "queue key",
             Self::Quota => "quota",
             Self::Webhook => "webhook",
-            Self::PartitionedQueue => "partitioned queue",
+            Self::StreamGroup => "group",
             Self::AuditEntry => "audit entry",
         })
     }

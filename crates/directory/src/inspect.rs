@@ -52,7 +52,7 @@ pub struct Counts {
     pub queue_keys: u64,
     pub quotas: u64,
     pub webhooks: u64,
-    pub partitioned_queues: u64,
+    pub stream_groups: u64,
     pub audit: u64,
 }
 
@@ -193,7 +193,7 @@ fn count(connection: &Connection) -> rusqlite::Result<Counts> {
         queue_keys: rows("queue_keys")?,
         quotas: rows("quotas")?,
         webhooks: rows("webhooks")?,
-        partitioned_queues: rows("partitioned_queues")?,
+        stream_groups: rows("stream_groups")?,
         audit: rows("audit")?,
     })
 }

@@ -33,7 +33,7 @@ pub use error::{CommitError, Failure, Refused, Subject};
 pub use inspect::{Counts, Inspection, inspect, read};
 pub use model::{
     Account, ApplyTo, AuditEntry, AuditFilter, AuditRecord, Binding, DestinationKind, Exchange,
-    Grant, Invitation, PartitionedQueue, Permission, Policy, Profile, Queue, QueueKey, QueueKind,
-    Quota, ResourceKind, Role, Session, Snapshot, TopicPermission, VirtualHost, Webhook,
+    Grant, Invitation, Permission, Policy, Profile, Queue, QueueKey, QueueKind, Quota,
+    ResourceKind, Role, Session, Snapshot, StreamGroup, TopicPermission, VirtualHost, Webhook,
 };
 pub use reader::Reader;

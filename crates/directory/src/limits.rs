@@ -47,9 +47,6 @@ pub const WEBHOOK_SECRET_BYTES_MAX: usize = 256;
 /// The longest settings of a webhook.
 pub const SETTINGS_BYTES_MAX: usize = 16 * 1024;
 
-/// The most partitions of a partitioned queue.
-pub const PARTITIONS_MAX: u32 = 1024;
-
 /// Where a text of an audit entry is cut off.
 pub const AUDIT_TEXT_BYTES_MAX: usize = 1024;
 

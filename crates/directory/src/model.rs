@@ -106,23 +106,15 @@ pub struct Queue {
     pub owner: Option<String>,
 }
 
-/// One name for many queues, among which its messages are spread.
+/// How far a group has read a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartitionedQueue {
-    /// The virtual host it is in.
-    pub vhost: String,
-    /// Its name.
+pub struct StreamGroup {
+    /// The stream's number.
+    pub queue: u64,
+    /// The group's name.
     pub name: String,
-    /// How many queues there are.
-    ///
-    /// Units: 1..=[`crate::limits::PARTITIONS_MAX`].
-    pub partitions: u32,
-    /// How they keep their messages.
-    pub kind: QueueKind,
-    /// The arguments they are declared with, an encoded field table.
-    pub arguments: Vec<u8>,
-    /// The account that declared it; `None` once that account is deleted.
-    pub owner: Option<String>,
+    /// The first offset that is not done with.
+    pub next_offset: u64,
 }
 
 /// What a binding leads to.
@@ -224,8 +216,8 @@ pub struct Snapshot {
     pub quotas: Vec<Quota>,
     /// The webhooks.
     pub webhooks: Vec<Webhook>,
-    /// The partitioned queues.
-    pub partitioned_queues: Vec<PartitionedQueue>,
+    /// How far groups have read streams, by stream and name.
+    pub stream_groups: Vec<StreamGroup>,
 }
 
 impl QueueKind {

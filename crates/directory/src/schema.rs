@@ -98,6 +98,7 @@ CREATE TABLE parameters (
 ) STRICT, WITHOUT ROWID;
 ",
     include_str!("schema/step2.sql"),
+    include_str!("schema/step3.sql"),
 ];
 
 /// Why a database could not be brought up to date.

@@ -6,7 +6,7 @@ mod connections;
 
 use broker::arguments::QueueKind;
 use broker::shard::ConsumerView;
-use broker::topology::BindingView;
+use broker::topology::{BindingView, PartitionOf};
 use broker::{ExchangeKind, Name, QueueRef, QueueStatistics};
 use codec::amqp::field::Table;
 use tokio::sync::oneshot;
@@ -42,6 +42,10 @@ pub struct QueueView {
     pub owner: Option<Name>,
     /// The policy that holds for it.
     pub policy: Option<String>,
+    /// Into how many partitions it is split; 0 if it is not.
+    pub partitions: u32,
+    /// What it is a partition of.
+    pub partition_of: Option<PartitionOf>,
     /// How it is doing.
     pub statistics: QueueStatistics,
 }
@@ -176,6 +180,8 @@ impl Handle {
                         arguments: queue.arguments.clone(),
                         owner: queue.owner.clone(),
                         policy: host.queue_policy(queue).map(str::to_owned),
+                        partitions: host.partitions_of(queue),
+                        partition_of: queue.partition_of.clone(),
                         statistics: QueueStatistics::default(),
                     });
                 }

@@ -16,12 +16,14 @@ mod clock;
 mod connection;
 mod crowds;
 mod embedded;
+mod groups;
 mod housekeeping;
 mod kept;
 mod mailbox;
 mod management;
 mod metadata;
 mod outbox;
+mod partitions;
 mod policies;
 mod quotas;
 mod record;
@@ -45,6 +47,7 @@ pub use alarm::{Alarm, Alarms};
 pub use clock::Clock;
 pub use connection::{Batch, Connection, ConnectionInfo};
 pub use directory::{Change, CommitError};
+pub use groups::QueueParts;
 pub use policies::check_policy;
 pub use quotas::{AccountLimits, PublishWait, Usage};
 pub use shard::Shard;
@@ -76,6 +79,7 @@ pub(crate) struct Shared {
     /// The policies as they are stored; locked only while some are changed.
     pub(crate) policies: std::sync::Mutex<Vec<directory::Policy>>,
     pub(crate) audit: audit::Audit,
+    pub(crate) groups: groups::StreamGroups,
     pub(crate) quotas: quotas::Quotas,
     pub(crate) directory_path: std::path::PathBuf,
     /// Nobody new is let in.

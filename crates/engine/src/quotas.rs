@@ -266,15 +266,16 @@ impl Shared {
         &self,
         topology: &broker::topology::Topology,
         login: &str,
+        more: u64,
     ) -> Result<(), Refusal> {
         let Some(most) = self.limits_of(login).queues else {
             return Ok(());
         };
         let mut owned = self.quotas.owned();
-        if owned.get(login).is_none_or(|count| *count >= most) {
+        if owned.get(login).is_none_or(|count| count + more > most) {
             let count = owned_by(topology, login).len() as u64;
             owned.insert(login.into(), count);
-            if count >= most {
+            if count + more > most {
                 let detail =
                     format!("account '{login}' owns {count} queues, as many as its quota allows");
                 return Err(Refusal::new(RefusalKind::LimitExceeded, detail));

@@ -15,7 +15,7 @@ use crate::mailbox::Letter;
 use crate::requests::to_store;
 
 /// Who asks by a handle: no connection, so that every exclusive queue is another's.
-const NO_CONNECTION: ConnectionId = ConnectionId(u64::MAX);
+pub(crate) const NO_CONNECTION: ConnectionId = ConnectionId(u64::MAX);
 
 impl Handle {
     /// Renames a queue of the virtual host that `access` is for, by the rights that it gives; see
@@ -36,8 +36,10 @@ impl Handle {
             let mut topology = self.shared.topology_mut();
             let renamed = topology.rename_queue(&access.vhost, old, new, &actor)?;
             let changes = to_store(topology.take_changes());
-            let name = renamed.name.clone();
-            self.shared.tell(renamed);
+            let name = renamed
+                .first()
+                .map_or_else(|| new.into(), |one| one.name.clone());
+            self.shared.tell_all(renamed);
             // At once: what takes the old name from now on is another.
             self.shared.accounts.rename(&access.vhost, old, &name);
             let author = Author::with(access);
@@ -67,6 +69,12 @@ impl Handle {
 }
 
 impl Shared {
+    fn tell_all(&self, renamed: Vec<QueueRenamed>) {
+        for one in renamed {
+            self.tell(one);
+        }
+    }
+
     fn tell(&self, renamed: QueueRenamed) {
         let QueueRenamed {
             place,
@@ -94,7 +102,7 @@ fn undo(shared: &Shared, vhost: &str, new: &str, old: &str) {
             shared.accounts.rename(vhost, new, old);
             // Written again, it is refused or changes nothing: whatever was declared meanwhile comes after it.
             let changes = to_store(topology.take_changes());
-            shared.tell(renamed);
+            shared.tell_all(renamed);
             shared.metadata.commit(changes, |_| ());
         }
         Err(refusal) => {

@@ -2,11 +2,14 @@
 
 use broker::access::Right;
 use broker::shard::QueueSpecification;
-use broker::topology::{BindingView, Change, ExchangeDeclaration, QueueDeclaration, QueueDeclared};
+use broker::topology::{
+    Actor, BindingView, Change, ExchangeDeclaration, PARTITIONS, QueueDeclaration, QueueDeclared,
+};
 use broker::{
     ConnectionId, ConsumeRequest, Event, ExchangeKind, Name, QueueRef, Refusal, RefusalKind, Reply,
     Request, Sink,
 };
+use codec::amqp::field::Value;
 use directory::ResourceKind;
 
 use crate::Shared;
@@ -16,6 +19,12 @@ use crate::connection::{Connection, Consumer};
 use crate::mailbox::Letter;
 use crate::reply_address::PREFIX;
 use crate::shard::Shard;
+
+/// Who makes what follows from a declaration that was allowed.
+const SERVER: Actor<'static> = Actor {
+    connection: ConnectionId(u64::MAX),
+    access: None,
+};
 
 impl Connection {
     /// Carries out one request.
@@ -109,7 +118,7 @@ impl Connection {
                 if_unused,
                 if_empty,
             } => self.delete_queue(channel, &name, if_unused, if_empty, now_ms),
-            Request::QueuePurge { name } => self.usable(&name, Right::Read).map(|place| {
+            Request::QueuePurge { name } => self.readable(&name).map(|place| {
                 self.audit_purge(&name);
                 self.shard().post(
                     place.shard,
@@ -122,9 +131,12 @@ impl Connection {
                 );
                 None
             }),
+            Request::MayRead { queue } => {
+                self.usable(&queue, Right::Read).map(|_| Some(Reply::Done))
+            }
             Request::Consume { queue, consume } => self.consume(channel, &queue, consume, now_ms),
             Request::Cancel { consumer } => Ok(self.cancel(channel, consumer, now_ms)),
-            Request::Get { queue, no_ack } => self.usable(&queue, Right::Read).map(|place| {
+            Request::Get { queue, no_ack } => self.readable(&queue).map(|place| {
                 self.shard().post(
                     place.shard,
                     Letter::Get {
@@ -166,11 +178,7 @@ impl Connection {
     fn modify(
         &self,
         channel: u16,
-        operation: impl FnOnce(
-            &mut broker::topology::Topology,
-            &broker::topology::Actor<'_>,
-            &str,
-        ) -> Result<(), Refusal>,
+        operation: impl FnOnce(&mut broker::topology::Topology, &Actor<'_>, &str) -> Result<(), Refusal>,
     ) -> Result<Option<Reply>, Refusal> {
         let mut topology = self.shard().shared.topology_mut();
         operation(&mut topology, &self.actor(), &self.access().vhost)?;
@@ -192,6 +200,18 @@ impl Connection {
         vhost
             .usable_queue(name, right, &self.actor())
             .map(|queue| queue.place)
+    }
+
+    /// Finds a queue that this connection may take messages from.
+    fn readable(&self, name: &str) -> Result<QueueRef, Refusal> {
+        let access = self.access();
+        let topology = self.shard().shared.topology();
+        let vhost = topology
+            .vhost(&access.vhost)
+            .ok_or_else(|| Refusal::no_queue(name, &access.vhost))?;
+        let queue = vhost.usable_queue(name, Right::Read, &self.actor())?;
+        vhost.check_keeps_messages(queue)?;
+        Ok(queue.place)
     }
 
     fn find_queue(&self, channel: u16, name: &str, now_ms: u64) -> Result<Option<Reply>, Refusal> {
@@ -242,10 +262,25 @@ impl Connection {
             let shard = self.shard();
             let mut topology = shard.shared.topology_mut();
             let host = topology.vhost(&vhost);
+            let wanted = wish.arguments.get(PARTITIONS).and_then(Value::as_i64);
             if host.is_none_or(|host| host.queue(&wish.name).is_none()) {
-                shard.shared.check_queues(&topology, &self.access().login)?;
+                let partitions = wanted
+                    .and_then(|count| u64::try_from(count).ok())
+                    .unwrap_or_default();
+                let more = partitions.saturating_add(1);
+                shard
+                    .shared
+                    .check_queues(&topology, &self.access().login, more)?;
             }
             let declared = topology.declare_queue(&vhost, wish, &self.actor())?;
+            let partitions = match (&declared, wanted) {
+                (QueueDeclared::Created(name, ..), Some(count)) => {
+                    let count = u32::try_from(count).unwrap_or_default();
+                    let made = topology.raise_partitions(&vhost, name, count, &SERVER)?;
+                    specifications(made, &vhost)
+                }
+                (QueueDeclared::Created(..) | QueueDeclared::Existing(..), _) => Vec::new(),
+            };
             let changes = topology.take_changes();
             match declared {
                 QueueDeclared::Existing(name, place) => {
@@ -253,20 +288,22 @@ impl Connection {
                 }
                 QueueDeclared::Created(name, place, kind, options) => {
                     shard.shared.quotas.owns_another(&self.access().login);
-                    let options = *options;
                     let queue = name.clone();
                     // Under the topology's lock: whoever finds the queue from now on finds it on its shard.
-                    shard.create(
-                        QueueSpecification {
-                            name,
-                            vhost,
-                            place,
-                            kind,
-                            auto_delete,
-                            options,
-                        },
-                        now_ms,
-                    );
+                    let options = *options;
+                    let specification = QueueSpecification {
+                        name,
+                        vhost,
+                        place,
+                        kind,
+                        auto_delete,
+                        options,
+                    };
+                    shard.create(specification, now_ms);
+                    for partition in partitions {
+                        shard.shared.quotas.owns_another(&self.access().login);
+                        shard.create(partition, now_ms);
+                    }
                     let reply = Reply::QueueDeclared {
                         name: queue,
                         messages: 0,
@@ -324,6 +361,15 @@ impl Connection {
             Err(refusal) => return Err(refusal),
         };
         let answer = Some((self.id(), channel));
+        for partition in self.partitions_to_delete(name, if_unused || if_empty)? {
+            let letter = Letter::Delete {
+                place: partition,
+                if_unused: false,
+                if_empty: false,
+                answer: None,
+            };
+            self.shard().post(partition.shard, letter, now_ms);
+        }
         self.shard().post(
             place.shard,
             Letter::Delete {
@@ -337,6 +383,21 @@ impl Connection {
         Ok(None)
     }
 
+    /// The partitions that go with a queue.
+    fn partitions_to_delete(
+        &self,
+        name: &str,
+        is_conditional: bool,
+    ) -> Result<Vec<QueueRef>, Refusal> {
+        let access = self.access();
+        let topology = self.shard().shared.topology();
+        let vhost = topology
+            .vhost(&access.vhost)
+            .ok_or_else(|| Refusal::no_queue(name, &access.vhost))?;
+        let queue = vhost.usable_queue(name, Right::Configure, &self.actor())?;
+        vhost.deleted_with(queue, is_conditional)
+    }
+
     fn consume(
         &mut self,
         channel: u16,
@@ -344,7 +405,7 @@ impl Connection {
         wish: ConsumeRequest,
         now_ms: u64,
     ) -> Result<Option<Reply>, Refusal> {
-        let place = self.usable(queue, Right::Read)?;
+        let place = self.readable(queue)?;
         self.add_consumer(wish.consumer, place);
         let letter = Letter::Consume {
             place,
@@ -483,6 +544,22 @@ impl Shard {
         }
         stored
     }
+}
+
+/// What shards are to make of new queues.
+pub(crate) fn specifications(made: Vec<QueueDeclared>, vhost: &Name) -> Vec<QueueSpecification> {
+    let new = made.into_iter().filter_map(|declared| match declared {
+        QueueDeclared::Created(name, place, kind, options) => Some(QueueSpecification {
+            name,
+            vhost: vhost.clone(),
+            place,
+            kind,
+            auto_delete: false,
+            options: *options,
+        }),
+        QueueDeclared::Existing(..) => None,
+    });
+    new.collect()
 }
 
 /// The queue that changes are about.

@@ -202,6 +202,7 @@ impl Engine {
             connections: crate::administration::ConnectionTable::default(),
             policies: std::sync::Mutex::new(snapshot.policies),
             audit: crate::audit::Audit::default(),
+            groups: crate::groups::StreamGroups::new(snapshot.stream_groups),
             quotas: crate::quotas::Quotas::new(options.account_limits),
             directory_path: options.data.join("directory.sqlite"),
             is_draining: std::sync::atomic::AtomicBool::new(false),

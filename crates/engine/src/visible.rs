@@ -2,7 +2,7 @@
 
 use broker::access::{Access, Resource, Right};
 use broker::arguments::QueueKind;
-use broker::topology::BindingView;
+use broker::topology::{BindingView, QueueEntry};
 use broker::{Name, QueueRef, QueueStatistics, Refusal};
 
 use crate::administration::{ExchangeView, Handle, QueueView};
@@ -27,13 +27,16 @@ impl Handle {
     pub async fn queues_seen_by(
         &self,
         access: &Access,
-        is_wanted: impl Fn(&str) -> bool + Send,
+        is_wanted: impl Fn(&QueueEntry) -> bool + Send,
         limit: usize,
     ) -> Vec<QueueView> {
         let (mut views, places) = self.seen(access, &is_wanted, limit);
-        let found = self.statistics(&places).await;
-        for (view, statistics) in views.iter_mut().zip(found) {
-            view.statistics = statistics.unwrap_or_default();
+        let all: Vec<_> = places.iter().flatten().copied().collect();
+        let mut found = self.statistics(&all).await.into_iter();
+        for (view, places) in views.iter_mut().zip(places) {
+            for one in found.by_ref().take(places.len()).flatten() {
+                view.statistics.add(&one);
+            }
         }
         views
     }
@@ -41,9 +44,9 @@ impl Handle {
     fn seen(
         &self,
         access: &Access,
-        is_wanted: &(impl Fn(&str) -> bool + Send),
+        is_wanted: &(impl Fn(&QueueEntry) -> bool + Send),
         limit: usize,
-    ) -> (Vec<QueueView>, Vec<QueueRef>) {
+    ) -> (Vec<QueueView>, Vec<Vec<QueueRef>>) {
         let topology = self.shared.topology();
         let Some(host) = topology.vhost(&access.vhost) else {
             return Default::default();
@@ -51,11 +54,11 @@ impl Handle {
         let queues = host.queues();
         let mut seen: Vec<_> = queues
             .into_iter()
-            .filter(|queue| is_wanted(&queue.name) && access.sees_queue(queue))
+            .filter(|queue| is_wanted(queue) && access.sees_queue(queue))
             .collect();
         seen.sort_by(|one, other| one.name.cmp(&other.name));
         seen.truncate(limit);
-        let view = |queue: &&broker::topology::QueueEntry| QueueView {
+        let view = |queue: &&QueueEntry| QueueView {
             vhost: host.name.clone(),
             name: queue.name.clone(),
             kind: queue.kind,
@@ -65,11 +68,20 @@ impl Handle {
             arguments: queue.arguments.clone(),
             owner: queue.owner.clone(),
             policy: host.queue_policy(queue).map(str::to_owned),
+            partitions: host.partitions_of(queue),
+            partition_of: queue.partition_of.clone(),
             statistics: QueueStatistics::default(),
         };
         (
             seen.iter().map(view).collect(),
-            seen.iter().map(|queue| queue.place).collect(),
+            // What a partitioned queue holds is in its partitions; the order of these does not matter.
+            seen.iter()
+                .map(|queue| {
+                    let mut places = host.partition_places(queue);
+                    places.push(queue.place);
+                    places
+                })
+                .collect(),
         )
     }
 
@@ -147,13 +159,16 @@ impl Handle {
             Resource::Exchange => Refusal::no_exchange(name, &access.vhost),
         };
         let host = topology.vhost(&access.vhost).ok_or_else(not_found)?;
-        let owner = match resource {
-            Resource::Queue => host.queue(name).map(|queue| queue.owner.as_deref()),
+        let found = match resource {
+            Resource::Queue => host
+                .queue(name)
+                .map(|queue| (&**queue.known_as(), queue.owner.as_deref())),
             Resource::Exchange => host
                 .exchange(name)
-                .map(|exchange| exchange.owner.as_deref()),
+                .map(|exchange| (name, exchange.owner.as_deref())),
         };
-        access.check(right, resource, name, owner.flatten())?;
-        owner.map(|_| ()).ok_or_else(not_found)
+        let (known_as, owner) = found.unwrap_or((name, None));
+        access.check(right, resource, known_as, owner)?;
+        found.map(|_| ()).ok_or_else(not_found)
     }
 }

@@ -13,16 +13,18 @@ mod calls;
 mod command;
 mod desk;
 mod draft;
+mod groups;
 mod leases;
 mod publishing;
 mod pulls;
+mod queues;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use broker::{Message, Name, OutboxGauge, Refusal, RefusalKind};
+use broker::{ConsumerNumber, Message, Name, OutboxGauge, Refusal, RefusalKind};
 use engine::accounts::Login;
 use engine::{ConnectionInfo, Handle, Shard};
 use tokio::sync::{mpsc, oneshot};
@@ -35,6 +37,7 @@ pub(crate) use command::{
     Subscription,
 };
 pub(crate) use draft::{DEDUPLICATION_HEADER, Draft};
+pub(crate) use groups::{ConsumeWish, GroupView, Groups};
 pub(crate) use leases::{LEASE_MS_MAX, LeaseId};
 use publishing::Sender;
 
@@ -51,6 +54,7 @@ pub(crate) struct Gateway(Arc<Inner>);
 
 struct Inner {
     engine: Handle,
+    groups: Groups,
     desks: Vec<mpsc::UnboundedSender<Opening>>,
     next: AtomicUsize,
     shared: Mutex<HashMap<SharedKey, Shared>>,
@@ -110,6 +114,7 @@ impl Gateway {
     /// Makes a gateway over as many shards as there are desks.
     pub(crate) fn new(engine: Handle, desks: Vec<mpsc::UnboundedSender<Opening>>) -> Self {
         Self(Arc::new(Inner {
+            groups: Groups::new(engine.clone()),
             engine,
             desks,
             next: AtomicUsize::new(0),
@@ -120,6 +125,11 @@ impl Gateway {
     /// The engine behind it.
     pub(crate) fn engine(&self) -> &Handle {
         &self.0.engine
+    }
+
+    /// The groups that share queues and streams.
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.0.groups
     }
 
     /// Finds or opens the link that all short requests of a session to a virtual host share, or of an account that shows its
@@ -279,7 +289,7 @@ impl Link {
             .await?
     }
 
-    /// Takes messages from a queue under leases, or reads a stream.
+    /// Takes messages from a queue that is not split under leases, or reads a stream by itself; [`Groups::pull`] does either and the rest.
     ///
     /// # Errors
     /// The refusal.
@@ -309,16 +319,36 @@ impl Link {
         let _ = self.commands.send(command).await;
     }
 
-    /// Starts a consumer whose deliveries go to the subscription's channel.
+    /// Starts a consumer of one queue whose deliveries go to the subscription's channel; [`Groups::consume`] starts those of all kinds.
     ///
     /// # Errors
     /// The refusal.
-    pub(crate) async fn subscribe(&self, subscription: Subscription) -> Result<(), Refusal> {
+    pub(crate) async fn subscribe(
+        &self,
+        subscription: Subscription,
+    ) -> Result<ConsumerNumber, Refusal> {
         self.ask(|answer| Command::Subscribe {
             subscription,
             answer,
         })
         .await?
+    }
+
+    /// Stops a consumer. What it has not settled it may keep for so many milliseconds.
+    async fn unsubscribe(&self, consumer: ConsumerNumber, keep_ms: u64) {
+        let command = Command::Unsubscribe { consumer, keep_ms };
+        // A link that closed has no consumers.
+        let _ = self.commands.send(command).await;
+    }
+
+    /// Checks that messages may be taken from a queue.
+    ///
+    /// # Errors
+    /// The refusal.
+    async fn check_readable(&self, queue: &str) -> Result<(), Refusal> {
+        let queue = queue.to_owned();
+        self.request(broker::Request::MayRead { queue }).await?;
+        Ok(())
     }
 
     /// Notes that deliveries of so many bytes left for the peer, so that more may come.

@@ -14,6 +14,7 @@ mod caller;
 pub(crate) mod deadletters;
 mod events;
 mod feed;
+mod groups;
 mod health;
 mod invitations;
 mod leases;
@@ -147,6 +148,8 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
             queues::delete
         ))
         .routes(routes!(queues::purge))
+        .routes(routes!(groups::list))
+        .routes(routes!(groups::show, groups::seek, groups::delete))
         .routes(routes!(publish::to_queue))
         .routes(routes!(publish::batch_to_queue))
         .routes(routes!(pull::pull))

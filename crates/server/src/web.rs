@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Groups};
 use crate::http::{self, HttpDoor, HttpSettings, Web};
 use crate::listen::{ConnectionCount, Door};
 use crate::management::{self, Facts};
@@ -34,6 +34,7 @@ pub(crate) struct Running {
     runtime: Runtime,
     stopping: watch::Sender<bool>,
     doors: Vec<JoinHandle<()>>,
+    groups: Groups,
 }
 
 impl Doors {
@@ -71,12 +72,14 @@ impl Doors {
             runtime,
             stopping,
             doors: Vec::new(),
+            groups: gateway.groups().clone(),
         };
         // What nobody can reach need not be made.
         if self.0.is_empty() {
             return Ok(running);
         }
         running.runtime.spawn(gateway.clone().sweep());
+        running.runtime.spawn(gateway.groups().clone().keep());
         let settings = HttpSettings {
             message_bytes_max: usize::try_from(config.limits.max_message_bytes)
                 .unwrap_or(usize::MAX),
@@ -130,6 +133,11 @@ impl Running {
     /// Ends what is still under way.
     pub(crate) fn close(self) {
         self.doors.iter().for_each(JoinHandle::abort);
+        let written = async { tokio::time::timeout(LAST_REQUESTS, self.groups.flush()).await };
+        // What is not written is delivered again.
+        if let Ok(Err(refusal)) = self.runtime.block_on(written) {
+            tracing::warn!(%refusal, "groups begin at an earlier place after the next start");
+        }
         self.runtime.shutdown_timeout(LAST_REQUESTS);
     }
 }

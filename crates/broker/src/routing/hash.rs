@@ -150,6 +150,11 @@ impl HashRing {
     }
 }
 
+/// Spreads a key over all numbers, the same on every machine and in every version.
+pub(crate) fn key_hash(key: &[u8]) -> u64 {
+    mix(fnv(key), 0)
+}
+
 /// FNV-1a: the same on every machine and in every version, which a key's place depends on.
 fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {

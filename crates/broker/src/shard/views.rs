@@ -39,13 +39,7 @@ impl<L: Log> Shard<L> {
     pub fn statistics_of_all(&self) -> QueueStatistics {
         let mut sum = QueueStatistics::default();
         for cell in self.cells.iter().flatten() {
-            let one = cell.statistics();
-            sum.ready += one.ready;
-            sum.unacked += one.unacked;
-            sum.consumers += one.consumers;
-            sum.ready_bytes += one.ready_bytes;
-            sum.resident_bytes += one.resident_bytes;
-            sum.disk_bytes += one.disk_bytes;
+            sum.add(&cell.statistics());
         }
         sum
     }

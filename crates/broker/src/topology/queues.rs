@@ -2,11 +2,12 @@
 
 use codec::amqp::field::{Table, Value};
 
+use super::partitions::partition_of;
 use super::rights::Claim;
 use super::{Actor, Change, QueueEntry, Topology, Vhost, check_length, check_reserved, clean_name};
 use crate::access::Resource;
 use crate::arguments::{QueueKind, QueueOptions, check_equivalent, check_flag, queue_kind};
-use crate::{Name, QueueId, QueueRef, Refusal, RefusalKind, limits};
+use crate::{Name, QueueId, QueueRef, Refusal, limits};
 
 /// A wish to declare a queue.
 #[derive(Debug, Clone)]
@@ -56,10 +57,10 @@ impl Topology {
             clean_name(&wish.name)
         };
         let what = format!("queue '{name}' in vhost '{vhost}'");
-        let (queues, queues_max) = (self.queue_count, self.quotas.queues);
         let host = self.vhost_mut(vhost)?;
         check_rights(host, &name, is_generated, &wish, actor)?;
         if let Some(existing) = host.queues.get(&*name) {
+            host.check_same_split(existing, &wish, &what)?;
             return existing.check_declaration(&wish, actor, vhost, &what);
         }
         if !is_generated {
@@ -67,12 +68,8 @@ impl Topology {
         }
         check_length(&name, &what)?;
         let (kind, own_options) = kind_and_options(&wish, &what)?;
-        if queues >= queues_max {
-            let detail = format!(
-                "cannot declare queue '{name}': queue limit in cluster ({queues_max}) is reached"
-            );
-            return Err(Refusal::new(RefusalKind::LimitExceeded, detail));
-        }
+        let partitions = host.check_split(&wish, &name, &what)?;
+        self.check_room(&name, 1 + partitions as usize)?;
         let is_stored = wish.durable && !wish.exclusive;
         let place = self.allocate(is_stored);
         let entry = QueueEntry {
@@ -84,6 +81,7 @@ impl Topology {
             exclusive: wish.exclusive.then_some(actor.connection),
             arguments: wish.arguments,
             owner: actor.owner(),
+            partition_of: None,
             own_options,
             sources: std::collections::BTreeSet::new(),
         };
@@ -105,19 +103,23 @@ impl Topology {
         let (kind, own_options) = kind_and_options(&wish, &what)?;
         self.vhost_mut(vhost)?;
         self.next_durable = self.next_durable.max(id.0 + 1);
-        let entry = QueueEntry {
-            name: wish.name.as_str().into(),
-            place: self.place(id),
-            kind,
-            durable: true,
-            auto_delete: wish.auto_delete,
-            exclusive: None,
-            arguments: wish.arguments,
-            owner,
-            own_options,
-            sources: std::collections::BTreeSet::new(),
-        };
+        let place = self.place(id);
+        let entry = QueueEntry::stored(wish, place, kind, own_options, owner);
         Ok(self.insert_queue(vhost, entry, false))
+    }
+
+    /// Adds a partition of a partitioned queue.
+    pub(super) fn insert_partition(
+        &mut self,
+        vhost: &str,
+        wish: QueueDeclaration,
+        owner: Option<Name>,
+    ) -> Result<QueueDeclared, Refusal> {
+        let what = format!("queue '{}' in vhost '{vhost}'", wish.name);
+        let (kind, own_options) = kind_and_options(&wish, &what)?;
+        let place = self.allocate(true);
+        let entry = QueueEntry::stored(wish, place, kind, own_options, owner);
+        Ok(self.insert_queue(vhost, entry, true))
     }
 
     fn insert_queue(&mut self, vhost: &str, entry: QueueEntry, is_noted: bool) -> QueueDeclared {
@@ -136,6 +138,7 @@ impl Topology {
                     owner: entry.owner.clone(),
                 });
             }
+            host.add_to_ring(&entry);
             if host.queues.insert(name.clone(), entry).is_none() {
                 self.queue_count += 1;
             }
@@ -160,6 +163,7 @@ impl Topology {
         let Some(entry) = entry else {
             return false;
         };
+        host.remove_from_ring(&entry);
         let (doomed, dropped) =
             host.drop_bindings_to_queue(&entry.name, place, entry.sources.into_iter());
         self.queue_count -= 1;
@@ -183,6 +187,29 @@ impl Topology {
 }
 
 impl QueueEntry {
+    /// A queue that outlives the process and is nobody's alone.
+    fn stored(
+        wish: QueueDeclaration,
+        place: QueueRef,
+        kind: QueueKind,
+        own_options: QueueOptions,
+        owner: Option<Name>,
+    ) -> Self {
+        Self {
+            partition_of: partition_of(&wish),
+            name: wish.name.as_str().into(),
+            place,
+            kind,
+            durable: true,
+            auto_delete: wish.auto_delete,
+            exclusive: None,
+            arguments: wish.arguments,
+            owner,
+            own_options,
+            sources: std::collections::BTreeSet::new(),
+        }
+    }
+
     /// Says whether anybody may publish to the queue who knows its name: it is where a reply is waited for, and has a name that
     /// cannot be guessed.
     #[must_use]

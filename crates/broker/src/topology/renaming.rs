@@ -1,11 +1,12 @@
 //! Giving a queue another name.
 
+use super::partitions::partition_name;
 use super::rights::Claim;
-use super::{Actor, Change, Topology, Vhost, check_length, check_reserved, clean_name};
+use super::{Actor, Change, QueueEntry, Topology, Vhost, check_length, check_reserved, clean_name};
 use crate::access::{Resource, Right};
 use crate::arguments::QueueOptions;
 use crate::routing::{Binding, Destination};
-use crate::{Name, QueueRef, Refusal};
+use crate::{Name, QueueId, QueueRef, Refusal};
 
 /// A queue that has another name from now on, for its shard.
 #[derive(Debug, Clone)]
@@ -19,7 +20,7 @@ pub struct QueueRenamed {
 }
 
 impl Topology {
-    /// Renames a queue; its messages, consumers and bindings stay, and the default exchange leads to it by the new name. The name that it
+    /// Renames a queue, with its partitions if it has some, which follow it in what is returned; its messages, consumers and bindings stay, and the default exchange leads to it by the new name. The name that it
     /// has already changes nothing.
     ///
     /// A consistent-hash exchange places a destination by its name, so that some keys go to other queues afterwards.
@@ -34,30 +35,47 @@ impl Topology {
         old: &str,
         new: &str,
         actor: &Actor<'_>,
-    ) -> Result<QueueRenamed, Refusal> {
+    ) -> Result<Vec<QueueRenamed>, Refusal> {
         let (old, new) = (clean_name(old), clean_name(new));
         let host = self.vhost_mut(vhost)?;
-        let place = host.usable_queue(&old, Right::Configure, actor)?.place;
+        let entry = host.usable_queue(&old, Right::Configure, actor)?;
+        host.check_is_whole(entry)?;
+        let partitions = host.partitions_of(entry);
         if old != new {
             host.check_renaming(&old, &new, actor)?;
-            host.move_queue(&old, &new);
-            if place.id.is_durable() {
-                let change = Change::QueueRenamed {
-                    id: place.id,
-                    vhost: host.name.clone(),
-                    name: new.as_str().into(),
-                };
-                self.changes.push(change);
+            self.move_queue(vhost, &old, &new)?;
+            for index in 0..partitions {
+                let [old, new] = [&old, &new].map(|head| partition_name(head, index));
+                self.move_queue(vhost, &old, &new)?;
             }
             self.version += 1;
         }
         let host = self.vhost_mut(vhost)?;
-        let entry = host.unlocked_queue(&new, actor)?;
-        Ok(QueueRenamed {
-            place,
+        let renamed = (0..partitions).map(|index| partition_name(&new, index));
+        let renamed = std::iter::once(new.clone()).chain(renamed);
+        let entries = renamed.filter_map(|name| host.queue(&name));
+        let tell = |entry: &QueueEntry| QueueRenamed {
+            place: entry.place,
             name: entry.name.clone(),
             options: host.options_of(entry),
-        })
+        };
+        Ok(entries.map(tell).collect())
+    }
+
+    fn move_queue(&mut self, vhost: &str, old: &str, new: &str) -> Result<(), Refusal> {
+        let host = self.vhost_mut(vhost)?;
+        let Some(id) = host.move_queue(old, new) else {
+            return Ok(());
+        };
+        if id.is_durable() {
+            let change = Change::QueueRenamed {
+                id,
+                vhost: host.name.clone(),
+                name: new.into(),
+            };
+            self.changes.push(change);
+        }
+        Ok(())
     }
 }
 
@@ -75,6 +93,9 @@ impl Vhost {
         }
         check_reserved(new, "queue")?;
         check_length(new, &what)?;
+        if let Some(entry) = self.queue(old) {
+            self.check_partitions_renamed(entry, new)?;
+        }
         // The owner stays: what a name gives beyond that must not be had by renaming.
         let owner = self.owner_of(Resource::Queue, old);
         for right in [Right::Write, Right::Read] {
@@ -87,12 +108,14 @@ impl Vhost {
         Ok(())
     }
 
-    fn move_queue(&mut self, old: &str, new: &str) {
-        let Some(mut entry) = self.queues.remove(old) else {
-            return;
-        };
+    fn move_queue(&mut self, old: &str, new: &str) -> Option<QueueId> {
+        let mut entry = self.queues.remove(old)?;
         let before = Destination::Queue(entry.name.clone(), entry.place);
         entry.name = new.into();
+        if let Some(part) = &mut entry.partition_of {
+            part.follow(new);
+        }
+        let id = entry.place.id;
         let after = Destination::Queue(entry.name.clone(), entry.place);
         for source in &entry.sources {
             let Some(exchange) = self.exchanges.get_mut(source) else {
@@ -118,5 +141,6 @@ impl Vhost {
             }
         }
         self.queues.insert(entry.name.clone(), entry);
+        Some(id)
     }
 }

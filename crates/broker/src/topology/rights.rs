@@ -21,7 +21,11 @@ impl Vhost {
         let Some(access) = actor.access else {
             return Ok(());
         };
-        access.check(right, resource, name, self.owner_of(resource, name))
+        let known_as = match resource {
+            Resource::Queue => self.queue_known_as(name),
+            Resource::Exchange => name,
+        };
+        access.check(right, resource, known_as, self.owner_of(resource, name))
     }
 
     /// Finds a queue that `actor` may use in the way of `right`.
@@ -46,7 +50,7 @@ impl Vhost {
     pub fn visible_queue(&self, name: &str, actor: &Actor<'_>) -> Result<&QueueEntry, Refusal> {
         if let Some(access) = actor.access {
             let owner = self.owner_of(Resource::Queue, name);
-            access.check_any(Resource::Queue, name, owner)?;
+            access.check_any(Resource::Queue, self.queue_known_as(name), owner)?;
         }
         self.unlocked_queue(name, actor)
     }
@@ -116,7 +120,11 @@ impl<'a> Claim<'a> {
         } else {
             None
         };
-        access.check(Right::Configure, resource, name, owner)?;
+        let known_as = match resource {
+            Resource::Queue => host.queue_known_as(name),
+            Resource::Exchange => name,
+        };
+        access.check(Right::Configure, resource, known_as, owner)?;
         Ok(Some(Self {
             access,
             host,

@@ -192,7 +192,8 @@ impl Vhost {
         let may_address = |key: &&str| {
             let queue = self.queue(key);
             queue.is_some_and(|queue| {
-                queue.takes_replies() || access.may_address(key, queue.owner.as_deref())
+                queue.takes_replies()
+                    || access.may_address(queue.known_as(), queue.owner.as_deref())
             })
         };
         if exchange.is_empty() && keys_of(routing_key, properties)?.iter().all(may_address) {
@@ -274,6 +275,9 @@ impl Vhost {
             {
                 visited.push(alternate);
             }
+        }
+        if !self.rings.is_empty() {
+            by_key_alone &= !self.spread(routes, properties);
         }
         if routes.len() > 1 {
             routes.sort_unstable();

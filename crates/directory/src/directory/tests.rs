@@ -15,8 +15,8 @@ use super::*;
 use crate::error::Subject;
 use crate::model::{
     Account, ApplyTo, AuditRecord, Binding, DestinationKind, Exchange, Grant, Invitation,
-    PartitionedQueue, Permission, Policy, Profile, Queue, QueueKey, QueueKind, Quota, ResourceKind,
-    Role, Session, TopicPermission, VirtualHost, Webhook,
+    Permission, Policy, Profile, Queue, QueueKey, QueueKind, Quota, ResourceKind, Role, Session,
+    StreamGroup, TopicPermission, VirtualHost, Webhook,
 };
 use fixture::*;
 
@@ -72,7 +72,7 @@ fn everything_that_is_added_is_loaded_again_as_it_was() {
             ],
             quotas: vec![quota("ana")],
             webhooks: vec![webhook("w1", "/", "work"), webhook("w2", "other", "work")],
-            partitioned_queues: vec![partitioned("/", "parted"), partitioned("other", "parted")],
+            stream_groups: vec![group(7, "readers"), group(u64::MAX >> 1, "readers")],
         }
     );
     // Durable after a drop, too.
@@ -106,7 +106,7 @@ fn an_inspection_counts_everything() {
             queue_keys: 2,
             quotas: 1,
             webhooks: 2,
-            partitioned_queues: 2,
+            stream_groups: 2,
             audit: 4,
         })
     );

@@ -83,10 +83,10 @@ pub(crate) fn load(connection: &Connection) -> Result<Snapshot> {
             "SELECT * FROM webhooks ORDER BY id",
             row::webhook,
         )?,
-        partitioned_queues: rows(
+        stream_groups: rows(
             &transaction,
-            "SELECT * FROM partitioned_queues ORDER BY vhost, name",
-            row::partitioned_queue,
+            "SELECT * FROM stream_groups ORDER BY queue, name",
+            row::stream_group,
         )?,
     };
     transaction.finish()?;

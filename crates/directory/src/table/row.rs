@@ -6,8 +6,8 @@ use rusqlite::{Error, Result, Row};
 use crate::error::Unusable;
 use crate::model::{
     Account, ApplyTo, AuditEntry, AuditRecord, Binding, DestinationKind, Exchange, Grant,
-    Invitation, PartitionedQueue, Permission, Policy, Profile, Queue, QueueKey, QueueKind, Quota,
-    ResourceKind, Role, Session, TopicPermission, VirtualHost, Webhook,
+    Invitation, Permission, Policy, Profile, Queue, QueueKey, QueueKind, Quota, ResourceKind, Role,
+    Session, StreamGroup, TopicPermission, VirtualHost, Webhook,
 };
 
 pub(super) fn vhost(row: &Row<'_>) -> Result<VirtualHost> {
@@ -182,14 +182,11 @@ pub(super) fn webhook(row: &Row<'_>) -> Result<Webhook> {
     })
 }
 
-pub(super) fn partitioned_queue(row: &Row<'_>) -> Result<PartitionedQueue> {
-    Ok(PartitionedQueue {
-        vhost: row.get("vhost")?,
+pub(super) fn stream_group(row: &Row<'_>) -> Result<StreamGroup> {
+    Ok(StreamGroup {
+        queue: number(row, "stream_groups", "queue")?,
         name: row.get("name")?,
-        partitions: row.get("partitions")?,
-        kind: word(row, "partitioned_queues", "kind", QueueKind::parse)?,
-        arguments: row.get("arguments")?,
-        owner: row.get("owner")?,
+        next_offset: number(row, "stream_groups", "next_offset")?,
     })
 }
 

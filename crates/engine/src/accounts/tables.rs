@@ -419,8 +419,8 @@ impl Tables {
             | Change::PolicySet(_)
             | Change::PolicyCleared { .. }
             | Change::ParameterSet { .. }
-            | Change::PartitionedSet(_)
-            | Change::PartitionedDeleted { .. }
+            | Change::StreamGroupSet(_)
+            | Change::StreamGroupDeleted { .. }
             | Change::WebhookSet(_)
             | Change::WebhookDeleted { .. }
             | Change::AuditAdded(_)

@@ -74,17 +74,6 @@ fn words(change: &Change) -> Option<Words<'_>> {
         Change::QueueRenamed { id, name } => {
             ("queue.rename", "queue", name, format!("number {id}"))
         }
-        Change::PartitionedSet(queue) => {
-            let detail = format!(
-                "{}, {} partitions",
-                in_vhost(&queue.vhost),
-                queue.partitions
-            );
-            ("partitioned_queue.set", "queue", &queue.name, detail)
-        }
-        Change::PartitionedDeleted { vhost, name } => {
-            ("partitioned_queue.delete", "queue", name, in_vhost(vhost))
-        }
         Change::Bound(binding) => ("binding.add", "exchange", &binding.source, ends(binding)),
         Change::Unbound(binding) => ("binding.delete", "exchange", &binding.source, ends(binding)),
         Change::PolicySet(policy) => (
@@ -142,6 +131,8 @@ fn words(change: &Change) -> Option<Words<'_>> {
         Change::QueueDeleted { .. }
         | Change::AccountRehashed { .. }
         | Change::ParameterSet { .. }
+        | Change::StreamGroupSet(_)
+        | Change::StreamGroupDeleted { .. }
         | Change::SessionSeen { .. }
         | Change::SessionsExpired { .. }
         | Change::AuditAdded(_)

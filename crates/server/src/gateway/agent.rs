@@ -162,6 +162,7 @@ impl Agent {
         self.connection.run_requests();
         let written = self.desk.take_written();
         self.connection.written(written);
+        self.desk.release();
     }
 
     fn close(mut self) {
@@ -173,6 +174,7 @@ impl Agent {
         }
         self.desk.close(&mut batch);
         batch.finish();
+        self.desk.release();
         self.leases_held.store(0, Ordering::Relaxed);
         self.connection.close();
     }

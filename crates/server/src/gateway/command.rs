@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use broker::{Annotation, Message, QueueRef, Refusal, Reply, StreamOffset};
+use broker::{Annotation, ConsumerNumber, Message, QueueRef, Refusal, Reply, StreamOffset};
 use bytes::Bytes;
 use codec::amqp::properties::{Properties, PropertiesRef};
 use tokio::sync::{mpsc, oneshot};
 
+use super::groups::Hold;
 use super::leases::LeaseId;
 
 /// Something for an agent to do.
@@ -34,7 +35,12 @@ pub(super) enum Command {
     /// A consumer to be started.
     Subscribe {
         subscription: Subscription,
-        answer: oneshot::Sender<Result<(), Refusal>>,
+        answer: oneshot::Sender<Result<ConsumerNumber, Refusal>>,
+    },
+    /// A consumer to be stopped; what it holds goes back after a while.
+    Unsubscribe {
+        consumer: ConsumerNumber,
+        keep_ms: u64,
     },
     /// A leased message to be looked at.
     Look {
@@ -69,6 +75,7 @@ impl Command {
             | Self::Pull { .. }
             | Self::Settle { .. }
             | Self::Subscribe { .. }
+            | Self::Unsubscribe { .. }
             | Self::Look { .. }
             | Self::Written { .. } => {}
         }
@@ -144,6 +151,8 @@ pub(crate) struct Pull {
     pub(crate) from: PullFrom,
     /// They are done with when they are taken.
     pub(crate) no_ack: bool,
+    /// The partition that is held for them.
+    pub(crate) hold: Option<Arc<Hold>>,
 }
 
 /// A wish for deliveries as they come.
@@ -162,6 +171,8 @@ pub(crate) struct Subscription {
     pub(crate) tag: Option<String>,
     /// Where they go: with room for `prefetch`. It closes when the consumer ends.
     pub(crate) sink: mpsc::Sender<Delivered>,
+    /// The partition that is held for it.
+    pub(crate) hold: Option<Arc<Hold>>,
 }
 
 /// One message on its way out.
@@ -173,6 +184,8 @@ pub(crate) struct Delivered {
     pub(crate) queue: QueueRef,
     /// Its sequence number there.
     pub(crate) sequence: u64,
+    /// Which partition that is, if it is one.
+    pub(crate) partition: Option<u32>,
     /// The message.
     pub(crate) message: Arc<Message>,
     /// It may have been delivered before.

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use broker::{
-    Annotation, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, OutboxGauge, Outcome,
-    Port, Refusal, RefusalKind, Reply, StreamOffset,
+    Annotation, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, Message, OutboxGauge,
+    Outcome, Port, Refusal, RefusalKind, Reply, StreamOffset,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use super::calls::Calls;
 use super::command::{Command, Delivered, Settle, Subscription};
+use super::groups::Hold;
 use super::leases::{Ended, Leased, Leases};
 use super::publishing::{PUBLISH_CHANNEL, Publishing, Sender};
 use super::pulls::{Pulling, Pulls};
@@ -27,7 +28,12 @@ pub(super) enum Waiting {
     /// A pull whose consumer stops.
     PullCloses(ConsumerNumber),
     /// A subscription.
-    Subscriber(ConsumerNumber, oneshot::Sender<Result<(), Refusal>>),
+    Subscriber(
+        ConsumerNumber,
+        oneshot::Sender<Result<ConsumerNumber, Refusal>>,
+    ),
+    /// A subscription that stops; until when it may keep what it has.
+    Unsubscribed(ConsumerNumber, u64),
 }
 
 /// The channels of a connection: each has at most one request under way.
@@ -46,11 +52,19 @@ pub(super) struct Desk {
     publishing: Publishing,
     calls: Calls,
     pulls: Pulls,
-    subscriptions: HashMap<ConsumerNumber, mpsc::Sender<Delivered>>,
+    subscriptions: HashMap<ConsumerNumber, Subscribed>,
     leases: Leases,
+    /// Partitions whose messages were settled in this batch: others may have them once the broker heard of that.
+    released: Vec<Arc<Hold>>,
     consumers: u32,
     written: usize,
     is_over: bool,
+}
+
+/// A subscription.
+struct Subscribed {
+    sink: mpsc::Sender<Delivered>,
+    hold: Option<Arc<Hold>>,
 }
 
 impl Channels {
@@ -92,6 +106,7 @@ impl Desk {
             pulls: Pulls::default(),
             subscriptions: HashMap::new(),
             leases: Leases::default(),
+            released: Vec::new(),
             consumers: 0,
             written: 0,
             is_over: false,
@@ -149,9 +164,7 @@ impl Desk {
                 let request = self.consume(consumer, &pull.queue, pull.prefetch(), pull.offset());
                 let waiting = Waiting::PullOpens(consumer);
                 match self.channels.ask(request, waiting, port) {
-                    Ok(()) => self
-                        .pulls
-                        .add(consumer, Pulling::new(&pull, answer, now_ms)),
+                    Ok(()) => self.pulls.add(consumer, Pulling::new(pull, answer, now_ms)),
                     Err(_) => drop(answer.send(Err(too_many("requests at once")))),
                 }
             }
@@ -159,6 +172,15 @@ impl Desk {
                 subscription,
                 answer,
             } => self.subscribe(subscription, answer, port),
+            Command::Unsubscribe { consumer, keep_ms } => {
+                let request = broker::Request::Cancel { consumer };
+                let ends_ms = now_ms.saturating_add(keep_ms);
+                let waiting = Waiting::Unsubscribed(consumer, ends_ms);
+                if self.channels.ask(request, waiting, port).is_err() {
+                    port.drop_consumer(consumer);
+                    self.unsubscribed(consumer, ends_ms);
+                }
+            }
             Command::Settle { settles, answer } => {
                 let held = self.settle(&settles, port, now_ms);
                 if let Some(answer) = answer {
@@ -173,7 +195,7 @@ impl Desk {
     fn subscribe<P: Port>(
         &mut self,
         subscription: Subscription,
-        answer: oneshot::Sender<Result<(), Refusal>>,
+        answer: oneshot::Sender<Result<ConsumerNumber, Refusal>>,
         port: &mut P,
     ) {
         let consumer = self.next_consumer();
@@ -192,12 +214,85 @@ impl Desk {
         }
         let waiting = Waiting::Subscriber(consumer, answer);
         match self.channels.ask(request, waiting, port) {
-            Ok(()) => drop(self.subscriptions.insert(consumer, subscription.sink)),
+            Ok(()) => {
+                let subscribed = Subscribed {
+                    sink: subscription.sink,
+                    hold: subscription.hold,
+                };
+                self.subscriptions.insert(consumer, subscribed);
+            }
             Err(Waiting::Subscriber(_, answer)) => {
                 let _ = answer.send(Err(too_many("requests at once")));
             }
-            Err(Waiting::Sender(_) | Waiting::PullOpens(_) | Waiting::PullCloses(_)) => {}
+            Err(
+                Waiting::Sender(_)
+                | Waiting::PullOpens(_)
+                | Waiting::PullCloses(_)
+                | Waiting::Unsubscribed(..),
+            ) => {}
         }
+    }
+
+    /// A consumer has stopped: what it has not settled by then goes back.
+    fn unsubscribed(&mut self, consumer: ConsumerNumber, ends_ms: u64) {
+        self.leases.bound(consumer, ends_ms);
+        self.end_subscription(consumer);
+    }
+
+    fn end_subscription(&mut self, consumer: ConsumerNumber) {
+        let ended = self.subscriptions.remove(&consumer);
+        self.released.extend(ended.and_then(|ended| ended.hold));
+    }
+
+    /// Frees partitions; called once the broker has been told of what was settled.
+    pub(super) fn release(&mut self) {
+        self.released.clear();
+    }
+
+    /// Tells the broker, or the group, what became of a message.
+    fn end<P: Port>(&mut self, ended: Ended, port: &mut P) {
+        let Ended {
+            leased,
+            message,
+            outcome,
+        } = ended;
+        let Some(hold) = leased.hold.clone().filter(|hold| hold.is_stream()) else {
+            self.put(leased, outcome, port);
+            return;
+        };
+        match outcome {
+            Outcome::Acked | Outcome::Rejected => {
+                hold.finish(leased.sequence);
+                self.put(leased, outcome, port);
+            }
+            // Whoever holds the partition next gets it again; its present reader gets it now.
+            Outcome::Requeued | Outcome::Recovered => self.deliver_again(leased, message, port),
+        }
+    }
+
+    fn deliver_again<P: Port>(&mut self, leased: Leased, message: Arc<Message>, port: &mut P) {
+        let reader = leased.consumer.and_then(|one| self.subscriptions.get(&one));
+        let Some(sink) = reader.map(|reader| reader.sink.clone()) else {
+            self.put(leased, Outcome::Acked, port);
+            return;
+        };
+        let delivered = Delivered {
+            queue: leased.queue,
+            sequence: leased.sequence,
+            partition: leased.hold.as_deref().and_then(Hold::partition),
+            redelivered: true,
+            annotation: Annotation::StreamOffset(leased.sequence.saturating_sub(1)),
+            outbox_bytes: 0,
+            message: message.clone(),
+            lease: Some(self.leases.grant(leased, message, u64::MAX)),
+        };
+        // A reader that is gone is found out by the next delivery, or by its link.
+        let _ = sink.try_send(delivered);
+    }
+
+    fn put<P: Port>(&mut self, leased: Leased, outcome: Outcome, port: &mut P) {
+        port.settle(leased.queue, leased.consumer, leased.sequence, outcome);
+        self.released.extend(leased.hold);
     }
 
     fn consume(
@@ -231,12 +326,8 @@ impl Desk {
     fn settle<P: Port>(&mut self, settles: &[Settle], port: &mut P, now_ms: u64) -> Vec<bool> {
         let each = settles.iter().map(|settle| {
             let (is_held, ended) = self.leases.settle(settle.lease, settle.kind, now_ms);
-            match ended {
-                Some(Ended::Acked(leased)) => put(leased, Outcome::Acked, port),
-                Some(Ended::Requeued(leased)) => put(leased, Outcome::Requeued, port),
-                Some(Ended::Rejected(leased)) => put(leased, Outcome::Rejected, port),
-                Some(Ended::Returned(leased)) => put(leased, Outcome::Recovered, port),
-                None => {}
+            if let Some(ended) = ended {
+                self.end(ended, port);
             }
             is_held
         });
@@ -266,7 +357,7 @@ impl Desk {
             Event::Replied { channel, result } => self.replied(channel, result, port, now_ms),
             Event::ConsumerCancelled { consumer, .. } => {
                 // Its readers see their channel close.
-                self.subscriptions.remove(&consumer);
+                self.end_subscription(consumer);
                 self.finish_pull(consumer, port, now_ms);
             }
             Event::Close(reason) => {
@@ -286,7 +377,7 @@ impl Desk {
     ) {
         if self.calls.is_reply_consumer(consumer) {
             self.written += delivery.outbox_bytes();
-            self.calls.replied(delivered(delivery, None));
+            self.calls.replied(delivered(delivery, None, None));
             return;
         }
         if let Some(pull) = self.pulls.find(consumer) {
@@ -296,17 +387,29 @@ impl Desk {
             }
             return;
         }
-        let Some(sink) = self.subscriptions.get(&consumer) else {
+        let Some(Subscribed { sink, hold }) = self.subscriptions.get(&consumer) else {
             self.written += delivery.outbox_bytes();
-            put(leased(&delivery, Some(consumer)), Outcome::Recovered, port);
+            self.put(leased(&delivery, Some(consumer)), Outcome::Recovered, port);
             return;
         };
-        let lease = self.leases.grant(
-            leased(&delivery, Some(consumer)),
-            delivery.message.clone(),
-            u64::MAX,
-        );
-        if let Err(error) = sink.try_send(delivered(delivery, Some(lease))) {
+        let leased = Leased {
+            hold: hold.clone(),
+            ..leased(&delivery, Some(consumer))
+        };
+        if hold
+            .as_ref()
+            .is_some_and(|hold| !hold.deliver(delivery.sequence))
+        {
+            // Its group is done with it: the reader before had it.
+            self.written += delivery.outbox_bytes();
+            self.put(leased, Outcome::Acked, port);
+            return;
+        }
+        let lease = self
+            .leases
+            .grant(leased, delivery.message.clone(), u64::MAX);
+        let delivered = delivered(delivery, Some(lease), hold.as_deref());
+        if let Err(error) = sink.try_send(delivered) {
             // Its reader is gone; a full channel cannot be, as it has room for the prefetch.
             let (mpsc::error::TrySendError::Full(lost) | mpsc::error::TrySendError::Closed(lost)) =
                 error;
@@ -316,7 +419,7 @@ impl Desk {
                 kind: super::SettleKind::Return,
             };
             self.settle(&[settle], port, now_ms);
-            self.subscriptions.remove(&consumer);
+            self.end_subscription(consumer);
             port.drop_consumer(consumer);
         }
     }
@@ -332,10 +435,11 @@ impl Desk {
             Some(Waiting::Sender(answer)) => drop(answer.send(result)),
             Some(Waiting::Subscriber(consumer, answer)) => {
                 if result.is_err() {
-                    self.subscriptions.remove(&consumer);
+                    self.end_subscription(consumer);
                 }
-                let _ = answer.send(result.map(|_| ()));
+                let _ = answer.send(result.map(|_| consumer));
             }
+            Some(Waiting::Unsubscribed(consumer, ends_ms)) => self.unsubscribed(consumer, ends_ms),
             Some(Waiting::PullOpens(consumer)) => match result {
                 Ok(_) => {
                     let is_done = self
@@ -375,20 +479,32 @@ impl Desk {
         let ends_ms = now_ms.saturating_add(pull.lease_ms);
         let mut messages = Vec::with_capacity(pull.taken.len());
         for delivery in pull.taken {
-            let is_settled = pull.no_ack || is_of_stream(&delivery);
+            let is_by_group = pull.hold.as_ref().is_some_and(|hold| hold.is_stream());
+            let is_settled = pull.no_ack || (is_of_stream(&delivery) && !is_by_group);
+            if let Some(hold) = &pull.hold
+                && !hold.deliver(delivery.sequence)
+            {
+                // The group is done with it.
+                continue;
+            }
             let lease = (!is_settled).then(|| {
-                self.leases.grant(
-                    leased(&delivery, Some(consumer)),
-                    delivery.message.clone(),
-                    ends_ms,
-                )
+                let leased = Leased {
+                    hold: pull.hold.clone(),
+                    ..leased(&delivery, Some(consumer))
+                };
+                self.leases.grant(leased, delivery.message.clone(), ends_ms)
             });
-            messages.push(delivered(delivery, lease));
+            messages.push(delivered(delivery, lease, pull.hold.as_deref()));
         }
+        self.released.extend(pull.hold.clone());
+        let taken: Vec<_> = messages.iter().map(|message| message.sequence).collect();
         match pull.answer.send(Ok(messages)) {
             Ok(()) if pull.no_ack => {
+                if let Some(hold) = &pull.hold {
+                    taken.into_iter().for_each(|sequence| hold.finish(sequence));
+                }
                 for leased in pull.settled_at_once {
-                    put(leased, Outcome::Acked, port);
+                    self.put(leased, Outcome::Acked, port);
                 }
             }
             Ok(()) => {}
@@ -411,14 +527,15 @@ impl Desk {
                 queue: message.queue,
                 consumer: Some(consumer),
                 sequence: message.sequence,
+                hold: None,
             };
-            put(leased, Outcome::Recovered, port);
+            self.put(leased, Outcome::Recovered, port);
         }
     }
 
     pub(super) fn handle_timeout<P: Port>(&mut self, port: &mut P, now_ms: u64) {
-        while let Some(leased) = self.leases.expire(now_ms) {
-            put(leased, Outcome::Requeued, port);
+        while let Some(ended) = self.leases.expire(now_ms) {
+            self.end(ended, port);
         }
         while let Some(consumer) = self.pulls.expired(now_ms) {
             self.close_pull(consumer, port, now_ms);
@@ -429,18 +546,17 @@ impl Desk {
     pub(super) fn close<P: Port>(&mut self, port: &mut P) {
         for pull in self.pulls.drain() {
             for delivery in &pull.taken {
-                put(leased(delivery, None), Outcome::Recovered, port);
+                self.put(leased(delivery, None), Outcome::Recovered, port);
             }
+            self.released.extend(pull.hold);
         }
         for leased in self.leases.drain() {
-            put(leased, Outcome::Requeued, port);
+            self.put(leased, Outcome::Requeued, port);
         }
-        self.subscriptions.clear();
+        let ended = self.subscriptions.drain();
+        self.released
+            .extend(ended.filter_map(|(_, subscribed)| subscribed.hold));
     }
-}
-
-fn put<P: Port>(leased: Leased, outcome: Outcome, port: &mut P) {
-    port.settle(leased.queue, leased.consumer, leased.sequence, outcome);
 }
 
 pub(super) const fn leased(delivery: &Delivery, consumer: Option<ConsumerNumber>) -> Leased {
@@ -448,11 +564,13 @@ pub(super) const fn leased(delivery: &Delivery, consumer: Option<ConsumerNumber>
         queue: delivery.queue,
         consumer,
         sequence: delivery.sequence,
+        hold: None,
     }
 }
 
-fn delivered(delivery: Delivery, lease: Option<super::LeaseId>) -> Delivered {
+fn delivered(delivery: Delivery, lease: Option<super::LeaseId>, hold: Option<&Hold>) -> Delivered {
     Delivered {
+        partition: hold.and_then(Hold::partition),
         lease,
         queue: delivery.queue,
         sequence: delivery.sequence,

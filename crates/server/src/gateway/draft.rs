@@ -1,6 +1,7 @@
 //! Messages before they are sent: properties and body, checked and put into wire form.
 
 use broker::limits::DEDUP_ID_BYTES_MAX;
+use broker::topology::PARTITION_KEY;
 use bytes::Bytes;
 use codec::amqp::field::Value;
 use codec::amqp::properties::Properties;
@@ -35,6 +36,8 @@ pub(crate) struct Draft {
     pub(crate) deliver: Option<Deliver>,
     /// A queue that took a message with this id keeps no other.
     pub(crate) deduplication_id: Option<String>,
+    /// Messages with the same one keep their order in a partitioned queue.
+    pub(crate) partition_key: Option<String>,
 }
 
 impl Draft {
@@ -59,6 +62,13 @@ impl Draft {
             // Where consumers at every door see it.
             let value = Value::LongString(id.as_bytes().to_vec());
             headers.insert(DEDUPLICATION_HEADER, value);
+        }
+        if let Some(key) = self.partition_key {
+            if !(1..=TEXT_BYTES_MAX).contains(&key.len()) {
+                let detail = format!("partition_key has 1 to {TEXT_BYTES_MAX} bytes");
+                return Err(Flaw::new("partition_key", detail));
+            }
+            headers.insert(PARTITION_KEY, Value::LongString(key.into_bytes()));
         }
         let properties = Properties {
             headers: Some(headers).filter(|headers| headers.iter().len() > 0),

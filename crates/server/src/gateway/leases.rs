@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use broker::{ConsumerNumber, Message, QueueRef};
+use broker::{ConsumerNumber, Message, Outcome, QueueRef};
 
 use super::command::SettleKind;
+use super::groups::Hold;
 
 /// The longest lease: half a day.
 pub(crate) const LEASE_MS_MAX: u64 = 12 * 3_600 * 1_000;
@@ -15,11 +16,13 @@ pub(crate) const LEASE_MS_MAX: u64 = 12 * 3_600 * 1_000;
 pub(crate) struct LeaseId(pub(crate) u64);
 
 /// What a lease is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Leased {
     pub(super) queue: QueueRef,
     pub(super) consumer: Option<ConsumerNumber>,
     pub(super) sequence: u64,
+    /// The partition that is held until it is settled.
+    pub(super) hold: Option<Arc<Hold>>,
 }
 
 #[derive(Debug)]
@@ -39,17 +42,23 @@ pub(super) struct Leases {
     last: u64,
 }
 
-/// What is to be done with a message whose lease ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// It is done with.
-    Acked(Leased),
-    /// It goes back to its queue.
-    Requeued(Leased),
-    /// It is not wanted.
-    Rejected(Leased),
-    /// It goes back as if nobody had had it.
-    Returned(Leased),
+/// A message whose lease ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) leased: Leased,
+    pub(super) message: Arc<Message>,
+    /// What is to become of it.
+    pub(super) outcome: Outcome,
+}
+
+impl Lease {
+    fn ended(self, outcome: Outcome) -> Ended {
+        Ended {
+            leased: self.leased,
+            message: self.message,
+            outcome,
+        }
+    }
 }
 
 impl Leases {
@@ -83,12 +92,13 @@ impl Leases {
             self.put(id, lease);
             return (false, None);
         }
-        let leased = lease.leased;
         let ends_ms = match kind {
-            SettleKind::Ack => return (true, Some(Ended::Acked(leased))),
-            SettleKind::Reject => return (true, Some(Ended::Rejected(leased))),
-            SettleKind::Return => return (true, Some(Ended::Returned(leased))),
-            SettleKind::Nack { delay_ms: 0 } => return (true, Some(Ended::Requeued(leased))),
+            SettleKind::Ack => return (true, Some(lease.ended(Outcome::Acked))),
+            SettleKind::Reject => return (true, Some(lease.ended(Outcome::Rejected))),
+            SettleKind::Return => return (true, Some(lease.ended(Outcome::Recovered))),
+            SettleKind::Nack { delay_ms: 0 } => {
+                return (true, Some(lease.ended(Outcome::Requeued)));
+            }
             SettleKind::Nack { delay_ms } => {
                 lease.is_given_back = true;
                 delay_ms
@@ -112,12 +122,28 @@ impl Leases {
     }
 
     /// Takes one lease whose end has come.
-    pub(super) fn expire(&mut self, now_ms: u64) -> Option<Leased> {
+    pub(super) fn expire(&mut self, now_ms: u64) -> Option<Ended> {
         let (ends_ms, id) = *self.by_end.first()?;
         if ends_ms > now_ms {
             return None;
         }
-        self.take(id).map(|lease| lease.leased)
+        self.take(id).map(|lease| lease.ended(Outcome::Requeued))
+    }
+
+    /// Bounds the leases of a consumer that was stopped.
+    pub(super) fn bound(&mut self, consumer: ConsumerNumber, ends_ms: u64) {
+        let is_theirs =
+            |lease: &Lease| lease.leased.consumer == Some(consumer) && lease.ends_ms > ends_ms;
+        let theirs: Vec<_> = self
+            .held
+            .iter()
+            .filter_map(|(id, lease)| is_theirs(lease).then_some(*id))
+            .collect();
+        for id in theirs {
+            if let Some(lease) = self.take(id) {
+                self.put(id, Lease { ends_ms, ..lease });
+            }
+        }
     }
 
     /// When the next lease ends.

@@ -1,12 +1,14 @@
 //! Pulls under way: each is a consumer for a moment, stopped as soon as it has something or its time is up.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use broker::{ConsumerNumber, Delivery, Refusal, StreamOffset};
 use tokio::sync::oneshot;
 
 use super::command::{Delivered, Pull, PullFrom};
 use super::desk::{is_of_stream, leased};
+use super::groups::Hold;
 use super::leases::Leased;
 
 /// How far a pull has come.
@@ -25,6 +27,8 @@ pub(super) struct Pulling {
     pub(super) no_ack: bool,
     /// What is settled when the messages were handed over.
     pub(super) settled_at_once: Vec<Leased>,
+    /// The partition that is held for it.
+    pub(super) hold: Option<Arc<Hold>>,
     deadline_ms: u64,
     phase: Phase,
 }
@@ -48,7 +52,7 @@ impl Pull {
 
 impl Pulling {
     pub(super) fn new(
-        pull: &Pull,
+        pull: Pull,
         answer: oneshot::Sender<Result<Vec<Delivered>, Refusal>>,
         now_ms: u64,
     ) -> Self {
@@ -58,6 +62,7 @@ impl Pulling {
             lease_ms: pull.lease_ms,
             no_ack: pull.no_ack,
             settled_at_once: Vec::new(),
+            hold: pull.hold,
             deadline_ms: now_ms.saturating_add(pull.wait_ms),
             phase: Phase::Opening,
         }

@@ -94,7 +94,7 @@ impl Call {
         let found = match self.access() {
             Some(access) => {
                 engine
-                    .queues_seen_by(&access, |name| name == queue, 1)
+                    .queues_seen_by(&access, |one| *one.name == *queue, 1)
                     .await
             }
             None => Vec::new(),

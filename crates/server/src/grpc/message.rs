@@ -1,6 +1,7 @@
 //! Messages on their way in and out, and where they are sent to.
 
 use broker::arguments::QueueKind;
+use broker::topology::PARTITION_KEY;
 use broker::{Annotation, QueueRef, StreamOffset};
 use bytes::Bytes;
 use codec::amqp::field::Table;
@@ -16,15 +17,6 @@ use super::value::{fields_of, ms_of, table_of};
 use crate::flaw::Flaw;
 use crate::gateway::{DEDUPLICATION_HEADER, Deliver, Delivered, Draft, Outgoing};
 use crate::http::DEFAULT_VHOST;
-
-/// Why a message was not made ready to be published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NotSent {
-    /// A field is wrong.
-    Flawed(Flaw),
-    /// It asks for what the server does not do yet.
-    Unimplemented(&'static str),
-}
 
 /// Where messages go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,18 +94,17 @@ pub(super) fn outgoing(
     message: v1::Message,
     place: &Place,
     bytes_max: usize,
-) -> Result<Outgoing, NotSent> {
+) -> Result<Outgoing, Flaw> {
     let draft = draft(message, place)?;
-    draft.finish(bytes_max).map_err(NotSent::Flawed)
+    draft.finish(bytes_max)
 }
 
 /// Reads a message.
-pub(super) fn draft(message: v1::Message, place: &Place) -> Result<Draft, NotSent> {
-    check_supported(&message)?;
+pub(super) fn draft(message: v1::Message, place: &Place) -> Result<Draft, Flaw> {
     let priority = u8::try_from(message.priority)
-        .map_err(|_| NotSent::Flawed(Flaw::new("priority", "a priority is from 0 to 255")))?;
+        .map_err(|_| Flaw::new("priority", "a priority is from 0 to 255"))?;
     let timestamp = message.timestamp_ms.map(seconds_of).transpose();
-    let headers = table_of(message.headers, "headers").map_err(NotSent::Flawed)?;
+    let headers = table_of(message.headers, "headers")?;
     Ok(Draft {
         exchange: place.exchange.clone(),
         routing_key: place.routing_key.clone(),
@@ -125,7 +116,7 @@ pub(super) fn draft(message: v1::Message, place: &Place) -> Result<Draft, NotSen
             correlation_id: filled(message.correlation_id),
             reply_to: filled(message.reply_to),
             message_id: filled(message.message_id),
-            timestamp: timestamp.map_err(NotSent::Flawed)?,
+            timestamp: timestamp?,
             kind: filled(message.r#type),
             user_id: filled(message.user_id),
             app_id: filled(message.app_id),
@@ -140,15 +131,8 @@ pub(super) fn draft(message: v1::Message, place: &Place) -> Result<Draft, NotSen
             Schedule::DeliverAtMs(at_ms) => Deliver::At(u64::try_from(at_ms).unwrap_or(0)),
         }),
         deduplication_id: filled(message.deduplication_id),
+        partition_key: filled(message.partition_key),
     })
-}
-
-fn check_supported(message: &v1::Message) -> Result<(), NotSent> {
-    if message.partition_key.is_empty() {
-        return Ok(());
-    }
-    let wish = "the server does not split queues yet; publish without partition_key";
-    Err(NotSent::Unimplemented(wish))
 }
 
 fn filled(text: String) -> Option<String> {
@@ -167,7 +151,9 @@ pub(super) fn received(delivered: &Delivered, engine: &Handle) -> v1::ReceivedMe
         .ok()
         .and_then(|properties| properties.to_owned().ok())
         .unwrap_or_default();
-    let deduplication_id = properties.headers.as_mut().and_then(take_deduplication_id);
+    let mut take = |name| take_text(properties.headers.as_mut()?, name);
+    let deduplication_id = take(DEDUPLICATION_HEADER);
+    let partition_key = take(PARTITION_KEY);
     let delivery_count = match delivered.annotation {
         Annotation::DeliveryCount(count) => count,
         Annotation::None | Annotation::StreamOffset(_) => 0,
@@ -198,7 +184,7 @@ pub(super) fn received(delivered: &Delivered, engine: &Handle) -> v1::ReceivedMe
             persistent: Some(message.persistent),
             schedule: None,
             deduplication_id: deduplication_id.unwrap_or_default(),
-            partition_key: String::new(),
+            partition_key: partition_key.unwrap_or_default(),
         }),
         position: position(engine, delivered.queue, delivered.sequence, false),
         topic: message.exchange().to_string(),
@@ -208,11 +194,11 @@ pub(super) fn received(delivered: &Delivered, engine: &Handle) -> v1::ReceivedMe
     }
 }
 
-/// Takes the deduplication id out of the headers, where AMQP's clients have it; one that is no text stays there.
-fn take_deduplication_id(headers: &mut Table) -> Option<String> {
-    let id = headers.get(DEDUPLICATION_HEADER)?.as_str()?.to_owned();
-    headers.remove(DEDUPLICATION_HEADER);
-    Some(id)
+/// Takes what has a field of its own out of the headers, where AMQP's clients have it; what is no text stays there.
+fn take_text(headers: &mut Table, name: &str) -> Option<String> {
+    let text = headers.get(name)?.as_str()?.to_owned();
+    headers.remove(name);
+    Some(text)
 }
 
 /// Writes where a message lies; nothing for what lies in no queue that is still there.
@@ -222,7 +208,7 @@ pub(super) fn position(
     sequence: u64,
     is_duplicate: bool,
 ) -> Option<v1::Position> {
-    let (name, kind) = engine.queue_at(DEFAULT_VHOST, queue)?;
+    let (name, kind, partition) = engine.known_queue(DEFAULT_VHOST, queue)?;
     let is_stream = match kind {
         QueueKind::Stream => true,
         QueueKind::Classic | QueueKind::Quorum => false,
@@ -233,7 +219,7 @@ pub(super) fn position(
         // A stream's offsets begin with 0, sequence numbers with 1.
         offset: is_stream.then(|| sequence.saturating_sub(1)),
         is_duplicate,
-        partition: None,
+        partition,
     })
 }
 

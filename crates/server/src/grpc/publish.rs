@@ -11,8 +11,8 @@ use rpc::v1::PublishStatus;
 use tonic::{Status, Streaming};
 
 use super::call::Call;
-use super::message::{NotSent, Place, outgoing, position};
-use super::status::{flawed, not_found, refused, unavailable, unimplemented};
+use super::message::{Place, outgoing, position};
+use super::status::{flawed, not_found, refused, unavailable};
 use crate::flaw::Flaw;
 use crate::gateway::{Link, Outgoing, PublishOutcome};
 
@@ -42,10 +42,8 @@ pub(super) async fn batch(
     let bytes_max = call.web.settings().message_bytes_max;
     let mut messages = Vec::with_capacity(request.messages.len());
     for (index, message) in request.messages.into_iter().enumerate() {
-        let ready = outgoing(message, &place, bytes_max).map_err(|reason| match reason {
-            NotSent::Flawed(flaw) => flawed(flaw.within(&format!("messages[{index}]"))),
-            NotSent::Unimplemented(detail) => unimplemented(detail),
-        });
+        let ready = outgoing(message, &place, bytes_max)
+            .map_err(|flaw| flawed(flaw.within(&format!("messages[{index}]"))));
         messages.push(ready?);
     }
     let link = call.link().await?;
@@ -302,13 +300,10 @@ impl Publisher {
         let place = self.place.clone().unwrap_or_default();
         let message = request.message.unwrap_or_default();
         let bytes_max = self.call.web.settings().message_bytes_max;
-        let ready = outgoing(message, &place, bytes_max).map_err(|reason| Fate {
+        let ready = outgoing(message, &place, bytes_max).map_err(|flaw| Fate {
             status: PublishStatus::Refused,
             positions: Vec::new(),
-            detail: match reason {
-                NotSent::Flawed(flaw) => format!("{}: {}", flaw.field, flaw.detail),
-                NotSent::Unimplemented(detail) => detail.to_owned(),
-            },
+            detail: format!("{}: {}", flaw.field, flaw.detail),
         });
         Ok((number, ready.map(|message| (place, message))))
     }

@@ -10,6 +10,7 @@ use super::status::{Subject, flawed, not_as_needed, refused};
 use super::value::signed;
 use crate::flaw::Flaw;
 use crate::gateway::{Delivered, LEASE_MS_MAX, Link, Pull, PullFrom, Settle, SettleKind};
+use crate::http::DEFAULT_VHOST;
 
 /// Messages of one pull.
 const PULL_MAX: u32 = 1_000;
@@ -43,8 +44,11 @@ pub(super) async fn pull(
         lease_ms,
         from: PullFrom::Queue,
         no_ack: false,
+        hold: None,
     };
-    let delivered = link.pull(pull).await;
+    let group = Some(&*request.group).filter(|group| !group.is_empty());
+    let groups = call.web.gateway().groups();
+    let delivered = groups.pull(&link, DEFAULT_VHOST, group, pull).await;
     let delivered =
         delivered.map_err(|refusal| refused(refusal, Subject::Queue(&request.queue)))?;
     let expires_at_ms = call
@@ -59,7 +63,10 @@ pub(super) async fn pull(
         .collect();
     // Only streams deliver without a lease.
     let leases = leases.ok_or_else(|| {
-        let detail = format!("'{}' is a stream; read it with ReadStream", request.queue);
+        let detail = format!(
+            "'{}' is a stream; name a group, or read it with ReadStream",
+            request.queue
+        );
         not_as_needed("IS_STREAM", Subject::Queue(&request.queue), detail)
     })?;
     Ok(v1::PullResponse { leases })

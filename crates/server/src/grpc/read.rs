@@ -95,6 +95,7 @@ async fn pull(
         lease_ms: 1,
         from: PullFrom::Stream(from),
         no_ack: false,
+        hold: None,
     };
     let pulled = link.pull(pull).await;
     pulled.map_err(|refusal| refused(refusal, Subject::Queue(queue)))
@@ -116,6 +117,7 @@ impl Reader {
             priority: 0,
             tag: None,
             sink,
+            hold: None,
         };
         let link = call.own_link().await?;
         let subscribed = link.subscribe(subscription).await;

@@ -6,8 +6,8 @@ use rpc::v1;
 use tonic::Status;
 
 use super::call::Call;
-use super::message::{NotSent, Place, draft, received};
-use super::status::{Subject, flawed, no_reply, not_as_needed, refused, unimplemented};
+use super::message::{Place, draft, received};
+use super::status::{Subject, flawed, no_reply, not_as_needed, refused};
 use crate::flaw::Flaw;
 use crate::gateway::Request;
 
@@ -43,12 +43,9 @@ pub(super) async fn ask(
         let wait_ms = u64::from(wait_ms);
         draft.ttl_ms = Some(draft.ttl_ms.map_or(wait_ms, |ttl_ms| ttl_ms.min(wait_ms)));
         let bytes_max = call.web.settings().message_bytes_max;
-        draft.finish(bytes_max).map_err(NotSent::Flawed)
+        draft.finish(bytes_max)
     });
-    let message = draft.map_err(|reason| match reason {
-        NotSent::Flawed(flaw) => flawed(flaw.within("message")),
-        NotSent::Unimplemented(detail) => unimplemented(detail),
-    })?;
+    let message = draft.map_err(|flaw| flawed(flaw.within("message")))?;
     if request.fail_without_worker && call.find_queue(&queue).await?.statistics.consumers == 0 {
         let detail = format!("no worker consumes from '{queue}' at the moment");
         return Err(not_as_needed("NO_WORKER", Subject::Queue(&queue), detail));

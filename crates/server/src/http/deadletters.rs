@@ -260,6 +260,7 @@ pub(crate) async fn hold(link: &Link, queue: &str, max: usize) -> Result<Vec<Del
             lease_ms: HELD_MS,
             from: PullFrom::Queue,
             no_ack: false,
+            hold: None,
         };
         let more = link.pull(pull).await?;
         if more.iter().any(|one| one.lease.is_none()) {

@@ -42,6 +42,10 @@ pub(super) struct EventParams {
     prefetch: Option<u16>,
     /// Where to begin in a stream: first, last, next, an offset, or a time as @SECONDS since 1970. Default next.
     offset: Option<String>,
+    /// The group to read a stream in: its members share the partitions, and what was acknowledged is remembered. A group that has read
+    /// goes on where it was.
+    #[param(max_length = 255)]
+    group: Option<String>,
     /// As the header Last-Event-ID, for readers that cannot set it.
     last_event_id: Option<String>,
 }
@@ -71,8 +75,9 @@ pub(super) async fn of_queue(
     let view = find_as(&web, &access, &queue).await?;
     let last = last_event_id(&headers, params.last_event_id)?;
     let prefetch = prefetch_of(params.prefetch)?;
-    if view.kind == QueueKind::Stream {
-        let offset = stream_start(last.as_deref(), params.offset.as_deref())?;
+    let offset = params.offset.as_deref();
+    if view.kind == QueueKind::Stream && params.group.is_none() {
+        let offset = stream_start(last.as_deref(), offset)?;
         return stream_events(&web, &caller, queue, prefetch, offset, String::new()).await;
     }
     let resumed = last.as_deref().and_then(|id| {
@@ -85,8 +90,9 @@ pub(super) async fn of_queue(
         None => {
             let wish = FeedWish {
                 queue: queue.clone(),
+                group: params.group.clone(),
                 prefetch,
-                offset: StreamOffset::First,
+                offset: offset.map(parse_offset).transpose()?,
                 is_kept: true,
             };
             start(&web, &caller, wish).await?
@@ -106,8 +112,9 @@ pub(super) async fn stream_events(
 ) -> Result<Events, Problem> {
     let wish = FeedWish {
         queue,
+        group: None,
         prefetch,
-        offset,
+        offset: Some(offset),
         is_kept: false,
     };
     let reading = start(web, caller, wish).await?;
@@ -117,7 +124,7 @@ pub(super) async fn stream_events(
 async fn start(web: &Web, caller: &Caller, wish: FeedWish) -> Result<Reading, Problem> {
     let queue = wish.queue.clone();
     let link = caller.own_link(web, DEFAULT_VHOST).await?;
-    let feed = Feed::start(link, wish).await?;
+    let feed = Feed::start(web.gateway().groups(), link, wish).await?;
     Ok(web.feeds().read(feed, caller.login.name.clone(), queue))
 }
 

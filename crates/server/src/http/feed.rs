@@ -11,7 +11,8 @@ use broker::{Name, StreamOffset};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
 
-use crate::gateway::{Delivered, Link, Settle, SettleKind, Subscription};
+use super::caller::DEFAULT_VHOST;
+use crate::gateway::{ConsumeWish, Delivered, Groups, Link, Settle, SettleKind};
 
 /// How long a feed waits for its reader to come back.
 const KEPT_FOR: Duration = Duration::from_secs(30);
@@ -58,7 +59,8 @@ pub(super) struct Feed {
 pub(super) struct FeedWish {
     pub(super) queue: String,
     pub(super) prefetch: u16,
-    pub(super) offset: StreamOffset,
+    pub(super) group: Option<String>,
+    pub(super) offset: Option<StreamOffset>,
     /// Whether what is sent is kept until it has surely arrived.
     pub(super) is_kept: bool,
 }
@@ -68,18 +70,22 @@ impl Feed {
     ///
     /// # Errors
     /// The refusal.
-    pub(super) async fn start(link: Link, wish: FeedWish) -> Result<Self, broker::Refusal> {
-        let (sink, receiver) = mpsc::channel(usize::from(wish.prefetch));
-        link.subscribe(Subscription {
+    pub(super) async fn start(
+        groups: &Groups,
+        link: Link,
+        wish: FeedWish,
+    ) -> Result<Self, broker::Refusal> {
+        let consume = ConsumeWish {
+            vhost: DEFAULT_VHOST.to_owned(),
             queue: wish.queue,
+            group: wish.group,
             prefetch: wish.prefetch,
             offset: wish.offset,
             exclusive: false,
             priority: 0,
             tag: None,
-            sink,
-        })
-        .await?;
+        };
+        let receiver = groups.consume(&link, consume).await?;
         Ok(Self {
             link,
             receiver,

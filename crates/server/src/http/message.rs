@@ -61,6 +61,9 @@ pub(super) struct Attributes {
     /// A queue that took a message with this id keeps no other: a publish that is tried again is harmless.
     #[schema(max_length = 128)]
     pub(super) deduplication_id: Option<String>,
+    /// Messages with the same one keep their order in a partitioned queue or stream.
+    #[schema(max_length = 255)]
+    pub(super) partition_key: Option<String>,
 }
 
 /// A message to be published.
@@ -95,6 +98,9 @@ pub(super) struct MessageOut {
     pub(super) lease: Option<String>,
     /// Its position in the queue; positions rise, with gaps.
     pub(super) position: u64,
+    /// The partition that it comes from, if the queue is partitioned. Messages with the same key are in the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) partition: Option<u32>,
     /// Its offset, if it comes from a stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) offset: Option<u64>,
@@ -233,6 +239,7 @@ impl Attributes {
             body,
             deliver,
             deduplication_id: self.deduplication_id,
+            partition_key: self.partition_key,
         };
         draft.finish(bytes_max).map_err(Problem::from)
     }
@@ -258,6 +265,7 @@ impl MessageOut {
         Self {
             lease: delivered.lease.map(|lease| link.lease_name(lease)),
             position: delivered.sequence,
+            partition: delivered.partition,
             offset,
             exchange: message.exchange().to_string(),
             routing_key: message.routing_key().to_owned(),

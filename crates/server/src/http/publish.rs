@@ -27,6 +27,9 @@ const PUBLISH_PATIENCE: std::time::Duration = std::time::Duration::from_secs(30)
 pub(super) struct Position {
     /// The queue.
     queue: String,
+    /// Its partition, if the queue is partitioned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<u32>,
     /// Its position there; positions rise, with gaps.
     position: u64,
 }
@@ -264,8 +267,10 @@ fn published(web: &Web, outcome: Result<PublishOutcome, Refusal>) -> Published {
     };
     let engine = web.gateway().engine();
     let positions = outcome.places.iter().filter_map(|(place, position)| {
+        let (queue, _, partition) = engine.known_queue(DEFAULT_VHOST, *place)?;
         Some(Position {
-            queue: engine.queue_name(DEFAULT_VHOST, *place)?.to_string(),
+            queue: queue.to_string(),
+            partition,
             position: *position,
         })
     });

@@ -39,6 +39,9 @@ pub(super) struct PullRequest {
     auto_ack: bool,
     /// Where to begin in a stream: first, last, next, an offset, or a time as @SECONDS since 1970.
     offset: Option<String>,
+    /// The group to read a stream in: what was acknowledged is remembered, and a group that has read goes on where it was.
+    #[schema(max_length = 255)]
+    group: Option<String>,
 }
 
 impl Default for PullRequest {
@@ -49,6 +52,7 @@ impl Default for PullRequest {
             lease_ms: LEASE_MS_DEFAULT,
             auto_ack: false,
             offset: None,
+            group: None,
         }
     }
 }
@@ -58,15 +62,16 @@ impl Default for PullRequest {
 pub(super) struct Pulled {
     /// The messages, in order; none when there was none in time.
     messages: Vec<MessageOut>,
-    /// Where to go on, when they come from a stream.
+    /// Where to go on, when they come from a stream that is read without a group.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_offset: Option<u64>,
 }
 
 /// Take messages from a queue
 ///
-/// Each message is held under a lease: acknowledge it, give it back, or extend it in time; else it is delivered again. A stream is
-/// read without leases, from `offset`.
+/// Each message is held under a lease: acknowledge it, give it back, or extend it in time; else it is delivered again. While messages of
+/// a partition are under lease, nobody else gets others of it, so that messages with the same key keep their order. A stream is read
+/// without leases from `offset`, or under leases by a `group`.
 #[utoipa::path(post, path = "/v1/queues/{queue}/pull", tag = "messages",
     params(("queue" = String, Path, description = "The queue")),
     request_body = PullRequest,
@@ -114,13 +119,17 @@ pub(super) async fn pull(
         lease_ms: wish.lease_ms,
         from,
         no_ack: wish.auto_ack,
+        hold: None,
     };
-    let delivered = link.pull(pull).await?;
+    let group = wish.group.as_deref();
+    let groups = web.gateway().groups();
+    let delivered = groups.pull(&link, DEFAULT_VHOST, group, pull).await?;
     let messages: Vec<_> = delivered
         .iter()
         .map(|delivered| MessageOut::of(delivered, &link))
         .collect();
-    let next_offset = messages.last().and_then(|last| Some(last.offset? + 1));
+    let last = messages.last().filter(|_| group.is_none());
+    let next_offset = last.and_then(|last| Some(last.offset? + 1));
     Ok(Json(Pulled {
         messages,
         next_offset,

@@ -3,9 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use broker::Request;
 use broker::access::Access;
 use broker::limits::NAME_BYTES_MAX;
-use broker::{Reply, Request};
+use broker::topology::PARTITIONS;
 use codec::amqp::field::{Table, Value};
 use engine::QueueView;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub(super) enum Kind {
     Quorum,
     /// A log that many read from any offset; messages leave by age or size.
     Stream,
+    /// A queue that is split: messages with the same key keep their order, others do not wait for them.
+    Partitioned,
 }
 
 /// What happens when a queue is full.
@@ -98,7 +101,10 @@ pub(super) struct QueueWish {
     durable: Option<bool>,
     /// It goes with its last consumer.
     auto_delete: bool,
-    /// What else it does.
+    /// Into how many partitions it is split; for the kinds partitioned, which needs it, and stream.
+    #[schema(minimum = 1, maximum = 1_024)]
+    partitions: Option<u32>,
+    /// What else it does, each partition for itself.
     settings: QueueSettings,
 }
 
@@ -115,6 +121,9 @@ pub(super) struct QueueOut {
     auto_delete: bool,
     /// Only one connection may use it.
     exclusive: bool,
+    /// Into how many partitions it is split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partitions: Option<u32>,
     /// Whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
@@ -168,6 +177,14 @@ pub(super) struct DeleteParams {
     if_empty: bool,
 }
 
+impl ListParams {
+    /// What names are to contain, and the page.
+    pub(super) fn page(self) -> Result<(String, PageParams), Problem> {
+        let page = PageParams::new(self.cursor, self.limit)?;
+        Ok((self.name.unwrap_or_default(), page))
+    }
+}
+
 impl QueueSettings {
     fn arguments(&self, kind: Kind) -> Table {
         let mut table = Table::default();
@@ -189,7 +206,7 @@ impl QueueSettings {
             Overflow::RejectPublishDlx => "reject-publish-dlx",
         });
         let kind = match kind {
-            Kind::Queue => None,
+            Kind::Queue | Kind::Partitioned => None,
             Kind::Quorum => Some("quorum"),
             Kind::Stream => Some("stream"),
         };
@@ -220,7 +237,9 @@ impl QueueOut {
     fn of(view: QueueView) -> Self {
         Self {
             name: view.name.to_string(),
+            partitions: Some(view.partitions).filter(|count| *count > 0),
             kind: match view.kind {
+                broker::arguments::QueueKind::Classic if view.partitions > 0 => Kind::Partitioned,
                 broker::arguments::QueueKind::Classic => Kind::Queue,
                 broker::arguments::QueueKind::Quorum => Kind::Quorum,
                 broker::arguments::QueueKind::Stream => Kind::Stream,
@@ -253,14 +272,16 @@ pub(super) async fn list(
     Params(params): Params<ListParams>,
 ) -> Result<Json<Page<QueueOut>>, Problem> {
     let access = caller.access(&web, DEFAULT_VHOST)?;
-    let page = PageParams::new(params.cursor, params.limit)?;
-    let contains = params.name.unwrap_or_default();
+    let (contains, page) = params.page()?;
     let views = web
         .gateway()
         .engine()
         .queues_seen_by(
             &access,
-            |name| page.is_behind_cursor(name) && name.contains(&contains),
+            |queue| {
+                let is_wanted = queue.partition_of.is_none() && queue.name.contains(&contains);
+                is_wanted && page.is_behind_cursor(&queue.name)
+            },
             page.limit() + 1,
         )
         .await;
@@ -290,6 +311,21 @@ pub(super) async fn create(
     JsonBody(wish): JsonBody<QueueWish>,
 ) -> Result<(StatusCode, Json<QueueOut>), Problem> {
     check_name(&queue)?;
+    let mut arguments = wish.settings.arguments(wish.kind);
+    match (wish.kind, wish.partitions) {
+        (Kind::Queue | Kind::Quorum | Kind::Stream, None) => {}
+        (Kind::Partitioned | Kind::Stream, Some(count)) => {
+            arguments.insert(PARTITIONS, i64::from(count));
+        }
+        (Kind::Partitioned, None) => {
+            return Err(Problem::invalid("say by partitions how many it is to have"));
+        }
+        (Kind::Queue | Kind::Quorum, Some(_)) => {
+            return Err(Problem::invalid(
+                "only the kinds partitioned and stream have partitions",
+            ));
+        }
+    }
     let link = caller.link(&web, DEFAULT_VHOST).await?;
     let was_there = find(&web, &caller, &queue).await.is_ok();
     link.request(Request::QueueDeclare {
@@ -298,7 +334,7 @@ pub(super) async fn create(
         durable: wish.durable.unwrap_or(true),
         exclusive: false,
         auto_delete: wish.auto_delete,
-        arguments: wish.settings.arguments(wish.kind),
+        arguments,
     })
     .await?;
     let status = if was_there {
@@ -326,20 +362,23 @@ pub(super) async fn show(
 }
 
 /// What is to change of a queue.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct QueueChange {
-    /// Its new name; bindings, grants and keys follow.
+    /// Its new name; bindings, grants, keys and partitions follow.
     #[schema(min_length = 1, max_length = 255)]
-    name: String,
+    name: Option<String>,
+    /// Into how many partitions it is split, not fewer than before. Some keys move to the new ones; messages stay where they are.
+    #[schema(minimum = 1, maximum = 1_024)]
+    partitions: Option<u32>,
 }
 
-/// Rename a queue
+/// Rename a queue, or split it further
 #[utoipa::path(patch, path = "/v1/queues/{queue}", tag = "queues",
     params(("queue" = String, Path, description = "The queue")),
     request_body = QueueChange,
     responses(
-        (status = 200, description = "The queue under its new name", body = QueueOut),
+        (status = 200, description = "The queue after the change", body = QueueOut),
         (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -350,9 +389,16 @@ pub(super) async fn rename(
     JsonBody(change): JsonBody<QueueChange>,
 ) -> Result<Json<QueueOut>, Problem> {
     let access = caller.access(&web, DEFAULT_VHOST)?;
+    if let Some(count) = change.partitions {
+        let raised = web.gateway().raise_partitions(&access, &queue, count);
+        raised.await?;
+    }
+    let Some(name) = change.name else {
+        return find(&web, &caller, &queue).await.map(Json);
+    };
     let engine = web.gateway().engine();
-    engine.rename_queue(&access, &queue, &change.name).await?;
-    find(&web, &caller, &change.name).await.map(Json)
+    engine.rename_queue(&access, &queue, &name).await?;
+    find(&web, &caller, &name).await.map(Json)
 }
 
 /// Delete a queue with its messages
@@ -370,13 +416,13 @@ pub(super) async fn delete(
     Params(params): Params<DeleteParams>,
 ) -> Result<Json<MessageCount>, Problem> {
     // RabbitMQ's answer for a queue that is missing is that it is deleted; here one is told.
-    find(&web, &caller, &queue).await?;
-    let request = Request::QueueDelete {
-        name: queue,
-        if_unused: params.if_unused,
-        if_empty: params.if_empty,
-    };
-    counted(&web, &caller, request).await
+    let access = caller.access(&web, DEFAULT_VHOST)?;
+    let view = find_as(&web, &access, &queue).await?;
+    let link = caller.link(&web, DEFAULT_VHOST).await?;
+    let gateway = web.gateway();
+    let deleted = gateway.delete(&link, &view, params.if_unused, params.if_empty);
+    let messages = deleted.await?;
+    Ok(Json(MessageCount { messages }))
 }
 
 /// Delete all messages that wait in a queue
@@ -392,19 +438,9 @@ pub(super) async fn purge(
     caller: Caller,
     InPath(queue): InPath<String>,
 ) -> Result<Json<MessageCount>, Problem> {
-    counted(&web, &caller, Request::QueuePurge { name: queue }).await
-}
-
-async fn counted(
-    web: &Web,
-    caller: &Caller,
-    request: Request,
-) -> Result<Json<MessageCount>, Problem> {
-    let link = caller.link(web, DEFAULT_VHOST).await?;
-    let messages = match link.request(request).await? {
-        Reply::Purged(messages) | Reply::Deleted(messages) => messages,
-        Reply::Done | Reply::QueueDeclared { .. } | Reply::Got(..) | Reply::Empty => 0,
-    };
+    let link = caller.link(&web, DEFAULT_VHOST).await?;
+    let purged = web.gateway().purge(&link, DEFAULT_VHOST, &queue);
+    let messages = purged.await?;
     Ok(Json(MessageCount { messages }))
 }
 
@@ -426,7 +462,9 @@ async fn find(web: &Web, caller: &Caller, queue: &str) -> Result<QueueOut, Probl
 
 pub(super) async fn find_as(web: &Web, access: &Access, queue: &str) -> Result<QueueView, Problem> {
     let engine = web.gateway().engine();
-    let found = engine.queues_seen_by(access, |name| name == queue, 1).await;
+    let found = engine
+        .queues_seen_by(access, |one| *one.name == *queue, 1)
+        .await;
     found.into_iter().next().ok_or_else(|| {
         Problem::not_found(format!(
             "there is no queue '{queue}' that you have a right on"

@@ -153,6 +153,7 @@ pub(super) async fn fetch(
         lease_ms: REPLY_LEASE_MS,
         from: PullFrom::Queue,
         no_ack: false,
+        hold: None,
     };
     let Some(reply) = link.pull(pull).await?.pop() else {
         return Ok(StatusCode::NO_CONTENT.into_response());

@@ -7,7 +7,6 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use broker::StreamOffset;
 use futures_util::SinkExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -20,7 +19,7 @@ use super::events::prefetch_of;
 use super::message::MessageOut;
 use super::problem::Problem;
 use super::pull::parse_offset;
-use crate::gateway::{Delivered, LeaseId, Link, Settle, SettleKind, Subscription};
+use crate::gateway::{ConsumeWish, Delivered, LeaseId, Link, Settle, SettleKind};
 
 /// The greatest message that a reader may send.
 const WORD_BYTES_MAX: usize = 64 << 10;
@@ -41,6 +40,10 @@ pub(super) struct SocketParams {
     credit: Option<u32>,
     /// Where to begin in a stream: first, last, next, an offset, or a time as @SECONDS since 1970. Default next.
     offset: Option<String>,
+    /// The group to read a stream in: its members share the partitions, and what was acknowledged is remembered. A group that has read
+    /// goes on where it was.
+    #[param(max_length = 255)]
+    group: Option<String>,
 }
 
 /// What a reader says.
@@ -99,22 +102,19 @@ pub(super) async fn of_queue(
     let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     check_origin(&headers)?;
     let prefetch = prefetch_of(params.prefetch)?;
-    let offset = params
-        .offset
-        .as_deref()
-        .map_or(Ok(StreamOffset::Next), parse_offset)?;
+    let offset = params.offset.as_deref().map(parse_offset).transpose()?;
     let link = caller.own_link(&web, DEFAULT_VHOST).await?;
-    let (sink, deliveries) = mpsc::channel(usize::from(prefetch));
-    link.subscribe(Subscription {
+    let wish = ConsumeWish {
+        vhost: DEFAULT_VHOST.to_owned(),
         queue,
+        group: params.group,
         prefetch,
         offset,
         exclusive: false,
         priority: 0,
         tag: None,
-        sink,
-    })
-    .await?;
+    };
+    let deliveries = web.gateway().groups().consume(&link, wish).await?;
     let conversation = Conversation {
         link,
         deliveries,

@@ -139,6 +139,7 @@ pub(super) async fn aliveness(
         lease_ms: 1_000,
         from: PullFrom::Queue,
         no_ack: true,
+        hold: None,
     };
     let taken = link.pull(pull).await?;
     Ok(if taken.is_empty() {

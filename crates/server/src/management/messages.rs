@@ -303,6 +303,7 @@ pub(super) async fn take(
             lease_ms: LEASE_MS,
             from: PullFrom::Queue,
             no_ack: settle_kind.is_none(),
+            hold: None,
         };
         let some = link.pull(pull).await?;
         if some.is_empty() {

@@ -157,7 +157,7 @@ impl QueueWish {
 /// Finds a queue that the visitor sees.
 pub(super) async fn find(site: &Site, sight: &Sight, name: &str) -> Result<QueueView, Failure> {
     let engine = site.engine();
-    let found = engine.queues_seen_by(sight.access(), |one| one == name, 1);
+    let found = engine.queues_seen_by(sight.access(), |one| *one.name == *name, 1);
     found.await.pop().ok_or_else(Failure::no_object)
 }
 

@@ -22,6 +22,8 @@ fn view(vhost: &str, name: &str, ready: u64) -> QueueView {
         arguments: codec::amqp::field::Table::default(),
         owner: None,
         policy: None,
+        partitions: 0,
+        partition_of: None,
         statistics: QueueStatistics {
             ready,
             ..QueueStatistics::default()

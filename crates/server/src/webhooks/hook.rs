@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use broker::QueueRef;
 use broker::access::Right;
-use broker::{QueueRef, StreamOffset};
 use engine::accounts::Login;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -26,7 +26,7 @@ use super::settings::{Settings, Target};
 use super::signature::Signer;
 use super::status::Status;
 use super::{Hooks, Owner};
-use crate::gateway::{Delivered, Link, Origin, Settle, SettleKind, Subscription};
+use crate::gateway::{ConsumeWish, Delivered, Link, Origin, Settle, SettleKind};
 
 /// How often the owner's rights are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(400);
@@ -131,19 +131,20 @@ impl Hook {
             Ok(link) => link,
             Err(refusal) => return Ended::Lost(refusal.detail),
         };
-        let (sink, deliveries) = mpsc::channel(usize::from(self.settings.max_in_flight));
-        let subscription = Subscription {
+        let wish = ConsumeWish {
+            vhost: self.vhost.clone(),
             queue: self.queue.clone(),
+            group: None,
             prefetch: self.settings.max_in_flight,
-            offset: StreamOffset::First,
+            offset: None,
             priority: 0,
             tag: None,
             exclusive: false,
-            sink,
         };
-        if let Err(refusal) = link.subscribe(subscription).await {
-            return Ended::Lost(refusal.detail);
-        }
+        let deliveries = match self.hooks.gateway().groups().consume(&link, wish).await {
+            Ok(deliveries) => deliveries,
+            Err(refusal) => return Ended::Lost(refusal.detail),
+        };
         self.status.reads();
         self.work(&login, &link, deliveries).await
     }

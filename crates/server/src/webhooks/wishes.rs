@@ -189,7 +189,9 @@ impl Hooks {
             let refusal = format!("you may not read a queue '{queue}'");
             return Err(HookError::Forbidden(refusal));
         }
-        let found = engine.queues_seen_by(access, |name| name == queue, 1).await;
+        let found = engine
+            .queues_seen_by(access, |one| *one.name == *queue, 1)
+            .await;
         match found.first() {
             Some(found) if found.kind == QueueKind::Stream => Err(HookError::Invalid(
                 "a webhook reads queues: bind one to what fills the stream".to_owned(),

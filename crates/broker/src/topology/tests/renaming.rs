@@ -9,7 +9,8 @@ fn rename(rig: &mut Rig, old: &str, new: &str) -> Result<QueueRenamed, Refusal> 
         connection: rig.connection,
         access: Some(&rig.access),
     };
-    rig.topology.rename_queue(VHOST, old, new, &actor)
+    let renamed = rig.topology.rename_queue(VHOST, old, new, &actor)?;
+    Ok(renamed.into_iter().next().unwrap())
 }
 
 #[test]

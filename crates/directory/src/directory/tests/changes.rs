@@ -38,9 +38,9 @@ fn repeating_declarations_and_removals_has_no_effect() {
         Change::QuotaCleared {
             login: "ana".into(),
         },
-        Change::PartitionedDeleted {
-            vhost: "/".into(),
-            name: "parted".into(),
+        Change::StreamGroupDeleted {
+            queue: u64::MAX >> 1,
+            name: "readers".into(),
         },
         Change::SessionEnded { id: "s1".into() },
         Change::InvitationDeleted {
@@ -62,7 +62,8 @@ fn repeating_declarations_and_removals_has_no_effect() {
     assert_eq!(removed.queue_keys, []);
     assert_eq!(removed.webhooks, []);
     assert_eq!(removed.quotas, []);
-    assert_eq!(removed.partitioned_queues, [partitioned("other", "parted")]);
+    // One of them with its stream.
+    assert_eq!(removed.stream_groups, []);
     assert_eq!(removed.sessions.len(), 1);
     assert_eq!(removed.invitations, []);
     fixture.commit(&removals);
@@ -108,12 +109,9 @@ fn settings_are_replaced() {
         created_ms: 9,
         ..webhook("w1", "other", "work")
     };
-    let other_partitioned = PartitionedQueue {
-        partitions: 1,
-        kind: QueueKind::Quorum,
-        arguments: Vec::new(),
-        owner: None,
-        ..partitioned("/", "parted")
+    let other_group = StreamGroup {
+        next_offset: 8,
+        ..group(7, "readers")
     };
     fixture.commit(&[
         Change::PermissionSet(other_permission.clone()),
@@ -134,7 +132,9 @@ fn settings_are_replaced() {
         Change::GrantSet(other_grant.clone()),
         Change::QuotaSet(other_quota.clone()),
         Change::WebhookSet(other_webhook.clone()),
-        Change::PartitionedSet(other_partitioned.clone()),
+        Change::StreamGroupSet(other_group.clone()),
+        // What is gone is not read by anybody.
+        Change::StreamGroupSet(group(99, "late")),
     ]);
     let snapshot = fixture.snapshot();
     assert_eq!(snapshot.permissions[0], other_permission);
@@ -144,7 +144,8 @@ fn settings_are_replaced() {
     assert_eq!(snapshot.grants[1], other_grant);
     assert_eq!(snapshot.quotas, [other_quota]);
     assert_eq!(snapshot.webhooks[0], other_webhook);
-    assert_eq!(snapshot.partitioned_queues[0], other_partitioned);
+    assert_eq!(snapshot.stream_groups.len(), 2);
+    assert_eq!(snapshot.stream_groups[0], other_group);
     assert_eq!(
         snapshot.accounts[1],
         Account {

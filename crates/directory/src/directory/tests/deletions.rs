@@ -30,7 +30,7 @@ fn deleting_a_virtual_host_deletes_everything_in_it_and_nothing_else() {
             }],
             quotas: vec![quota("ana")],
             webhooks: vec![webhook("w2", "other", "work")],
-            partitioned_queues: vec![partitioned("other", "parted")],
+            stream_groups: vec![group(u64::MAX >> 1, "readers")],
             ..Snapshot::default()
         }
     );
@@ -55,10 +55,9 @@ fn deleting_an_account_takes_what_is_its_own_and_leaves_the_rest_to_nobody() {
     // A later account of the same name inherits nothing.
     let queues = snapshot.queues.iter().map(|queue| &queue.owner);
     let exchanges = snapshot.exchanges.iter().map(|exchange| &exchange.owner);
-    let parted = snapshot.partitioned_queues.iter().map(|queue| &queue.owner);
     let keys = snapshot.queue_keys.iter().map(|key| &key.created_by);
-    let owners: Vec<_> = queues.chain(exchanges).chain(parted).chain(keys).collect();
-    assert_eq!(owners, [&None; 9]);
+    let owners: Vec<_> = queues.chain(exchanges).chain(keys).collect();
+    assert_eq!(owners, [&None; 7]);
     assert_eq!(
         snapshot.sessions,
         [Session {

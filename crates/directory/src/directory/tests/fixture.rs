@@ -250,14 +250,11 @@ pub(super) fn webhook(id: &str, vhost: &str, queue: &str) -> Webhook {
     }
 }
 
-pub(super) fn partitioned(vhost: &str, name: &str) -> PartitionedQueue {
-    PartitionedQueue {
-        vhost: vhost.into(),
+pub(super) fn group(queue: u64, name: &str) -> StreamGroup {
+    StreamGroup {
+        queue,
         name: name.into(),
-        partitions: 1024,
-        kind: QueueKind::Stream,
-        arguments: vec![1, 2, 3],
-        owner: Some("ana".into()),
+        next_offset: 7,
     }
 }
 
@@ -301,8 +298,8 @@ pub(super) fn declarations() -> Vec<Change> {
         Change::QuotaSet(quota("ana")),
         Change::WebhookSet(webhook("w1", "/", "work")),
         Change::WebhookSet(webhook("w2", "other", "work")),
-        Change::PartitionedSet(partitioned("/", "parted")),
-        Change::PartitionedSet(partitioned("other", "parted")),
+        Change::StreamGroupSet(group(7, "readers")),
+        Change::StreamGroupSet(group(u64::MAX >> 1, "readers")),
         Change::ParameterSet {
             key: "next_queue_id".into(),
             value: "8".into(),

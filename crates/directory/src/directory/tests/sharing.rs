@@ -1,4 +1,4 @@
-//! Grants, keys, quotas, webhooks and partitioned queues that cannot be.
+//! Grants, keys, quotas, webhooks and groups that cannot be.
 
 use super::*;
 use crate::token;
@@ -178,15 +178,9 @@ fn a_webhook_that_cannot_be_is_refused() {
 }
 
 #[test]
-fn a_quota_or_a_partitioned_queue_that_cannot_be_is_refused() {
+fn a_quota_or_a_group_that_cannot_be_is_refused() {
     let mut fixture = Fixture::furnished();
     let before = fixture.snapshot();
-    let parted = |partitions| {
-        Change::PartitionedSet(PartitionedQueue {
-            partitions,
-            ..partitioned("/", "parted")
-        })
-    };
     for (change, message) in [
         (
             Change::QuotaSet(quota("gone")),
@@ -205,25 +199,16 @@ fn a_quota_or_a_partitioned_queue_that_cannot_be_is_refused() {
             }),
             "quota: the number 18446744073709551615 is above 9223372036854775807",
         ),
-        (parted(0), "partitioned queue: 1 to 1024 partitions, not 0"),
         (
-            parted(1025),
-            "partitioned queue: 1 to 1024 partitions, not 1025",
+            Change::StreamGroupSet(group(7, "")),
+            "group: a name has 1 to 255 bytes, this one has 0",
         ),
         (
-            Change::PartitionedSet(partitioned("gone", "parted")),
-            "virtual host 'gone' does not exist",
-        ),
-        (
-            Change::PartitionedSet(partitioned("/", "")),
-            "partitioned queue: a name has 1 to 255 bytes, this one has 0",
-        ),
-        (
-            Change::PartitionedSet(PartitionedQueue {
-                owner: Some("gone".into()),
-                ..partitioned("/", "parted")
+            Change::StreamGroupSet(StreamGroup {
+                next_offset: u64::MAX,
+                ..group(7, "readers")
             }),
-            "account 'gone' does not exist",
+            "group: the number 18446744073709551615 is above 9223372036854775807",
         ),
         (
             Change::ExchangeDeclared(Exchange {

@@ -1,14 +1,13 @@
-//! Exchanges, queues, partitioned queues and bindings.
+//! Exchanges, queues, groups of streams, and bindings.
 
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::{
-    Applied, already_exists, check_name, has_queue, invalid, number, require, require_exchange,
+    Applied, already_exists, check_name, has_queue, number, require, require_exchange,
     require_owner, require_queue, require_vhost, run, sharing,
 };
 use crate::error::Subject;
-use crate::limits::PARTITIONS_MAX;
-use crate::model::{Binding, DestinationKind, Exchange, PartitionedQueue, Queue, ResourceKind};
+use crate::model::{Binding, DestinationKind, Exchange, Queue, ResourceKind, StreamGroup};
 use crate::table::row;
 
 pub(super) fn declare_exchange(sql: &Connection, exchange: &Exchange) -> Applied {
@@ -139,38 +138,29 @@ pub(super) fn delete_queue(sql: &Connection, id: u64) -> Applied {
     Ok(())
 }
 
-pub(super) fn set_partitioned(sql: &Connection, queue: &PartitionedQueue) -> Applied {
-    check_name(Subject::PartitionedQueue, &queue.name)?;
-    if !(1..=PARTITIONS_MAX).contains(&queue.partitions) {
-        let reason = format!("1 to {PARTITIONS_MAX} partitions, not {}", queue.partitions);
-        return Err(invalid(Subject::PartitionedQueue, reason).into());
-    }
-    require_vhost(sql, &queue.vhost)?;
-    require_owner(sql, queue.owner.as_deref())?;
+pub(super) fn set_group(sql: &Connection, group: &StreamGroup) -> Applied {
+    check_name(Subject::StreamGroup, &group.name)?;
+    let (queue, next_offset) = (
+        number(Subject::Queue, group.queue)?,
+        number(Subject::StreamGroup, group.next_offset)?,
+    );
+    // The stream may have been deleted since the group read it.
     run(
         sql,
-        "INSERT INTO partitioned_queues (vhost, name, partitions, kind, arguments, owner)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT DO UPDATE SET
-             partitions = excluded.partitions, kind = excluded.kind,
-             arguments = excluded.arguments, owner = excluded.owner",
-        params![
-            queue.vhost,
-            queue.name,
-            queue.partitions,
-            queue.kind.as_str(),
-            queue.arguments,
-            queue.owner
-        ],
+        "INSERT INTO stream_groups (queue, name, next_offset)
+         SELECT id, ?2, ?3 FROM queues WHERE id = ?1
+         ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset",
+        params![queue, group.name, next_offset],
     )?;
     Ok(())
 }
 
-pub(super) fn unset_partitioned(sql: &Connection, vhost: &str, name: &str) -> Applied {
+pub(super) fn delete_group(sql: &Connection, queue: u64, name: &str) -> Applied {
+    let queue = number(Subject::Queue, queue)?;
     run(
         sql,
-        "DELETE FROM partitioned_queues WHERE vhost = ?1 AND name = ?2",
-        params![vhost, name],
+        "DELETE FROM stream_groups WHERE queue = ?1 AND name = ?2",
+        params![queue, name],
     )?;
     Ok(())
 }

@@ -108,6 +108,7 @@ fn begin_pull(
         lease_ms: 500,
         from: PullFrom::Queue,
         no_ack: false,
+        hold: None,
     };
     desk.handle_command(Command::Pull { pull, answer }, engine, NOW_MS);
     let (channel, consumer) = engine.newest();
@@ -262,6 +263,7 @@ fn a_reader_that_went_gives_back_what_it_was_sent() {
         priority: 0,
         tag: None,
         sink,
+        hold: None,
     };
     let subscribe = Command::Subscribe {
         subscription,
@@ -270,7 +272,7 @@ fn a_reader_that_went_gives_back_what_it_was_sent() {
     desk.handle_command(subscribe, &mut engine, NOW_MS);
     let (channel, consumer) = engine.newest();
     desk.handle_event(done(channel), &mut engine, NOW_MS);
-    assert!(matches!(answered.try_recv(), Ok(Ok(()))));
+    assert!(matches!(answered.try_recv(), Ok(Ok(_))));
     deliver(&mut desk, &mut engine, consumer, 1);
     let sent = deliveries.try_recv().expect("it was passed on");
     let settle = Settle {

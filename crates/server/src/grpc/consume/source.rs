@@ -7,7 +7,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::flaw::Flaw;
-use crate::gateway::{Delivered, Link, Pull, PullFrom};
+use crate::gateway::{Delivered, Groups, Link, Pull, PullFrom};
+use crate::http::DEFAULT_VHOST;
 
 /// The most messages that are pulled at once.
 const PULL_MAX: u32 = 1_000;
@@ -26,7 +27,9 @@ pub(super) enum Source {
 
 /// Deliveries by credit.
 pub(super) struct Credit {
+    groups: Groups,
     queue: String,
+    group: Option<String>,
     /// How many deliveries were asked for that no pull takes yet.
     left: u32,
     /// Where the next pull begins.
@@ -74,9 +77,17 @@ impl Source {
 }
 
 impl Credit {
-    pub(super) fn new(queue: String, left: u32, stream: Option<StreamOffset>) -> Self {
+    pub(super) fn new(
+        groups: Groups,
+        queue: String,
+        group: Option<String>,
+        left: u32,
+        stream: Option<StreamOffset>,
+    ) -> Self {
         Self {
+            groups,
             queue,
+            group,
             left,
             from: stream.map_or(PullFrom::Queue, PullFrom::Stream),
             ready: VecDeque::new(),
@@ -93,9 +104,11 @@ impl Credit {
                 // Until more is asked for, when whoever waits is dropped.
                 std::future::pending::<()>().await;
             }
-            let (max, pulling) = match &mut self.pulling {
-                Some(pulling) => pulling,
-                none => none.insert(begin(link, &self.queue, self.from, &mut self.left)),
+            if self.pulling.is_none() {
+                self.pulling = Some(self.begin(link));
+            }
+            let Some((max, pulling)) = &mut self.pulling else {
+                continue;
             };
             let pulled = pulling.await;
             let max = *max;
@@ -103,27 +116,34 @@ impl Credit {
             let delivered = pulled.map_err(Some)?;
             let taken = u32::try_from(delivered.len()).unwrap_or(max);
             self.left = self.left.saturating_add(max.saturating_sub(taken));
-            if let (PullFrom::Stream(_), Some(last)) = (self.from, delivered.last()) {
+            if let (PullFrom::Stream(_), Some(last), None) =
+                (self.from, delivered.last(), &self.group)
+            {
                 // A stream's offsets are its sequence numbers less one.
                 self.from = PullFrom::Stream(StreamOffset::Offset(last.sequence));
             }
             self.ready.extend(delivered);
         }
     }
-}
 
-fn begin(link: &Link, queue: &str, from: PullFrom, left: &mut u32) -> (u32, Pulling) {
-    let max = (*left).min(PULL_MAX);
-    *left -= max;
-    let pull = Pull {
-        queue: queue.to_owned(),
-        max,
-        wait_ms: PULL_WAIT_MS,
-        // Until the stream ends.
-        lease_ms: u64::MAX,
-        from,
-        no_ack: false,
-    };
-    let link = link.clone();
-    (max, Box::pin(async move { link.pull(pull).await }))
+    fn begin(&mut self, link: &Link) -> (u32, Pulling) {
+        let max = self.left.min(PULL_MAX);
+        self.left -= max;
+        let pull = Pull {
+            queue: self.queue.clone(),
+            max,
+            wait_ms: PULL_WAIT_MS,
+            // Until the stream ends.
+            lease_ms: u64::MAX,
+            from: self.from,
+            no_ack: false,
+            hold: None,
+        };
+        let (link, groups, group) = (link.clone(), self.groups.clone(), self.group.clone());
+        let pulling = async move {
+            let group = group.as_deref();
+            groups.pull(&link, DEFAULT_VHOST, group, pull).await
+        };
+        (max, Box::pin(pulling))
+    }
 }

@@ -5,15 +5,15 @@ use broker::arguments::QueueKind;
 use broker::{Name, Refusal, RefusalKind, StreamOffset};
 use rpc::v1;
 use rpc::v1::consume_start::Flow;
-use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::source::{Credit, Source};
 use crate::flaw::Flaw;
-use crate::gateway::{Link, Subscription};
+use crate::gateway::{ConsumeWish, Link};
 use crate::grpc::call::Call;
 use crate::grpc::message::stream_offset;
 use crate::grpc::status::{Subject, flawed, not_as_needed, refused, unimplemented};
+use crate::http::DEFAULT_VHOST;
 
 /// How many deliveries may be unsettled when nothing else was asked for.
 const PREFETCH_DEFAULT: u16 = 100;
@@ -21,6 +21,7 @@ const PREFETCH_DEFAULT: u16 = 100;
 /// What a consumer asked for at its start.
 pub(super) struct Start {
     pub(super) queue: String,
+    group: Option<String>,
     pub(super) is_automatic: bool,
     flow: Wish,
     /// Where to begin, if it is a stream.
@@ -57,10 +58,6 @@ impl Start {
             let detail = "a stream's deliveries are acknowledged; use ACK_MODE_MANUAL";
             return Err(flawed(Flaw::new("ack_mode", detail)));
         }
-        if !start.group.is_empty() {
-            let detail = "the server does not remember what groups acknowledged yet; leave group empty and keep the offset yourself";
-            return Err(unimplemented(detail));
-        }
         let takes_turns = start.exclusive || start.priority != 0 || queue.auto_delete;
         if matches!(flow, Wish::Credit(_)) && takes_turns {
             let detail = "a consumer with credit cannot be exclusive, have a priority, or keep an auto-delete queue alive yet; begin with a prefetch";
@@ -68,6 +65,7 @@ impl Start {
         }
         Ok(Self {
             queue: start.queue,
+            group: Some(start.group).filter(|group| !group.is_empty()),
             is_automatic,
             flow,
             stream,
@@ -82,23 +80,25 @@ impl Start {
         let prefetch = match self.flow {
             Wish::Prefetch(prefetch) => prefetch,
             Wish::Credit(credit) => {
-                let credit = Credit::new(self.queue.clone(), credit, self.stream);
+                let groups = call.web.gateway().groups().clone();
+                let group = self.group.clone();
+                let credit = Credit::new(groups, self.queue.clone(), group, credit, self.stream);
                 return Ok(Source::Credit(credit));
             }
         };
-        let (sink, deliveries) = mpsc::channel(prefetch.into());
-        let subscription = Subscription {
+        let wish = ConsumeWish {
+            vhost: DEFAULT_VHOST.to_owned(),
             queue: self.queue.clone(),
+            group: self.group.clone(),
             prefetch,
-            offset: self.stream.unwrap_or(StreamOffset::Next),
+            offset: self.stream,
             exclusive: self.exclusive,
             priority: self.priority,
             tag: Some(tag.to_owned()),
-            sink,
         };
-        let subscribed = link.subscribe(subscription).await;
-        match subscribed {
-            Ok(()) => Ok(Source::Prefetch(deliveries)),
+        let groups = call.web.gateway().groups();
+        match groups.consume(link, wish).await {
+            Ok(deliveries) => Ok(Source::Prefetch(deliveries)),
             Err(refusal) => Err(self.refused(call, refusal)),
         }
     }

@@ -1,7 +1,8 @@
 //! Queues: made, found, listed, renamed, emptied, deleted.
 
 use broker::arguments::QueueKind;
-use broker::{Refusal, RefusalKind, Reply, Request};
+use broker::topology::QueueEntry;
+use broker::{Refusal, RefusalKind, Request};
 use engine::QueueView;
 use rpc::v1;
 use tonic::Status;
@@ -10,7 +11,8 @@ use super::page;
 use super::settings::{arguments, settings_of};
 use crate::flaw::Flaw;
 use crate::grpc::call::Call;
-use crate::grpc::status::{Subject, exists, flawed, refused, unimplemented};
+use crate::grpc::status::{Subject, exists, flawed, refused};
+use crate::http::DEFAULT_VHOST;
 
 /// Makes a queue.
 pub(super) async fn create(
@@ -22,11 +24,6 @@ pub(super) async fn create(
         return Err(flawed(Flaw::new("name", "a queue needs a name")));
     }
     let settings = request.settings.unwrap_or_default();
-    if settings.partitions.is_some() {
-        return Err(unimplemented(
-            "the server does not split queues yet; leave partitions out",
-        ));
-    }
     let arguments = arguments(settings, request.kind).map_err(flawed)?;
     let was_there = call.find_queue(&name).await.is_ok();
     let link = call.link().await?;
@@ -77,8 +74,10 @@ pub(super) async fn list(
     let Some(access) = call.access() else {
         return Ok(v1::ListQueuesResponse::default());
     };
-    let is_wanted =
-        |name: &str| page.is_behind_cursor(name) && name.contains(&request.name_contains);
+    let is_wanted = |queue: &QueueEntry| {
+        let is_named = queue.partition_of.is_none() && queue.name.contains(&request.name_contains);
+        is_named && page.is_behind_cursor(&queue.name)
+    };
     let engine = call.web.gateway().engine();
     let views = engine
         .queues_seen_by(&access, is_wanted, page.limit() + 1)
@@ -95,6 +94,14 @@ pub(super) async fn update(
     call: &Call,
     request: v1::UpdateQueueRequest,
 ) -> Result<v1::Queue, Status> {
+    if let Some(count) = request.partitions {
+        let access = call.access().ok_or_else(|| call.why_closed())?;
+        call.find_queue(&request.name).await?;
+        let gateway = call.web.gateway();
+        let raised = gateway.raise_partitions(&access, &request.name, count);
+        let subject = Subject::Queue(&request.name);
+        raised.await.map_err(|refusal| refused(refusal, subject))?;
+    }
     let Some(new) = request.new_name else {
         return find(call, &request.name).await;
     };
@@ -120,31 +127,21 @@ pub(super) async fn update(
 /// Deletes a queue; says how many messages went with it.
 pub(super) async fn delete(call: &Call, request: v1::DeleteQueueRequest) -> Result<u64, Status> {
     // RabbitMQ's answer for a queue that is missing is that it is deleted; here one is told.
-    call.find_queue(&request.name).await?;
-    let delete = Request::QueueDelete {
-        name: request.name.clone(),
-        if_unused: request.if_unused,
-        if_empty: request.if_empty,
-    };
-    counted(call, delete, &request.name).await
+    let queue = call.find_queue(&request.name).await?;
+    let link = call.link().await?;
+    let gateway = call.web.gateway();
+    let deleted = gateway.delete(&link, &queue, request.if_unused, request.if_empty);
+    let subject = Subject::Queue(&request.name);
+    deleted.await.map_err(|refusal| refused(refusal, subject))
 }
 
 /// Drops the messages of a queue; says how many they were.
 pub(super) async fn purge(call: &Call, request: v1::PurgeQueueRequest) -> Result<u64, Status> {
     call.find_queue(&request.name).await?;
-    let purge = Request::QueuePurge {
-        name: request.name.clone(),
-    };
-    counted(call, purge, &request.name).await
-}
-
-async fn counted(call: &Call, request: Request, queue: &str) -> Result<u64, Status> {
     let link = call.link().await?;
-    let reply = link.request(request).await;
-    match reply.map_err(|refusal| refused(refusal, Subject::Queue(queue)))? {
-        Reply::Purged(messages) | Reply::Deleted(messages) => Ok(messages),
-        Reply::Done | Reply::QueueDeclared { .. } | Reply::Got(..) | Reply::Empty => Ok(0),
-    }
+    let gateway = call.web.gateway();
+    let purged = gateway.purge(&link, DEFAULT_VHOST, &request.name).await;
+    purged.map_err(|refusal| refused(refusal, Subject::Queue(&request.name)))
 }
 
 fn written(view: QueueView) -> v1::Queue {
@@ -158,7 +155,10 @@ fn written(view: QueueView) -> v1::Queue {
         kind: kind.into(),
         durable: view.durable,
         auto_delete: view.auto_delete,
-        settings: Some(settings_of(&view.arguments)),
+        settings: Some(v1::QueueSettings {
+            partitions: Some(view.partitions).filter(|count| *count > 0),
+            ..settings_of(&view.arguments)
+        }),
         owner: view
             .owner
             .map(|owner| owner.to_string())

@@ -1,5 +1,6 @@
 //! What a queue does with its messages: fields here, arguments in AMQP.
 
+use broker::topology::PARTITIONS;
 use codec::amqp::field::{Table, Value};
 use rpc::v1;
 
@@ -7,7 +8,8 @@ use crate::flaw::Flaw;
 use crate::grpc::value::{fields_of, table_of};
 
 /// Arguments that fields say.
-const SAID_BY_FIELDS: [&str; 13] = [
+const SAID_BY_FIELDS: [&str; 14] = [
+    PARTITIONS,
     QUEUE_TYPE,
     MESSAGE_TTL,
     EXPIRES,
@@ -54,6 +56,7 @@ pub(super) fn arguments(settings: v1::QueueSettings, kind: i32) -> Result<Table,
         (PRIORITY_MAX, settings.priority_max.map(u64::from)),
         (DELIVERY_LIMIT, settings.delivery_limit.map(u64::from)),
         (DEDUPLICATION_WINDOW, settings.deduplication_window_ms),
+        (PARTITIONS, settings.partitions.map(u64::from)),
     ];
     for (name, number) in numbers {
         if let Some(number) = number {
@@ -137,7 +140,7 @@ pub(super) fn settings_of(arguments: &Table) -> v1::QueueSettings {
             .unwrap_or_default(),
         delivery_limit: small(DELIVERY_LIMIT),
         age_max_ms,
-        partitions: None,
+        partitions: small(PARTITIONS),
         deduplication_window_ms: number(DEDUPLICATION_WINDOW),
         arguments: others,
     }

@@ -9,6 +9,7 @@ fn delivered(properties: &Properties, body: &[u8]) -> Delivered {
     properties.encode(&mut encoded);
     let message = Message::new("news".into(), "a.b", &encoded, Body::Copy(body));
     Delivered {
+        partition: None,
         lease: None,
         queue: QueueRef {
             id: QueueId(1),

@@ -1,0 +1,86 @@
+//! Splitting a partitioned queue further, from any thread.
+
+use broker::access::{Access, Right};
+use broker::topology::Actor;
+use broker::{Refusal, RefusalKind};
+use tokio::sync::oneshot;
+
+use crate::administration::Handle;
+use crate::audit::Author;
+use crate::mailbox::Letter;
+use crate::renaming::NO_CONNECTION;
+use crate::requests::{specifications, to_store};
+
+impl Handle {
+    /// Gives a partitioned queue further partitions, up to `count`; see [`broker::topology::Topology::raise_partitions`].
+    ///
+    /// # Durability
+    /// The new partitions are on disk on return. When they cannot be written there are none.
+    ///
+    /// # Errors
+    /// As there; also `LimitExceeded` for the quota of the account that asks, and `Unavailable` when the disk fails.
+    pub async fn raise_partitions(
+        &self,
+        access: &Access,
+        name: &str,
+        count: u32,
+    ) -> Result<(), Refusal> {
+        let actor = Actor {
+            connection: NO_CONNECTION,
+            access: Some(access),
+        };
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut topology = self.shared.topology_mut();
+            let more = topology.vhost(&access.vhost).and_then(|host| {
+                let head = host.usable_queue(name, Right::Configure, &actor).ok()?;
+                Some(count.saturating_sub(host.partitions_of(head)))
+            });
+            let more = u64::from(more.unwrap_or_default());
+            self.shared.check_queues(&topology, &access.login, more)?;
+            let made = topology.raise_partitions(&access.vhost, name, count, &actor)?;
+            let made = specifications(made, &access.vhost);
+            let mut changes = to_store(topology.take_changes());
+            if changes.is_empty() {
+                return Ok(());
+            }
+            let now_ms = self.now_ms();
+            changes.extend(Author::with(access).changed(&changes, now_ms));
+            let places: Vec<_> = made.iter().map(|one| one.place).collect();
+            for partition in made {
+                self.shared.quotas.owns_another(&access.login);
+                // Under the topology's lock: whoever finds the queue from now on finds it on its shard.
+                if let Some(mailbox) = self
+                    .shared
+                    .mailboxes
+                    .get(usize::from(partition.place.shard))
+                {
+                    mailbox.post_creation(partition);
+                }
+            }
+            let shared = std::sync::Arc::downgrade(&self.shared);
+            self.shared.metadata.commit(changes, move |result| {
+                if let (Err(_), Some(shared)) = (&result, shared.upgrade()) {
+                    for place in places {
+                        let undo = Letter::Delete {
+                            place,
+                            if_unused: false,
+                            if_empty: false,
+                            answer: None,
+                        };
+                        shared.post(place.shard, undo);
+                    }
+                }
+                // Whoever asked may have gone.
+                let _ = answer.send(result);
+            });
+        }
+        match answered.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Refusal::new(
+                RefusalKind::Unavailable,
+                "the partitions could not be made durable; try again later",
+            )),
+        }
+    }
+}
