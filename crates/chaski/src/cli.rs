@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::remote::RemoteArgs;
 use crate::{
     account, alarm, audit, bench, config, consume, deadletter, list, login, permission, policy,
-    publish, request, serve, topic, user, vhost,
+    publish, request, serve, stream, topic, user, vhost,
 };
 
 const AFTER_HELP: &str = "\
@@ -201,7 +201,7 @@ pub(crate) enum Command {
     /// Streams: logs that many read from anywhere
     Stream {
         #[command(subcommand)]
-        command: topic::StreamCommand,
+        command: stream::StreamCommand,
         #[command(flatten)]
         remote: RemoteArgs,
     },

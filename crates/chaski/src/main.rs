@@ -29,6 +29,7 @@ mod remote;
 mod request;
 mod serve;
 mod status;
+mod stream;
 mod topic;
 mod user;
 mod vhost;
@@ -80,7 +81,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Account { command, remote } => account::run(command, &remote, &context),
         Command::Session { command, remote } => account::run_session(command, &remote, &context),
         Command::Topic { command, remote } => topic::run(command, &remote, &context),
-        Command::Stream { command, remote } => topic::run_stream(command, &remote, &context),
+        Command::Stream { command, remote } => stream::run(command, &remote, &context),
         Command::Request { args, remote } => request::run(args, &remote),
         Command::Deadletter { command, remote } => deadletter::run(command, &remote, &context),
         Command::Audit { command, remote } => audit::run(command, &remote, &context),

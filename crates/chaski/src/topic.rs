@@ -1,4 +1,4 @@
-//! `chaski topic` and `stream`, over the REST interface.
+//! `chaski topic`, over the REST interface.
 
 use std::io::{self, Read as _};
 
@@ -80,33 +80,6 @@ pub(crate) struct BindArgs {
     pattern: String,
 }
 
-/// Streams.
-#[derive(Debug, Subcommand)]
-pub(crate) enum StreamCommand {
-    /// Make a stream
-    Create {
-        /// Its name
-        stream: String,
-        /// How long it keeps messages, as 7D, 12h, 30m or 45s
-        #[arg(long)]
-        max_age: Option<String>,
-        /// At most so many bytes
-        #[arg(long)]
-        max_bytes: Option<u64>,
-    },
-    /// Print a stream's messages, and those that come
-    Tail {
-        /// The stream
-        stream: String,
-        /// Where to begin: first, last, next, an offset, or a time as @SECONDS since 1970
-        #[arg(long, default_value = "next")]
-        from: String,
-        /// End after so many messages
-        #[arg(long)]
-        count: Option<u64>,
-    },
-}
-
 /// Carries out a command on topics.
 pub(crate) fn run(
     command: TopicCommand,
@@ -171,38 +144,8 @@ fn bind(method: &str, args: &BindArgs, remote: &Remote) -> anyhow::Result<()> {
     remote.print_done()
 }
 
-/// Carries out a command on streams.
-pub(crate) fn run_stream(
-    command: StreamCommand,
-    remote: &RemoteArgs,
-    context: &Context,
-) -> anyhow::Result<()> {
-    let remote = remote.open(context.json)?;
-    let path = |stream: &str| format!("/v1/queues/{}", escape(stream));
-    match command {
-        StreamCommand::Create {
-            stream,
-            max_age,
-            max_bytes,
-        } => {
-            let settings = json!({ "max_age": max_age, "max_length_bytes": max_bytes });
-            let wish = json!({ "kind": "stream", "settings": settings });
-            remote.send("PUT", &path(&stream), &wish)?;
-            remote.print_done()
-        }
-        StreamCommand::Tail {
-            stream,
-            from,
-            count,
-        } => {
-            let path = format!("{}/events?offset={}", path(&stream), escape(&from));
-            tail(&path, count, &remote)
-        }
-    }
-}
-
 /// Prints messages as they come, a line each.
-fn tail(path: &str, count: Option<u64>, remote: &Remote) -> anyhow::Result<()> {
+pub(crate) fn tail(path: &str, count: Option<u64>, remote: &Remote) -> anyhow::Result<()> {
     let mut left = count.unwrap_or(u64::MAX);
     if left == 0 {
         return Ok(());
