@@ -31,7 +31,9 @@ ON_A_QUEUE = {
     "discard dead letters": ("POST", "/deadletters/discard", {"json": {"all": True}}), "list grants": ("GET", "/grants", {}),
     "grant": ("PUT", "/grants/guest", {"json": {"read": True}}), "revoke": ("DELETE", "/grants/guest", {}),
     "list keys": ("GET", "/keys", {}), "make a key": ("POST", "/keys", {"json": {"read": True}}),
-    "delete a key": ("DELETE", "/keys/x", {}),
+    "delete a key": ("DELETE", "/keys/x", {}), "split further": ("PATCH", "", {"json": {"partitions": 9}}),
+    "list groups": ("GET", "/groups", {}), "show a group": ("GET", "/groups/g", {}), "forget a group": ("DELETE", "/groups/g", {}),
+    "set a group": ("PUT", "/groups/g", {"json": {"offset": "first"}}), "pull by a group": ("POST", "/pull", {"json": {"group": "g"}}),
 }
 
 

@@ -62,11 +62,11 @@ def accounts(broker):
 class World:
     """A queue with a message, and everybody."""
 
-    def __init__(self, rest, accounts):
+    def __init__(self, rest, accounts, **wish):
         self.broker, self.queue = rest.broker, unique("rights")
         self.path = queue_path(self.queue)
         owner = accounts["owner"]
-        owner.make(self.queue)
+        owner.make(self.queue, **wish)
         owner.publish(self.queue, "there")
         for who, granted in RIGHTS.items():
             owner.put(f"{self.path}/grants/{accounts[who].login}", granted).ok(204)
@@ -150,8 +150,8 @@ OVER_AMQP = {
 }
 
 
-def may_over_rest(world, verb, who):
-    status = OVER_REST[verb](world, who)
+def may_over_rest(world, verb, who, verbs=OVER_REST):
+    status = verbs[verb](world, who)
     assert status < 300 or status in (401, 403, 404), status
     if who == "nobody":
         assert status == 401
@@ -216,12 +216,12 @@ OVER_GRPC = {
 NO_OVER_GRPC = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAUTHENTICATED}
 
 
-def may_over_grpc(world, verb, who):
+def may_over_grpc(world, verb, who, verbs=OVER_GRPC):
     login, password = world.credentials[who]
     with grpc.insecure_channel(world.broker.http_url.removeprefix("http://")) as channel:
         client = Client(channel, bearer=password) if login == ":key" else Client(channel, login, password)
         try:
-            return OVER_GRPC[verb](client, world.queue) is not False
+            return verbs[verb](client, world.queue) is not False
         except grpc.RpcError as error:
             assert error.code() in NO_OVER_GRPC, error
             assert (error.code() is grpc.StatusCode.UNAUTHENTICATED) == (who == "nobody"), error
@@ -229,6 +229,48 @@ def may_over_grpc(world, verb, who):
 
 
 DOORS = {"rest": (may_over_rest, OVER_REST), "amqp": (may_over_amqp, OVER_AMQP), "grpc": (may_over_grpc, OVER_GRPC)}
+
+
+# What there is to do with a partitioned queue and with a stream that is read by groups, beside or in place of the above.
+SPLIT = ["look", "publish", "take", "consume", "purge", "delete", "bind to a topic of one's own", "rename", "share", "make a key"]
+SPLIT_OVER_REST = {
+    **{verb: OVER_REST[verb] for verb in SPLIT},
+    "split further": lambda world, who: world.rest[who].patch(world.path, {"partitions": 3}).status,
+}
+SPLIT_OVER_GRPC = {
+    **{verb: OVER_GRPC[verb] for verb in SPLIT},
+    "split further": lambda client, queue: client.UpdateQueue(v1.UpdateQueueRequest(name=queue, partitions=3)),
+}
+GROUPS_OVER_REST = {
+    "take": lambda world, who: world.rest[who].post(world.path + "/pull", {"group": "g"}).status,
+    "look at groups": lambda world, who: world.rest[who].get(world.path + "/groups").status,
+    "set a group": lambda world, who: world.rest[who].put(world.path + "/groups/g", {"offset": "first"}).status,
+    "forget a group": lambda world, who: world.rest[who].delete(world.path + "/groups/kept").status,
+}
+GROUPS_OVER_GRPC = {
+    "take": lambda client, queue: client.pull(queue, group="g"),
+    "consume": lambda client, queue: client.consumer(queue, group="g").cancel(),
+}
+TABLE |= {"split further": CONFIGURE, "look at groups": READ, "set a group": READ, "forget a group": READ}
+SPLIT_DOORS = [(door, may, {"kind": "partitioned", "partitions": 2}, verbs) for door, may, verbs in (
+    ("rest", may_over_rest, SPLIT_OVER_REST), ("grpc", may_over_grpc, SPLIT_OVER_GRPC))]
+GROUP_DOORS = [(door, may, {"kind": "stream"}, verbs) for door, may, verbs in (
+    ("rest", may_over_rest, GROUPS_OVER_REST), ("grpc", may_over_grpc, GROUPS_OVER_GRPC))]
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("door, may, wish, verbs, verb", [
+    pytest.param(door, may, wish, verbs, verb, id=f"{wish['kind']}-{door}-{verb}")
+    for door, may, wish, verbs in SPLIT_DOORS + GROUP_DOORS for verb in verbs])
+def test_the_table_holds_for_partitioned_queues_and_groups(rest, accounts, door, may, wish, verbs, verb, who):
+    world = World(rest, accounts, **wish)
+    try:
+        if wish["kind"] == "stream":
+            accounts["owner"].put(world.path + "/groups/kept", {"offset": "first"}).ok()
+        expected = who in TABLE[verb] and not (verb.startswith("bind") and who in WITHOUT_ACCOUNT)
+        assert may(world, verb, who, verbs) == expected
+    finally:
+        rest.delete(world.path)
 
 
 @pytest.mark.parametrize("who", WHO)
@@ -242,7 +284,9 @@ def test_the_table_of_rights_holds_at_every_door(world, door, verb, who):
 
 
 def test_every_verb_of_the_table_has_a_way_in():
-    assert set(OVER_REST) == set(OVER_GRPC) == set(TABLE) and set(OVER_AMQP) <= set(TABLE)
+    assert set(OVER_REST) == set(OVER_GRPC) and set(OVER_AMQP) <= set(TABLE)
+    assert set(OVER_REST) | set(SPLIT_OVER_REST) | set(GROUPS_OVER_REST) == set(TABLE)
+    assert set(SPLIT_OVER_REST) == set(SPLIT_OVER_GRPC)
 
 
 @pytest.mark.parametrize("who", ["reader", "writer", "both", "stranger", "reading key", "writing key"])
