@@ -301,6 +301,15 @@ def test_a_partitioned_queue_is_one_queue_in_the_list_and_goes_as_one(rest, spli
     assert rest.ready(queue) == 0
 
 
+def test_readers_are_told_when_the_queue_goes(rest, split, read):
+    queue = split(2)
+    readers = [read(queue) for _ in range(3)]
+    eventually(lambda: rest.show(queue)["consumers"] == 2)
+    rest.delete(queue_path(queue)).ok()
+    for reader in readers:
+        assert reader.end()[0] == 1001
+
+
 def test_purging_empties_every_partition(rest, split):
     queue = split(3)
     for _ in range(6):

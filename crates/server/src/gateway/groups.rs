@@ -112,7 +112,9 @@ impl Groups {
     fn queue_group(&self, vhost: &str, parts: &QueueParts) -> Arc<Group> {
         let key = (vhost.into(), parts.head.id.0, String::new());
         let mut open = self.lock();
-        let group = open.entry(key).or_insert_with(|| Arc::new(Group::new("")));
+        let group = open
+            .entry(key)
+            .or_insert_with(|| Arc::new(Group::new("", parts.head)));
         group.resize(parts, |_| None);
         group.clone()
     }
@@ -158,7 +160,7 @@ impl Groups {
             let mut open = self.lock();
             let group = open
                 .entry(key)
-                .or_insert_with(|| Arc::new(Group::new(name)));
+                .or_insert_with(|| Arc::new(Group::new(name, parts.head)));
             group.resize(parts, begin);
             group.clone()
         };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use broker::{ConsumerNumber, Refusal, StreamOffset};
+use broker::{ConsumerNumber, QueueRef, Refusal, StreamOffset};
 use engine::Handle;
 use tokio::sync::mpsc;
 
@@ -61,6 +61,7 @@ impl Groups {
         let mut consumer = Consumer {
             engine: self.0.engine.clone(),
             link: link.clone(),
+            head: group.head(),
             member: group.join(),
             wish: ConsumeWish {
                 prefetch: u16::try_from(prefetch).unwrap_or(u16::MAX),
@@ -103,6 +104,7 @@ impl ConsumeWish {
 struct Consumer {
     engine: Handle,
     link: Link,
+    head: QueueRef,
     member: Member,
     wish: ConsumeWish,
     sink: mpsc::Sender<Delivered>,
@@ -150,6 +152,10 @@ impl Consumer {
                 () = self.member.wait() => {}
                 () = self.sink.closed() => return,
                 () = link.closed() => return,
+            }
+            let vhost = &self.wish.vhost;
+            if self.engine.queue_name(vhost, self.head).is_none() {
+                return;
             }
             self.give_up().await;
             if let Err(refusal) = self.begin().await {

@@ -16,6 +16,8 @@ type MemberId = u64;
 /// A group.
 pub(crate) struct Group {
     name: Name,
+    /// The queue as a whole.
+    head: QueueRef,
     state: Mutex<State>,
     /// Counts what members may have to act upon.
     events: watch::Sender<u64>,
@@ -64,9 +66,10 @@ pub(crate) struct Hold {
 }
 
 impl Group {
-    pub(super) fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str, head: QueueRef) -> Self {
         Self {
             name: name.into(),
+            head,
             state: Mutex::default(),
             events: watch::Sender::new(0),
         }
@@ -89,6 +92,11 @@ impl Group {
             state.divide();
             self.tell(state);
         }
+    }
+
+    /// Where the queue as a whole lives.
+    pub(super) const fn head(&self) -> QueueRef {
+        self.head
     }
 
     /// Becomes a member.

@@ -20,7 +20,7 @@ fn parts(count: u64) -> QueueParts {
 }
 
 fn group(partitions: u64) -> Arc<Group> {
-    let group = Arc::new(Group::new(""));
+    let group = Arc::new(Group::new("", place(0)));
     group.resize(&parts(partitions), |_| None);
     group
 }
