@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-# What nobody consumes must not fill the disk: both doors' queues keep the newest.
-KEPT = 100_000
+# What nobody consumes must not fill the disk: the queues of both sides keep the newest, in memory as where consumers keep up.
+KEPT = 1_000
 
 
 @dataclass(frozen=True)
