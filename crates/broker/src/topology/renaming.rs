@@ -88,7 +88,7 @@ impl Vhost {
     }
 
     fn move_queue(&mut self, old: &str, new: &str) {
-        let Some(mut entry) = self.queues.remove(old) else {
+        let Some(mut entry) = self.take_queue(old) else {
             return;
         };
         let before = Destination::Queue(entry.name.clone(), entry.place);
@@ -117,6 +117,6 @@ impl Vhost {
                 exchange.bindings.insert(binding);
             }
         }
-        self.queues.insert(entry.name.clone(), entry);
+        self.put_queue(entry);
     }
 }
