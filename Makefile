@@ -1,6 +1,6 @@
 # The doors for people; what is more than a line behind them lives in tools/, bench/ and conformance/.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench bench-check bench-scaling fmt
+.PHONY: help run test test-long bench bench-check bench-doors bench-scaling fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ bench: ## Compare the speed with RabbitMQ's and with the machine's own floors
 bench-scaling: ## Measure how costs grow with shards, queues, connections and queued messages
 	cargo build --profile dist --package chaski
 	bench/scaling.py
+
+bench-doors: ## Measure REST, server-sent events and gRPC beside AMQP
+	cargo build --profile dist --package chaski
+	bench/doors.py
 
 bench-check: ## Count the instructions of the hot path and fail past 5 % more than the baselines
 	bench/check.py

@@ -49,6 +49,8 @@ class Server:
         self.workdir = Path(workdir)
         self.process = None
         self.address = None
+        # What the program said when it was ready.
+        self.ready = {}
         self.starts = 0
 
     def command(self):
@@ -83,7 +85,8 @@ class Server:
             with self.process.stdout as output:
                 line = output.readline()
             try:
-                self.address = json.loads(line)[key]
+                self.ready = json.loads(line)
+                self.address = self.ready[key]
             except (ValueError, KeyError):
                 raise self.no_start("it said nothing", path) from None
         while not self.is_ready():

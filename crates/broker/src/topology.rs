@@ -167,6 +167,8 @@ pub struct Vhost {
     queues: NameMap<QueueEntry>,
     /// The partitions of those that are split, by the number of the head.
     rings: NumberMap<partitions::Ring>,
+    /// The names of the queues by their numbers: what a message lies in is told to publishers and consumers by its name.
+    queue_names: NumberMap<Name>,
     policies: Vec<Policy>,
 }
 
@@ -393,6 +395,7 @@ impl Vhost {
             exchanges: NameMap::default(),
             queues: NameMap::default(),
             rings: NumberMap::default(),
+            queue_names: NumberMap::default(),
             policies: Vec::new(),
         };
         for (name, kind, internal) in [
@@ -480,15 +483,30 @@ impl Vhost {
         Policy::for_exchange(&self.policies, &exchange.name).map(|policy| &*policy.name)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "at most one queue lives at a place"
-    )]
     fn name_of(&self, place: QueueRef) -> Option<Name> {
-        self.queues
-            .values()
-            .find(|queue| queue.place == place)
-            .map(|queue| queue.name.clone())
+        let name = self.queue_names.get(&place.id.0)?;
+        let is_there = |queue: &&QueueEntry| queue.place == place;
+        let queue = self.queues.get(name).filter(is_there)?;
+        Some(queue.name.clone())
+    }
+
+    /// Adds a queue under its name; true when the name was free.
+    fn put_queue(&mut self, entry: QueueEntry) -> bool {
+        let name = entry.name.clone();
+        self.queue_names.insert(entry.place.id.0, name.clone());
+        let Some(former) = self.queues.insert(name, entry) else {
+            return true;
+        };
+        if self.name_of(former.place).is_none() {
+            self.queue_names.remove(&former.place.id.0);
+        }
+        false
+    }
+
+    fn take_queue(&mut self, name: &str) -> Option<QueueEntry> {
+        let entry = self.queues.remove(name)?;
+        self.queue_names.remove(&entry.place.id.0);
+        Some(entry)
     }
 }
 

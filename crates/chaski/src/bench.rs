@@ -1,4 +1,4 @@
-//! `chaski bench`: load against any AMQP broker, and the machine's own floors.
+//! `chaski bench`: load against any AMQP broker and every door of Chaski's, and the machine's own floors.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::ops::ControlFlow;
@@ -22,10 +22,12 @@ use crate::output;
 mod args;
 mod text;
 mod values;
+mod web;
 
 use args::{AmqpArgs, NatsArgs, Via};
 use text::{describe, describe_disk, rate};
 use values::{parse_duration, parse_size};
+use web::{GrpcArgs, HttpArgs};
 
 /// What `chaski bench` can measure.
 #[derive(Debug, Subcommand)]
@@ -37,6 +39,16 @@ pub(crate) enum BenchCommand {
     ///
     /// Without --rate it sends as fast as it can; with it, latencies count from the time a message was due.
     Amqp(Box<AmqpArgs>),
+    /// Put load on a Chaski server's REST interface and its server-sent events
+    ///
+    /// Publishes requests of many messages (or of one), one after the other on each connection: a confirm is a request's answer. With
+    /// --readers every message goes to all readers of server-sent events. Reports what `bench amqp` reports.
+    Http(Box<HttpArgs>),
+    /// Put load on a Chaski server's gRPC interface
+    ///
+    /// Publishes by streams, or by calls of many messages each, and consumes and acknowledges by streams. With --readers every message goes
+    /// to all subscribers of a topic. Reports what `bench amqp` reports.
+    Grpc(Box<GrpcArgs>),
     /// Put the same load on a NATS server, for comparison
     ///
     /// A queue is a subject, and what `bench amqp` does with confirms and acks is done by JetStream: with --durable every queue is a
@@ -86,6 +98,8 @@ pub(crate) struct DiskArgs {
 pub(crate) fn run(command: BenchCommand, json: bool) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Amqp(args) => run_amqp(&args, json),
+        BenchCommand::Http(args) => run_load(&args.options(), json),
+        BenchCommand::Grpc(args) => run_load(&args.options(), json),
         BenchCommand::Nats(args) => run_load(&args.options(), json),
         BenchCommand::Relay(args) => run_relay(&args),
         BenchCommand::Disk(args) => run_disk(&args, json),
@@ -134,6 +148,9 @@ fn run_load(options: &LoadOptions, json: bool) -> anyhow::Result<ExitCode> {
 /// Brings what the client met to the front, from which the exit code is chosen.
 fn reached(error: LoadError) -> anyhow::Error {
     if let LoadError::Client { doing, source } = error {
+        return anyhow::Error::new(source).context(doing);
+    }
+    if let LoadError::Api { doing, source } = error {
         return anyhow::Error::new(source).context(doing);
     }
     if let LoadError::Nats { doing, source } = error {

@@ -5,6 +5,7 @@
 //! Start reading at [`Api::send`].
 
 mod events;
+mod url;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use ureq::http::{Method, Request};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 pub use events::{Event, Events};
+pub use url::{WebUrl, WebUrlError};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -254,7 +256,7 @@ impl Api {
 }
 
 /// Reads a problem document.
-fn refused(status: u16, bytes: &[u8]) -> ApiError {
+pub(crate) fn refused(status: u16, bytes: &[u8]) -> ApiError {
     let problem: Option<Value> = serde_json::from_slice(bytes).ok();
     let detail = problem
         .as_ref()

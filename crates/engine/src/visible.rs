@@ -1,7 +1,6 @@
 //! What of the topology somebody with rights may see.
 
 use broker::access::{Access, Resource, Right};
-use broker::arguments::QueueKind;
 use broker::topology::{BindingView, QueueEntry};
 use broker::{Name, QueueRef, QueueStatistics, Refusal};
 
@@ -12,15 +11,6 @@ impl Handle {
     #[must_use]
     pub fn queue_name(&self, vhost: &str, place: QueueRef) -> Option<Name> {
         self.shared.topology().queue_name(vhost, place)
-    }
-
-    /// The name and the kind of the queue at a place; `None` when it is gone.
-    #[must_use]
-    pub fn queue_at(&self, vhost: &str, place: QueueRef) -> Option<(Name, QueueKind)> {
-        let topology = self.shared.topology();
-        let name = topology.queue_name(vhost, place)?;
-        let kind = topology.vhost(vhost)?.queue(&name)?.kind;
-        Some((name, kind))
     }
 
     /// The first `limit` queues, by name, that whoever has `access` may see and whose name is wanted, with how they are doing.

@@ -356,6 +356,16 @@ impl Link {
         let _ = self.commands.send(Command::Written { bytes }).await;
     }
 
+    /// Settles without waiting for an answer, and notes that deliveries of so many bytes left; both are empty afterwards.
+    pub(crate) async fn move_on(&self, settles: &mut Vec<Settle>, written: &mut usize) {
+        if !settles.is_empty() {
+            self.settle_silently(std::mem::take(settles)).await;
+        }
+        if *written > 0 {
+            self.written(std::mem::take(written)).await;
+        }
+    }
+
     /// Sends a request to a queue and waits for the reply of a worker.
     ///
     /// # Errors

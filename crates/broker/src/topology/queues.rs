@@ -139,7 +139,7 @@ impl Topology {
                 });
             }
             host.add_to_ring(&entry);
-            if host.queues.insert(name.clone(), entry).is_none() {
+            if host.put_queue(entry) {
                 self.queue_count += 1;
             }
         }
@@ -154,11 +154,10 @@ impl Topology {
         };
         let is_there = host.queue(name).is_some_and(|queue| queue.place == place);
         let entry = if is_there {
-            host.queues.remove(name)
+            host.take_queue(name)
         } else {
             // Its shard may not have heard yet of another name.
-            host.name_of(place)
-                .and_then(|name| host.queues.remove(&name))
+            host.name_of(place).and_then(|name| host.take_queue(&name))
         };
         let Some(entry) = entry else {
             return false;

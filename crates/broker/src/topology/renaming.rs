@@ -109,7 +109,7 @@ impl Vhost {
     }
 
     fn move_queue(&mut self, old: &str, new: &str) -> Option<QueueId> {
-        let mut entry = self.queues.remove(old)?;
+        let mut entry = self.take_queue(old)?;
         let before = Destination::Queue(entry.name.clone(), entry.place);
         entry.name = new.into();
         if let Some(part) = &mut entry.partition_of {
@@ -140,7 +140,7 @@ impl Vhost {
                 exchange.bindings.insert(binding);
             }
         }
-        self.queues.insert(entry.name.clone(), entry);
+        self.put_queue(entry);
         Some(id)
     }
 }

@@ -12,6 +12,7 @@ mod client;
 mod damage;
 mod data_directory;
 mod disk;
+mod doors;
 mod faults;
 mod lifecycle;
 mod mistakes;

@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::amqp::ClientError;
+use crate::api::ApiError;
 use crate::nats::NatsError;
 
 /// Says why a load run ended early.
@@ -31,6 +32,23 @@ pub enum LoadError {
         /// What went wrong.
         #[source]
         source: NatsError,
+    },
+    /// The same over HTTP.
+    #[error("{doing}")]
+    Api {
+        /// What was being done.
+        doing: &'static str,
+        /// What went wrong.
+        #[source]
+        source: ApiError,
+    },
+    /// The same over gRPC.
+    #[error("{doing}: {detail}")]
+    Grpc {
+        /// What was being done.
+        doing: &'static str,
+        /// The status, and what the server said.
+        detail: String,
     },
     /// The server sent what its protocol forbids.
     #[error("the server broke the protocol: {0}")]
@@ -81,6 +99,11 @@ impl LoadError {
     /// Names what failed in the client.
     pub(crate) fn client(doing: &'static str) -> impl FnOnce(ClientError) -> Self {
         move |source| Self::Client { doing, source }
+    }
+
+    /// Names what failed over HTTP.
+    pub(crate) fn api(doing: &'static str) -> impl FnOnce(ApiError) -> Self {
+        move |source| Self::Api { doing, source }
     }
 
     /// Names what failed in the NATS client.

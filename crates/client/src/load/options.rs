@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::amqp::{AmqpUrl, ClientError, ConnectOptions};
+use crate::api::{ApiError, WebUrl};
 use crate::nats::{NatsError, NatsUrl, PAYLOAD_MAX};
 
 use super::error::LoadError;
@@ -77,6 +78,34 @@ pub enum Target {
     /// A queue is a subject, or with [`LoadOptions::durable`] a stream in files that drops what is acknowledged, with a push
     /// consumer.
     Nats(NatsUrl),
+    /// A Chaski server, by a door of its HTTP port.
+    Web(WebTarget),
+}
+
+/// A door of a Chaski server's HTTP port.
+#[derive(Clone, Debug)]
+pub struct WebTarget {
+    /// Where it is.
+    pub url: WebUrl,
+    /// Which one.
+    pub door: Door,
+}
+
+/// What is spoken at an HTTP port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// REST: one request after the other on each producer's connection, each with [`LoadOptions::confirms`] messages, confirmed by
+    /// its answer. Consumers are readers of server-sent events.
+    Http {
+        /// With [`Routing::Fanout`], all readers read one stream; otherwise they read a topic, and each has a stream of its own.
+        one_stream: bool,
+    },
+    /// gRPC: a consumer is a stream of deliveries, or with [`Routing::Fanout`] a subscription to a topic.
+    Grpc {
+        /// Producers call for each batch of [`LoadOptions::confirms`] messages; otherwise they publish by a stream, with so many
+        /// unconfirmed.
+        unary: bool,
+    },
 }
 
 /// How messages get to queues.
@@ -193,7 +222,7 @@ impl LoadOptions {
             RunLength::Backlog(_) | RunLength::Idle { .. } => false,
         };
         let bytes = match self.target {
-            Target::Amqp { .. } | Target::Relay(_) => STEADY_BACKLOG_BYTES,
+            Target::Amqp { .. } | Target::Relay(_) | Target::Web(_) => STEADY_BACKLOG_BYTES,
             Target::Nats(_) => STEADY_BACKLOG_BYTES_NATS,
         };
         let by_bytes = bytes / self.size.max.max(1) as u64;
@@ -262,6 +291,7 @@ impl LoadOptions {
             Target::Amqp { .. } => Ok(()),
             Target::Relay(_) => self.check_relay(),
             Target::Nats(_) => self.check_nats(),
+            Target::Web(ref target) => self.check_web(target.door),
         }
     }
 
@@ -327,6 +357,51 @@ impl LoadOptions {
         }
         Ok(())
     }
+
+    /// What the doors of the HTTP port have no room for is refused, too.
+    fn check_web(&self, door: Door) -> Result<(), String> {
+        let refuse = |text: &str| Err(text.to_owned());
+        let known = ["x-max-length"];
+        let is_known = |(name, _): &(String, QueueArgument)| known.contains(&name.as_str());
+        if self.size.min != self.size.max || self.rate.is_some() || self.mandatory {
+            return refuse("over HTTP and gRPC all messages have one size, and no pace");
+        }
+        if self.confirms.is_none() {
+            return refuse("over HTTP and gRPC every publish is confirmed");
+        }
+        if !self.queue_arguments.iter().all(is_known) {
+            return refuse("over HTTP and gRPC a queue can be given x-max-length alone");
+        }
+        let is_fanout = match self.routing {
+            Routing::Queue => false,
+            Routing::Fanout => true,
+            Routing::Direct | Routing::Topic => {
+                return refuse("over HTTP and gRPC messages go to a queue, or to all readers");
+            }
+        };
+        if self.queues != if is_fanout { self.consumers } else { 1 } {
+            return refuse("over HTTP and gRPC there is one queue, or one for each reader");
+        }
+        match (door, is_fanout) {
+            (Door::Http { .. }, false) if self.consumers > 0 => {
+                refuse("over HTTP a consumer is a reader of a fan-out")
+            }
+            (Door::Grpc { .. }, false) if self.consumers > 0 && self.acks == AckMode::Auto => {
+                refuse("over gRPC a consumer acknowledges: give a --prefetch")
+            }
+            (Door::Http { .. } | Door::Grpc { .. }, _) => Ok(()),
+        }
+    }
+}
+
+impl WebTarget {
+    /// Whether all readers read one stream.
+    pub(crate) fn is_one_stream(&self) -> bool {
+        match self.door {
+            Door::Http { one_stream } => one_stream,
+            Door::Grpc { .. } => false,
+        }
+    }
 }
 
 impl Target {
@@ -338,6 +413,10 @@ impl Target {
                 LoadError::client(doing)(ClientError::connect(address, source))
             }
             Self::Nats(_) => LoadError::nats(doing)(NatsError::Connect { address, source }),
+            Self::Web(_) => LoadError::api(doing)(ApiError::Unreachable {
+                url: address,
+                reason: source.to_string(),
+            }),
         }
     }
 }

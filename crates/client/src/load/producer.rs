@@ -91,10 +91,12 @@ impl Producer {
             Target::Nats(_) => Box::new(NatsLayout {
                 inbox: options.confirms.map(|_| plan.inbox(id)),
             }),
+            // Its clients make their messages themselves.
+            Target::Web(_) => return,
         };
         let keys = match &options.target {
             Target::Amqp { .. } | Target::Relay(_) => plan.keys_of(id),
-            Target::Nats(_) => plan.subjects_of(id),
+            Target::Nats(_) | Target::Web(_) => plan.subjects_of(id),
         };
         self.slab = Some(Slab::new(&SlabShape {
             layout: layout.as_ref(),

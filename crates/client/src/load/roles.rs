@@ -41,6 +41,13 @@ pub(crate) struct Deal {
     pub(crate) queues: Vec<LocalQueue>,
 }
 
+impl Deal {
+    fn open(&mut self, role: Role, wire: Option<Box<dyn Wire>>) {
+        self.openings
+            .extend(wire.map(|wire| Opening { role, wire }));
+    }
+}
+
 /// Deals the connections to the threads, consumers first.
 pub(crate) fn deal(cast: Cast, options: &LoadOptions, plan: &Plan) -> Vec<Deal> {
     let mut deals: Vec<Deal> = (0..options.threads).map(|_| Deal::default()).collect();
@@ -51,17 +58,14 @@ pub(crate) fn deal(cast: Cast, options: &LoadOptions, plan: &Plan) -> Vec<Deal> 
         for id in 0..plan.producers {
             let messages = share_of(cast.messages, id, plan.producers);
             let producer = Producer::new(id, messages, options, plan);
-            deals[plan.producer_thread(id)].openings.push_back(Opening {
-                role: Role::Producer(Box::new(producer)),
-                wire: wire::for_producer(id, options, plan),
-            });
+            deals[plan.producer_thread(id)].open(
+                Role::Producer(Box::new(producer)),
+                wire::for_producer(id, options, plan),
+            );
         }
     }
     for id in 0..cast.idle {
-        deals[id % options.threads].openings.push_back(Opening {
-            role: Role::Idle,
-            wire: wire::for_idle(id, options),
-        });
+        deals[id % options.threads].open(Role::Idle, wire::for_idle(id, options));
     }
     deals
 }
@@ -79,14 +83,15 @@ fn deal_consumers(deals: &mut [Deal], options: &LoadOptions, plan: &Plan) {
             })
         });
         let consumer = Consumer::new(options.acks, local.collect());
-        deal.openings.push_back(Opening {
-            role: Role::Consumer(consumer),
-            wire: wire::for_consumer(id, &queues, options, plan),
-        });
+        deal.open(
+            Role::Consumer(consumer),
+            wire::for_consumer(id, &queues, options, plan),
+        );
     }
 }
 
-fn local_queue(queue: usize, plan: &Plan) -> LocalQueue {
+/// What a thread keeps of a queue that it consumes.
+pub(crate) fn local_queue(queue: usize, plan: &Plan) -> LocalQueue {
     let (first, step, count) = plan.producers_of(queue);
     let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     LocalQueue {
@@ -96,7 +101,7 @@ fn local_queue(queue: usize, plan: &Plan) -> LocalQueue {
 }
 
 /// Splits messages evenly; the first producers get one more.
-fn share_of(messages: u64, producer: usize, producers: usize) -> u64 {
+pub(crate) fn share_of(messages: u64, producer: usize, producers: usize) -> u64 {
     if messages == u64::MAX {
         return messages;
     }

@@ -59,6 +59,7 @@ pub fn run(
         Target::Amqp { url, .. } => url.to_string(),
         Target::Relay(address) => format!("relay://{address}"),
         Target::Nats(url) => url.to_string(),
+        Target::Web(target) => target.url.to_string(),
     };
     Ok(LoadReport {
         target,
@@ -228,6 +229,7 @@ fn resolve(target: &Target) -> Result<SocketAddr, LoadError> {
         Target::Amqp { url, .. } => url.authority(),
         Target::Relay(address) => address.clone(),
         Target::Nats(url) => url.authority(),
+        Target::Web(target) => target.url.authority(),
     };
     let fail = |source| target.unreachable(authority.clone(), source);
     let mut addresses = authority

@@ -10,10 +10,12 @@ use super::context::{Books, Context};
 use super::error::LoadError;
 use super::mark::MARK_BYTES;
 use super::options::RunLength;
+use super::options::Target;
 use super::report::{Connects, Count, Phase, Progress, Sample, StageReport, Usage};
 use super::roles::{Cast, deal};
 use super::shared::{Command, Counters};
 use super::usage::{Tree, TreeUsage, own_cpu_s};
+use super::web;
 use super::worker::{StageSetup, Worker};
 
 /// Time for all connections to open: a floor and a part for each.
@@ -94,10 +96,16 @@ impl<'a, 'd> Stage<'a, 'd> {
                 let shared = Arc::clone(&setup.shared);
                 let mut context = Context::new(Arc::clone(&shared), number);
                 // Where some bodies have no room for a mark, rows have holes by nature.
-                if setup.options.size.min >= MARK_BYTES {
-                    context.queues = deal.queues;
-                }
-                let result = Worker::new(setup, context, deal.openings).and_then(Worker::run);
+                let is_marked = setup.options.size.min >= MARK_BYTES;
+                let result = match setup.options.target {
+                    Target::Web(_) => web::run(setup, context, number, cast),
+                    Target::Amqp { .. } | Target::Relay(_) | Target::Nats(_) => {
+                        if is_marked {
+                            context.queues = deal.queues;
+                        }
+                        Worker::new(setup, context, deal.openings).and_then(Worker::run)
+                    }
+                };
                 if let Err(error) = result {
                     shared.fail(error);
                     return Err(LoadError::Thread);

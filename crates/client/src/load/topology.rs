@@ -7,6 +7,7 @@ use crate::amqp::ServerInfo;
 
 mod amqp;
 mod nats;
+mod web;
 
 /// The run's queues, or what stands for them; it holds a connection beside the load's own.
 pub(crate) trait Topology {
@@ -32,6 +33,7 @@ pub(crate) fn create(options: &LoadOptions, plan: &Plan) -> Result<Box<dyn Topol
         }
         Target::Relay(_) => Box::new(Nothing),
         Target::Nats(url) => Box::new(nats::NatsTopology::create(url, options, plan)?),
+        Target::Web(target) => Box::new(web::WebTopology::create(target, options, plan)?),
     })
 }
 

@@ -51,9 +51,9 @@ pub(crate) struct Ends<'a> {
     pub(crate) context: &'a mut Context,
 }
 
-/// Makes a producer's wire.
-pub(crate) fn for_producer(id: usize, options: &LoadOptions, plan: &Plan) -> Box<dyn Wire> {
-    match &options.target {
+/// Makes a producer's wire; none for a target that has clients of its own.
+pub(crate) fn for_producer(id: usize, options: &LoadOptions, plan: &Plan) -> Option<Box<dyn Wire>> {
+    Some(match &options.target {
         Target::Amqp { url, connect } => {
             let steps = amqp::producer_steps(options);
             Box::new(amqp::AmqpWire::new(
@@ -64,17 +64,18 @@ pub(crate) fn for_producer(id: usize, options: &LoadOptions, plan: &Plan) -> Box
         }
         Target::Relay(_) => Box::new(relay::RelayWire::producer(lane(id, plan))),
         Target::Nats(url) => Box::new(nats::NatsWire::producer(id, url, options, plan)),
-    }
+        Target::Web(_) => return None,
+    })
 }
 
-/// Makes a consumer's wire; a delivery's consumer number is the place of its queue in `queues`.
+/// Makes a consumer's wire; a delivery's consumer number is the place of its queue in `queues`. None as for a producer.
 pub(crate) fn for_consumer(
     id: usize,
     queues: &[usize],
     options: &LoadOptions,
     plan: &Plan,
-) -> Box<dyn Wire> {
-    match &options.target {
+) -> Option<Box<dyn Wire>> {
+    Some(match &options.target {
         Target::Amqp { url, connect } => {
             let steps = amqp::consumer_steps(queues, options, plan);
             Box::new(amqp::AmqpWire::new(
@@ -85,12 +86,13 @@ pub(crate) fn for_consumer(
         }
         Target::Relay(_) => Box::new(relay::RelayWire::consumer(lane(id, plan))),
         Target::Nats(url) => Box::new(nats::NatsWire::consumer(queues, url, options, plan)),
-    }
+        Target::Web(_) => return None,
+    })
 }
 
-/// Makes the wire of a connection without work.
-pub(crate) fn for_idle(id: usize, options: &LoadOptions) -> Box<dyn Wire> {
-    match &options.target {
+/// Makes the wire of a connection without work; none as for a producer.
+pub(crate) fn for_idle(id: usize, options: &LoadOptions) -> Option<Box<dyn Wire>> {
+    Some(match &options.target {
         Target::Amqp { url, connect } => {
             let steps = amqp::idle_steps();
             Box::new(amqp::AmqpWire::new(
@@ -101,7 +103,8 @@ pub(crate) fn for_idle(id: usize, options: &LoadOptions) -> Box<dyn Wire> {
         }
         Target::Relay(_) => Box::new(relay::RelayWire::consumer(id)),
         Target::Nats(url) => Box::new(nats::NatsWire::idle(url)),
-    }
+        Target::Web(_) => return None,
+    })
 }
 
 /// The lane of a relay that stands for a queue; a fan-out has one for all.

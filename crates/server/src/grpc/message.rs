@@ -144,8 +144,16 @@ fn seconds_of(ms: i64) -> Result<u64, Flaw> {
     u64::try_from(ms.div_euclid(1_000)).map_err(|_| Flaw::new("timestamp_ms", detail))
 }
 
-/// Writes a delivery for a client.
+/// Writes a delivery for a client, with where it lies.
 pub(super) fn received(delivered: &Delivered, engine: &Handle) -> v1::ReceivedMessage {
+    v1::ReceivedMessage {
+        position: position(engine, delivered.queue, delivered.sequence, false),
+        ..received_somewhere(delivered)
+    }
+}
+
+/// Writes a delivery for a client to whom it does not matter where it lies.
+pub(super) fn received_somewhere(delivered: &Delivered) -> v1::ReceivedMessage {
     let message = &delivered.message;
     let mut properties = PropertiesRef::parse(message.properties())
         .ok()
@@ -186,7 +194,7 @@ pub(super) fn received(delivered: &Delivered, engine: &Handle) -> v1::ReceivedMe
             deduplication_id: deduplication_id.unwrap_or_default(),
             partition_key: partition_key.unwrap_or_default(),
         }),
-        position: position(engine, delivered.queue, delivered.sequence, false),
+        position: None,
         topic: message.exchange().to_string(),
         routing_key: String::from_utf8_lossy(message.routing_key_bytes()).into_owned(),
         redelivered: delivered.redelivered,

@@ -18,6 +18,8 @@ use crate::gateway::{Delivered, Link, Pull, PullFrom, Settle, SettleKind, Subscr
 
 /// Messages that are read ahead of the client.
 const AHEAD_MAX: u16 = 256;
+/// Messages of which the link is told together that they left.
+const TOGETHER_MAX: usize = 64;
 
 /// One reader of a stream.
 pub(super) struct Reader {
@@ -32,7 +34,7 @@ pub(super) struct Reader {
 /// Where a reader's messages come from.
 enum Source {
     /// From a consumer, without end.
-    Follow(mpsc::Receiver<Delivered>),
+    Follow(Follow),
     /// From pulls, up to the message that was the last when reading began.
     UpTo {
         last: u64,
@@ -41,6 +43,15 @@ enum Source {
     },
     /// The stream was empty.
     Nothing,
+}
+
+/// A consumer's deliveries.
+struct Follow {
+    deliveries: mpsc::Receiver<Delivered>,
+    /// Received, not yet sent.
+    ready: VecDeque<Delivered>,
+    acks: Vec<Settle>,
+    written: usize,
 }
 
 /// Reads a stream.
@@ -122,7 +133,12 @@ impl Reader {
         let link = call.own_link().await?;
         let subscribed = link.subscribe(subscription).await;
         subscribed.map_err(|refusal| refused(refusal, Subject::Queue(&queue)))?;
-        let source = Source::Follow(deliveries);
+        let source = Source::Follow(Follow {
+            deliveries,
+            ready: VecDeque::new(),
+            acks: Vec::new(),
+            written: 0,
+        });
         Ok(Self::new(call, link, queue, source))
     }
 
@@ -163,17 +179,8 @@ impl Reader {
         self.left -= 1;
         match &mut self.source {
             Source::Nothing => Ok(None),
-            Source::Follow(deliveries) => match deliveries.recv().await {
-                Some(delivered) => {
-                    self.link.written(delivered.outbox_bytes).await;
-                    if let Some(lease) = delivered.lease {
-                        let kind = SettleKind::Ack;
-                        self.link
-                            .settle_silently(vec![Settle { lease, kind }])
-                            .await;
-                    }
-                    Ok(Some(delivered))
-                }
+            Source::Follow(follow) => match follow.next(&self.link).await {
+                Some(delivered) => Ok(Some(delivered)),
                 None => Err(self.why_ended().await),
             },
             Source::UpTo { last, from, ready } => {
@@ -198,5 +205,24 @@ impl Reader {
             Err(gone) => gone,
             Ok(_) => unavailable("the stream cannot be reached for now; read on later"),
         }
+    }
+}
+
+impl Follow {
+    /// Waits for the next message; `None` when there will be none any more.
+    async fn next(&mut self, link: &Link) -> Option<Delivered> {
+        if self.ready.is_empty() {
+            link.move_on(&mut self.acks, &mut self.written).await;
+            let mut received = Vec::new();
+            self.deliveries.recv_many(&mut received, TOGETHER_MAX).await;
+            self.ready.extend(received);
+        }
+        let delivered = self.ready.pop_front()?;
+        self.written += delivered.outbox_bytes;
+        self.acks.extend(delivered.lease.map(|lease| Settle {
+            lease,
+            kind: SettleKind::Ack,
+        }));
+        Some(delivered)
     }
 }

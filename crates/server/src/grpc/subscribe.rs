@@ -8,7 +8,7 @@ use rpc::v1::subscribe_response::Event;
 use tonic::Status;
 
 use super::call::Call;
-use super::message::received;
+use super::message::received_somewhere;
 use super::queues::find_topic;
 use super::read::Reader;
 use super::status::{Subject, flawed, gone_by, not_as_needed, refused};
@@ -74,10 +74,8 @@ impl Subscriber {
         let delivered = delivered.ok_or_else(|| Status::internal("a reader without end ended"))?;
         // A stream's offsets are its sequence numbers less one.
         self.next_offset = delivered.sequence;
-        let mut received = received(&delivered, self.reader.engine());
         // Where it lies is the subscription's own affair.
-        received.position = None;
-        Ok(Event::Received(received))
+        Ok(Event::Received(received_somewhere(&delivered)))
     }
 
     fn token(&self) -> String {

@@ -154,7 +154,8 @@ fn events(ids: Ids, reading: Reading) -> Events {
                 // It is acknowledged here, not by the reader.
                 message.lease = None;
                 let event = Event::default().id(ids.name(&reading, number, &message));
-                event.json_data(&message).unwrap_or_default()
+                // At once: an event that is written piece by piece looks through each piece for the ends of lines.
+                event.data(serde_json::to_string(&message).unwrap_or_default())
             }
             Next::Nothing => Event::default().comment(""),
             Next::End => {

@@ -121,7 +121,7 @@ impl Feed {
             return next;
         }
         if self.ready.is_empty() {
-            self.tell_link().await;
+            self.link.move_on(&mut self.acks, &mut self.written).await;
             let mut received = Vec::new();
             let receiving = self.receiver.recv_many(&mut received, 64);
             match tokio::time::timeout(patience, receiving).await {
@@ -174,19 +174,6 @@ impl Feed {
             lease,
             kind: SettleKind::Ack,
         }));
-    }
-
-    /// Tells the link what left and what arrived.
-    async fn tell_link(&mut self) {
-        if !self.acks.is_empty() {
-            self.link
-                .settle_silently(std::mem::take(&mut self.acks))
-                .await;
-        }
-        let written = std::mem::take(&mut self.written);
-        if written > 0 {
-            self.link.written(written).await;
-        }
     }
 }
 

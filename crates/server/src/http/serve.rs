@@ -27,6 +27,17 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams that an HTTP/2 peer may have open at once.
 const STREAMS_MAX: u32 = 256;
+/// What an HTTP/2 peer may send ahead of whoever reads it, in bytes: on one stream, and on all of a connection.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// The shortest frame of a stream of messages: gRPC's five bytes before a message of a field.
+const FRAME_BYTES_MIN: u32 = 8;
+/// What the library holds against a peer for a short frame that waits to be read. It allows half of the connection's window and cuts whoever
+/// passes that: a client whose stream of small messages fills its window must stay below.
+const SHORT_FRAME_COST: u32 = 256;
+const _: () = assert!(
+    STREAM_WINDOW_BYTES / FRAME_BYTES_MIN * SHORT_FRAME_COST <= CONNECTION_WINDOW_BYTES / 2
+);
 /// The greatest head of a request, in bytes.
 const HEAD_BYTES_MAX: u32 = 64 << 10;
 /// The most headers of a request.
@@ -172,6 +183,8 @@ fn connection_builder() -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
         .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(HEAD_BYTES_MAX);
     builder
 }

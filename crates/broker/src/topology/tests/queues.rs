@@ -5,7 +5,7 @@ use codec::amqp::field::{Table, Value};
 use super::super::{Actor, Change, ExchangeDeclaration, QueueDeclaration, Quotas, Topology};
 use super::{Rig, VHOST, binding, exchange, kind, queue, table};
 use crate::arguments::{Overflow, QueueKind};
-use crate::{ApplyTo, ConnectionId, ExchangeKind, Policy, Refusal, RefusalKind};
+use crate::{ApplyTo, ConnectionId, ExchangeKind, Policy, QueueRef, Refusal, RefusalKind};
 
 #[test]
 fn an_equivalent_queue_may_be_declared_again() {
@@ -121,6 +121,27 @@ fn a_queue_without_a_name_gets_one() {
     );
     rig.queue(queue("amq.gen-abc"))
         .expect("one that exists may be declared again");
+}
+
+#[test]
+fn a_place_has_a_name_only_while_its_queue_lives_there() {
+    let mut rig = Rig::new();
+    let first = rig.queue(queue("a")).unwrap();
+    let other = rig.queue(queue("b")).unwrap();
+    let name = |rig: &Rig, place| rig.topology.queue_name(VHOST, place);
+    assert_eq!(name(&rig, first).as_deref(), Some("a"));
+    assert_eq!(name(&rig, other).as_deref(), Some("b"));
+    assert!(rig.topology.remove_queue(VHOST, "a", first));
+    assert_eq!(name(&rig, first), None);
+    let second = rig.queue(queue("a")).unwrap();
+    assert_eq!(name(&rig, second).as_deref(), Some("a"));
+    assert_eq!(name(&rig, first), None, "that queue is gone for good");
+    assert_eq!(name(&rig, other).as_deref(), Some("b"));
+    let elsewhere = QueueRef {
+        epoch: second.epoch + 1,
+        ..second
+    };
+    assert_eq!(name(&rig, elsewhere), None);
 }
 
 #[test]

@@ -79,3 +79,56 @@ fn nats_owes_a_subscriber_less_than_it_cuts_for() {
     assert_eq!(limit(Target::Relay(String::new())), Some(4_096));
     assert_eq!(limit(Target::Nats(NatsUrl::default())), Some(2_048));
 }
+
+#[test]
+fn what_has_no_place_over_http_and_grpc_is_refused() {
+    let web = |door: Door, change: Change| {
+        let target = WebTarget {
+            url: WebUrl::default(),
+            door,
+        };
+        let mut options = LoadOptions::new(Target::Web(target));
+        options.confirms = Some(1);
+        options.consumers = 0;
+        change(&mut options);
+        options.check()
+    };
+    let http = Door::Http { one_stream: false };
+    let grpc = Door::Grpc { unary: false };
+    let fanout: Change = |options| {
+        options.routing = Routing::Fanout;
+        options.consumers = 3;
+        options.queues = 3;
+    };
+    let consumed: Change = |options| {
+        options.consumers = 1;
+        options.acks = AckMode::Manual {
+            prefetch: 1,
+            every: 1,
+        };
+    };
+    for door in [http, grpc] {
+        assert_eq!(web(door, |_| ()), Ok(()));
+        assert_eq!(web(door, fanout), Ok(()));
+    }
+    assert_eq!(web(grpc, consumed), Ok(()));
+    let refused: [(&str, Door, Change); 8] = [
+        ("pace", http, |options| options.rate = Some(1.0)),
+        ("size", grpc, |options| options.size.max = 17),
+        ("confirmed", http, |options| options.confirms = None),
+        ("x-max-length", grpc, |options| {
+            let kind = QueueArgument::Text("quorum".to_owned());
+            options.queue_arguments = vec![("x-queue-type".to_owned(), kind)];
+        }),
+        ("one queue", http, |options| options.queues = 2),
+        ("to a queue", grpc, |options| {
+            options.routing = Routing::Topic
+        }),
+        ("reader", http, consumed),
+        ("prefetch", grpc, |options| options.consumers = 1),
+    ];
+    for (word, door, change) in refused {
+        let said = web(door, change).expect_err(word);
+        assert!(said.contains(word), "'{said}' does not say {word}");
+    }
+}

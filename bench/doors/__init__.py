@@ -1,0 +1,1 @@
+"""The rows, the rounds and the page behind `bench/doors.py`."""
