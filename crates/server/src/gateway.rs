@@ -38,6 +38,8 @@ pub(crate) use draft::{DEDUPLICATION_HEADER, Draft};
 pub(crate) use leases::{LEASE_MS_MAX, LeaseId};
 use publishing::Sender;
 
+use crate::traces::{self, Place, Publishing, Traces, Watch};
+
 /// Commands that may wait for one agent.
 const COMMANDS_WAITING_MAX: usize = 256;
 /// A shared link that nobody used for this long, and that holds no lease, is closed.
@@ -52,6 +54,7 @@ pub(crate) struct Gateway(Arc<Inner>);
 struct Inner {
     engine: Handle,
     desks: Vec<mpsc::UnboundedSender<Opening>>,
+    traces: Option<Traces>,
     next: AtomicUsize,
     shared: Mutex<HashMap<SharedKey, Shared>>,
 }
@@ -80,10 +83,40 @@ pub(crate) struct Link {
     /// Tells this link's leases from those of another that was closed.
     nonce: Arc<str>,
     leases_held: Arc<AtomicUsize>,
+    tracing: Option<Tracing>,
+}
+
+/// How a link's publishes are traced.
+#[derive(Clone)]
+struct Tracing {
+    traces: Traces,
+    place: Place,
+    /// The request that this clone of the link works for.
+    request: Option<traces::Context>,
 }
 
 /// Something that was asked of a link.
 pub(crate) struct UnderWay<T>(oneshot::Receiver<T>);
+
+/// Messages that are being published.
+pub(crate) struct PublishUnderWay {
+    answer: UnderWay<Vec<Result<PublishOutcome, Refusal>>>,
+    traced: Option<Publishing>,
+}
+
+impl PublishUnderWay {
+    /// Waits until every message is safe or refused.
+    ///
+    /// # Errors
+    /// The link closed.
+    pub(crate) async fn wait(self) -> Result<Vec<Result<PublishOutcome, Refusal>>, Refusal> {
+        let outcomes = self.answer.wait().await?;
+        if let Some(traced) = self.traced {
+            traced.finish(&outcomes);
+        }
+        Ok(outcomes)
+    }
+}
 
 impl<T> UnderWay<T> {
     /// Waits for the answer.
@@ -108,10 +141,15 @@ pub(crate) struct Origin {
 
 impl Gateway {
     /// Makes a gateway over as many shards as there are desks.
-    pub(crate) fn new(engine: Handle, desks: Vec<mpsc::UnboundedSender<Opening>>) -> Self {
+    pub(crate) fn new(
+        engine: Handle,
+        desks: Vec<mpsc::UnboundedSender<Opening>>,
+        traces: Option<Traces>,
+    ) -> Self {
         Self(Arc::new(Inner {
             engine,
             desks,
+            traces,
             next: AtomicUsize::new(0),
             shared: Mutex::default(),
         }))
@@ -136,7 +174,7 @@ impl Gateway {
         let session = login.session().map(str::to_owned);
         let key = (login.name.clone(), session, vhost.to_owned());
         if let Some(link) = self.find_shared(&key) {
-            return Ok(link);
+            return Ok(link.for_request(origin));
         }
         let link = self.open(login, vhost, origin).await?;
         let mut shared = self.shared();
@@ -144,7 +182,7 @@ impl Gateway {
         if let Some(known) = shared.get(&key)
             && known.link.is_open()
         {
-            return Ok(known.link.clone());
+            return Ok(known.link.clone().for_request(origin));
         }
         let entry = Shared {
             link: link.clone(),
@@ -191,10 +229,19 @@ impl Gateway {
         }
         answered.await.unwrap_or_else(|_| Err(stopping()))?;
         let nonce: String = engine::accounts::random_name().chars().take(8).collect();
+        let tracing = self.0.traces.clone().map(|traces| Tracing {
+            traces,
+            place: Place {
+                door: origin.door,
+                vhost: vhost.into(),
+            },
+            request: traces::current(),
+        });
         Ok(Link {
             commands,
             nonce: nonce.into(),
             leases_held,
+            tracing,
         })
     }
 
@@ -227,6 +274,15 @@ impl Gateway {
 }
 
 impl Link {
+    /// Has it work for the request that is being handled, which may have come by another door.
+    fn for_request(mut self, origin: &Origin) -> Self {
+        if let Some(tracing) = &mut self.tracing {
+            tracing.place.door = origin.door;
+            tracing.request = traces::current();
+        }
+        self
+    }
+
     /// Says whether the engine's end is there.
     pub(crate) fn is_open(&self) -> bool {
         !self.commands.is_closed()
@@ -262,12 +318,20 @@ impl Link {
     /// The link closed; nothing was published.
     pub(crate) async fn begin_publish(
         &self,
-        messages: Vec<Outgoing>,
-    ) -> Result<UnderWay<Vec<Result<PublishOutcome, Refusal>>>, Refusal> {
+        mut messages: Vec<Outgoing>,
+    ) -> Result<PublishUnderWay, Refusal> {
         let (answer, answered) = oneshot::channel();
+        let traced = self.tracing.as_ref().map(|tracing| {
+            let request = tracing.request.as_ref();
+            let traces = &tracing.traces;
+            traces.begin_publishes(&mut messages, request, &tracing.place)
+        });
         let command = Command::Publish { messages, answer };
         self.commands.send(command).await.map_err(|_| closed())?;
-        Ok(UnderWay(answered))
+        Ok(PublishUnderWay {
+            answer: UnderWay(answered),
+            traced,
+        })
     }
 
     /// Carries out a request of the broker's, such as a declaration.
@@ -330,12 +394,21 @@ impl Link {
     ///
     /// # Errors
     /// The refusal; `NotFound` when no queue took the request.
-    pub(crate) async fn call(&self, request: Request) -> Result<Delivered, Refusal> {
-        self.ask(|answer| Command::Call {
+    pub(crate) async fn call(&self, mut request: Request) -> Result<Delivered, Refusal> {
+        let traced = self.tracing.as_ref().map(|tracing| {
+            let from = tracing.request.as_ref();
+            let traces = &tracing.traces;
+            traces.begin_asking(&mut request, from, &tracing.place)
+        });
+        let command = |answer| Command::Call {
             request: Box::new(request),
             answer,
-        })
-        .await?
+        };
+        let reply = self.ask(command).await?;
+        if let Some(traced) = traced {
+            traced.finish(reply.is_ok());
+        }
+        reply
     }
 
     /// Finds the message of a lease; `None` when it is not held.
@@ -371,7 +444,11 @@ impl Link {
 }
 
 /// Makes agents for links on a shard, until the gateway is gone; runs on the shard's thread.
-pub(crate) async fn serve_desk(shard: Rc<Shard>, mut openings: mpsc::UnboundedReceiver<Opening>) {
+pub(crate) async fn serve_desk(
+    shard: Rc<Shard>,
+    mut openings: mpsc::UnboundedReceiver<Opening>,
+    traces: Option<Traces>,
+) {
     while let Some(opening) = openings.recv().await {
         let Opening {
             login,
@@ -382,10 +459,17 @@ pub(crate) async fn serve_desk(shard: Rc<Shard>, mut openings: mpsc::UnboundedRe
         } = opening;
         let gauge = Arc::new(OutboxGauge::default());
         let vhost = info.vhost.clone();
+        let watch = traces.clone().map(|traces| {
+            let place = Place {
+                door: info.protocol,
+                vhost: vhost.clone(),
+            };
+            Box::new(Watch::of_link(traces, place))
+        });
         let sender = Sender::new(&login);
         match shard.connect(login, &vhost, info, gauge.clone()) {
             Ok(connection) => {
-                let agent = Agent::new(connection, gauge, sender, commands, leases_held);
+                let agent = Agent::new(connection, gauge, sender, commands, leases_held, watch);
                 tokio::task::spawn_local(agent.run());
                 // Nobody listens when the request was given up; the agent then ends with its channel.
                 let _ = answer.send(Ok(()));
