@@ -16,6 +16,7 @@ mod draft;
 mod leases;
 mod publishing;
 mod pulls;
+mod traced;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -37,8 +38,9 @@ pub(crate) use command::{
 pub(crate) use draft::{DEDUPLICATION_HEADER, Draft};
 pub(crate) use leases::{LEASE_MS_MAX, LeaseId};
 use publishing::Sender;
+use traced::{PublishUnderWay, Tracing};
 
-use crate::traces::{self, Place, Publishing, Traces, Watch};
+use crate::traces::{Place, Traces, Watch};
 
 /// Commands that may wait for one agent.
 const COMMANDS_WAITING_MAX: usize = 256;
@@ -83,40 +85,11 @@ pub(crate) struct Link {
     /// Tells this link's leases from those of another that was closed.
     nonce: Arc<str>,
     leases_held: Arc<AtomicUsize>,
-    tracing: Option<Tracing>,
-}
-
-/// How a link's publishes are traced.
-#[derive(Clone)]
-struct Tracing {
-    traces: Traces,
-    place: Place,
-    /// The request that this clone of the link works for.
-    request: Option<traces::Context>,
+    tracing: Tracing,
 }
 
 /// Something that was asked of a link.
 pub(crate) struct UnderWay<T>(oneshot::Receiver<T>);
-
-/// Messages that are being published.
-pub(crate) struct PublishUnderWay {
-    answer: UnderWay<Vec<Result<PublishOutcome, Refusal>>>,
-    traced: Option<Publishing>,
-}
-
-impl PublishUnderWay {
-    /// Waits until every message is safe or refused.
-    ///
-    /// # Errors
-    /// The link closed.
-    pub(crate) async fn wait(self) -> Result<Vec<Result<PublishOutcome, Refusal>>, Refusal> {
-        let outcomes = self.answer.wait().await?;
-        if let Some(traced) = self.traced {
-            traced.finish(&outcomes);
-        }
-        Ok(outcomes)
-    }
-}
 
 impl<T> UnderWay<T> {
     /// Waits for the answer.
@@ -229,19 +202,11 @@ impl Gateway {
         }
         answered.await.unwrap_or_else(|_| Err(stopping()))?;
         let nonce: String = engine::accounts::random_name().chars().take(8).collect();
-        let tracing = self.0.traces.clone().map(|traces| Tracing {
-            traces,
-            place: Place {
-                door: origin.door,
-                vhost: vhost.into(),
-            },
-            request: traces::current(),
-        });
         Ok(Link {
             commands,
             nonce: nonce.into(),
             leases_held,
-            tracing,
+            tracing: Tracing::new(self.0.traces.as_ref(), vhost, origin),
         })
     }
 
@@ -274,12 +239,8 @@ impl Gateway {
 }
 
 impl Link {
-    /// Has it work for the request that is being handled, which may have come by another door.
     fn for_request(mut self, origin: &Origin) -> Self {
-        if let Some(tracing) = &mut self.tracing {
-            tracing.place.door = origin.door;
-            tracing.request = traces::current();
-        }
+        self.tracing.renew(origin);
         self
     }
 
@@ -321,11 +282,7 @@ impl Link {
         mut messages: Vec<Outgoing>,
     ) -> Result<PublishUnderWay, Refusal> {
         let (answer, answered) = oneshot::channel();
-        let traced = self.tracing.as_ref().map(|tracing| {
-            let request = tracing.request.as_ref();
-            let traces = &tracing.traces;
-            traces.begin_publishes(&mut messages, request, &tracing.place)
-        });
+        let traced = self.tracing.begin_publishes(&mut messages);
         let command = Command::Publish { messages, answer };
         self.commands.send(command).await.map_err(|_| closed())?;
         Ok(PublishUnderWay {
@@ -395,11 +352,7 @@ impl Link {
     /// # Errors
     /// The refusal; `NotFound` when no queue took the request.
     pub(crate) async fn call(&self, mut request: Request) -> Result<Delivered, Refusal> {
-        let traced = self.tracing.as_ref().map(|tracing| {
-            let from = tracing.request.as_ref();
-            let traces = &tracing.traces;
-            traces.begin_asking(&mut request, from, &tracing.place)
-        });
+        let traced = self.tracing.begin_asking(&mut request);
         let command = |answer| Command::Call {
             request: Box::new(request),
             answer,

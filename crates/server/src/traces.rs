@@ -25,7 +25,7 @@ use opentelemetry::trace::SpanContext;
 use opentelemetry_sdk::trace::SdkTracer;
 
 pub(crate) use export::{Exporter, parse_headers};
-pub(crate) use publishing::Publishing;
+pub(crate) use publishing::{Asking, Publishing};
 pub(crate) use request::current;
 pub(crate) use span::Place;
 pub(crate) use watch::{Watch, Watched};

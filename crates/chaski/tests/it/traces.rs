@@ -5,6 +5,7 @@ mod collector;
 use std::net::TcpListener;
 
 use futures_util::StreamExt as _;
+use futures_util::stream::poll_fn;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicRejectOptions,
     ConfirmSelectOptions, QueueDeclareOptions,
@@ -13,6 +14,8 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use rpc::v1;
+use rpc::v1::consume_request::Action;
+use rpc::v1::consume_response::Event;
 use rpc::v1::message_service_client::MessageServiceClient;
 use serde_json::{Value, json};
 
@@ -287,24 +290,44 @@ async fn a_trace_follows_a_message_over_grpc() {
     let credentials = format!("Basic {CREDENTIALS}");
     metadata.insert("authorization", credentials.parse().unwrap());
     client.publish(request).await.unwrap();
+
+    let (actions, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let action = |action| v1::ConsumeRequest {
+        action: Some(action),
+    };
+    let start = v1::ConsumeStart {
+        queue: "q".to_owned(),
+        ..v1::ConsumeStart::default()
+    };
+    actions.send(action(Action::Start(start))).unwrap();
+    let mut consume = tonic::Request::new(poll_fn(move |context| asked.poll_recv(context)));
+    let metadata = consume.metadata_mut();
+    metadata.insert("authorization", credentials.parse().unwrap());
+    let mut events = client.consume(consume).await.unwrap().into_inner();
+    let tag = loop {
+        let event = events.message().await.unwrap().unwrap().event.unwrap();
+        if let Event::Delivery(delivery) = event {
+            break delivery.tag;
+        }
+    };
+    let ack = v1::ConsumeAck { tags: vec![tag] };
+    actions.send(action(Action::Ack(ack))).unwrap();
     let spans = tokio::task::spawn_blocking(move || {
-        let message = pull(&server, "q");
-        ack(&server, &message);
         let spans = collector.wait_for("deliver q", 1);
         check_nothing_secret(&collector);
         spans
     });
     let spans = spans.await.unwrap();
     let publish = only(&spans, "publish q");
-    let request = spans
-        .iter()
-        .find(|span| span.span_id == publish.parent_span_id);
-    assert_eq!(hex(&request.unwrap().parent_span_id), PARENT);
-    assert_eq!(only(&spans, "deliver q").parent_span_id, publish.span_id);
-    assert_eq!(
-        attribute(&publish, "messaging.chaski.door").unwrap(),
-        "grpc"
-    );
+    let request = only(&spans, "chaski.v1.MessageService/Publish");
+    assert_eq!(hex(&request.parent_span_id), PARENT);
+    assert_eq!(publish.parent_span_id, request.span_id);
+    let deliver = only(&spans, "deliver q");
+    assert_eq!(deliver.parent_span_id, publish.span_id);
+    assert_eq!(attribute(&deliver, OUTCOME).unwrap(), "acked");
+    for span in [&publish, &deliver] {
+        assert_eq!(attribute(span, "messaging.chaski.door").unwrap(), "grpc");
+    }
 }
 
 #[test]

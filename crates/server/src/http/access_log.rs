@@ -72,7 +72,7 @@ async fn observe(State(observer): State<Observer>, mut request: Request, next: N
     };
     let mut traced = observer
         .traces()
-        .and_then(|traces| traces.begin_request(request.headers(), line.method, line.route()));
+        .and_then(|traces| traces.begin_request(&request, line.method, line.route()));
     let span = tracing::info_span!("request", id = %id);
     let answer = id.while_current(next.run(request)).instrument(span);
     let mut response = match &traced {
@@ -80,7 +80,7 @@ async fn observe(State(observer): State<Observer>, mut request: Request, next: N
         Some(traced) => traced.while_current(answer).await,
     };
     if let Some(traced) = &mut traced {
-        traced.answered(response.status());
+        traced.answered(response.status(), response.headers());
     }
     harden(response.headers_mut(), is_private);
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -74,6 +74,7 @@ impl Exporter {
             .with_metadata(MetadataMap::from_headers(headers))
             .build()
             .map_err(|error| error.to_string())?;
+        tracing::info!(endpoint, sample = settings.sample, "messages are traced");
         Ok(Some(Self::over(exporter, settings.sample)))
     }
 

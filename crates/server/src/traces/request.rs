@@ -1,11 +1,17 @@
 //! Requests over HTTP and gRPC: a span for each whose client traces it, and the context for what its handlers do.
 
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, SpanKind, Status};
 use opentelemetry_sdk::trace::Span;
 
 use super::{Context, Traces, context};
+
+/// The longest name of a method of gRPC.
+const METHOD_BYTES_MAX: usize = 64;
+/// What gRPC says instead of HTTP's status, if it says it before the answer's body.
+const GRPC_STATUS: &str = "grpc-status";
 
 tokio::task_local! {
     static CURRENT: Context;
@@ -24,31 +30,48 @@ pub(crate) struct TracedRequest {
 }
 
 impl Traces {
-    /// Begins a request; `None` when its client traces nothing.
+    /// Begins a request; `None` when its client traces nothing. It is named by the template of its path, never by the path.
     pub(crate) fn begin_request(
         &self,
-        headers: &HeaderMap,
+        request: &Request,
         method: &'static str,
         route: &str,
     ) -> Option<TracedRequest> {
-        let parent = context::of_request(headers)?;
+        let parent = context::of_request(request.headers())?;
         if !parent.is_sampled() {
             return Some(TracedRequest {
                 context: parent,
                 span: None,
             });
         }
-        let attributes = vec![
+        let mut attributes = vec![
             KeyValue::new("http.request.method", method),
             KeyValue::new("http.route", route.to_owned()),
         ];
-        let name = format!("{method} {route}");
+        let name = match called(request.uri().path(), route) {
+            None => format!("{method} {route}"),
+            Some((service, called)) => {
+                attributes.push(KeyValue::new("rpc.system", "grpc"));
+                attributes.push(KeyValue::new("rpc.service", service.to_owned()));
+                attributes.push(KeyValue::new("rpc.method", called.to_owned()));
+                format!("{service}/{called}")
+            }
+        };
         let span = self.begin(name, SpanKind::Server, Some(&parent), attributes);
         Some(TracedRequest {
             context: span.span_context().clone(),
             span: Some(span),
         })
     }
+}
+
+/// The service and the method of a call over gRPC, whose route is that of all methods of the service.
+fn called<'a>(path: &'a str, route: &str) -> Option<(&'a str, &'a str)> {
+    let service = route.strip_suffix("/{*rest}")?;
+    let method = path.strip_prefix(service)?.strip_prefix('/')?;
+    let is_name = method.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_short = (1..=METHOD_BYTES_MAX).contains(&method.len());
+    (is_name && is_short).then_some((path.get(1..service.len())?, method))
 }
 
 impl TracedRequest {
@@ -58,10 +81,16 @@ impl TracedRequest {
     }
 
     /// Ends the span with the head of the answer.
-    pub(crate) fn answered(&mut self, status: StatusCode) {
+    pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         let Some(mut span) = self.span.take() else {
             return;
         };
+        let of_grpc = headers
+            .get(GRPC_STATUS)
+            .and_then(|status| status.to_str().ok());
+        if let Some(code) = of_grpc.and_then(|code| code.parse::<i64>().ok()) {
+            span.set_attribute(KeyValue::new("rpc.grpc.status_code", code));
+        }
         let code = i64::from(status.as_u16());
         span.set_attribute(KeyValue::new("http.response.status_code", code));
         if status.is_server_error() {
