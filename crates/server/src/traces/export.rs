@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::http::uri::Scheme;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry::{Context, KeyValue};
@@ -25,6 +26,8 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use super::{SpanFates, Traces};
 use crate::config;
 
+/// Spans that may be open, of all connections and requests.
+pub(super) const OPEN_MAX: usize = 50_000;
 /// Spans that may wait for the collector.
 const WAITING_MAX: usize = 4_096;
 /// Spans of one batch.
@@ -120,13 +123,13 @@ impl Exporter {
 }
 
 fn channel(endpoint: &str) -> Result<Channel, tonic::transport::Error> {
-    let mut named = Endpoint::from_shared(endpoint.to_owned())?
+    let mut endpoint = Endpoint::from_shared(endpoint.to_owned())?
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(EXPORT_TIMEOUT);
-    if endpoint.starts_with("https") {
-        named = named.tls_config(ClientTlsConfig::new().with_native_roots())?;
+    if endpoint.uri().scheme() == Some(&Scheme::HTTPS) {
+        endpoint = endpoint.tls_config(ClientTlsConfig::new().with_native_roots())?;
     }
-    Ok(named.connect_lazy())
+    Ok(endpoint.connect_lazy())
 }
 
 /// Who sends: nothing is read from the environment.
@@ -161,6 +164,7 @@ pub(crate) fn parse_headers(text: &str) -> Option<HeaderMap> {
 /// What became of spans.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
+    open: AtomicUsize,
     waiting: AtomicUsize,
     exported: AtomicU64,
     failed: AtomicU64,
@@ -182,11 +186,21 @@ impl Counts {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes a place in the queue, if there is one.
-    fn take_place(&self) -> bool {
-        let is_free = self.waiting.fetch_add(1, Ordering::Relaxed) < WAITING_MAX;
+    /// Takes a place of an open span, if there is one.
+    pub(super) fn open_one(&self) -> bool {
+        self.take_place(&self.open, OPEN_MAX)
+    }
+
+    pub(super) fn close_one(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Takes one of `most` places; where there is none, a span is dropped.
+    fn take_place(&self, taken: &AtomicUsize, most: usize) -> bool {
+        let is_free = taken.fetch_add(1, Ordering::Relaxed) < most;
         if !is_free {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            taken.fetch_sub(1, Ordering::Relaxed);
+            self.drop_one();
         }
         is_free
     }
@@ -224,10 +238,8 @@ impl SpanProcessor for Gate {
     }
 
     fn on_end(&self, span: SpanData) {
-        if self.counts.take_place() {
+        if self.counts.take_place(&self.counts.waiting, WAITING_MAX) {
             self.queue.on_end(span);
-        } else {
-            self.counts.drop_one();
         }
     }
 

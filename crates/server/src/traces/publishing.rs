@@ -2,20 +2,19 @@
 
 use broker::Refusal;
 use codec::amqp::properties::PropertiesRef;
-use opentelemetry::trace::{Span as _, SpanKind};
-use opentelemetry_sdk::trace::Span;
+use opentelemetry::trace::SpanKind;
 
-use super::span::{Facts, Place, end, fail};
+use super::span::{Facts, Open, Place};
 use super::{Context, Traces, context};
 use crate::gateway::{Outgoing, PublishOutcome, Request};
 
 /// The traced ones among messages that are published together, each by its index.
 #[derive(Debug, Default)]
-pub(crate) struct Publishing(Vec<(usize, Span)>);
+pub(crate) struct Publishing(Vec<(usize, Open)>);
 
 /// A traced request to a worker, until its reply.
 #[derive(Debug)]
-pub(crate) struct Asking(Option<Span>);
+pub(crate) struct Asking(Option<Open>);
 
 /// Whose child a span is.
 enum Origin {
@@ -40,9 +39,12 @@ impl Traces {
             let Some(origin) = self.origin(carried, request) else {
                 continue;
             };
-            let span = self.begin_publish(&Facts::of_outgoing(message), &origin, request, place);
+            let facts = Facts::of_outgoing(message);
+            let Some(span) = self.begin_publish(&facts, &origin, request, place) else {
+                continue;
+            };
             if let Origin::Here(_) = origin {
-                carry(message, span.span_context());
+                carry(message, span.context());
             }
             traced.push((index, span));
         }
@@ -67,10 +69,10 @@ impl Traces {
             origin.parent(),
             facts.attributes(["request", "send"], place),
         );
-        if let Origin::Here(_) = origin {
-            context::put(span.span_context(), &mut asked.properties);
+        if let (Origin::Here(_), Some(span)) = (origin, &span) {
+            context::put(span.context(), &mut asked.properties);
         }
-        Asking(Some(span))
+        Asking(span)
     }
 
     /// Says which trace a message belongs to; `None` when it is not to be traced.
@@ -90,20 +92,20 @@ impl Traces {
         origin: &Origin,
         request: Option<&Context>,
         place: &Place,
-    ) -> Span {
+    ) -> Option<Open> {
         let mut span = self.begin(
             format!("publish {}", facts.destination()),
             SpanKind::Producer,
             origin.parent(),
             facts.attributes(["publish", "send"], place),
-        );
+        )?;
         // The request is of a trace of its own then.
         if let (Origin::Message(_), Some(request)) = (origin, request)
             && request.is_sampled()
         {
-            span.add_link(request.clone(), Vec::new());
+            span.link(request);
         }
-        span
+        Some(span)
     }
 }
 
@@ -133,12 +135,12 @@ impl Publishing {
     pub(crate) fn finish(mut self, outcomes: &[Result<PublishOutcome, Refusal>]) {
         for (index, span) in std::mem::take(&mut self.0) {
             match outcomes.get(index) {
-                Some(Ok(outcome)) if outcome.is_rejected => fail(span, "rejected"),
-                Some(Ok(outcome)) if outcome.is_duplicate => end(span, "duplicate"),
-                Some(Ok(outcome)) if outcome.is_routed => end(span, "stored"),
-                Some(Ok(_)) => end(span, "unroutable"),
-                Some(Err(_)) => fail(span, "refused"),
-                None => fail(span, "unknown"),
+                Some(Ok(outcome)) if outcome.is_rejected => span.fail("rejected"),
+                Some(Ok(outcome)) if outcome.is_duplicate => span.end("duplicate"),
+                Some(Ok(outcome)) if outcome.is_routed => span.end("stored"),
+                Some(Ok(_)) => span.end("unroutable"),
+                Some(Err(_)) => span.fail("refused"),
+                None => span.fail("unknown"),
             }
         }
     }
@@ -147,7 +149,7 @@ impl Publishing {
 impl Drop for Publishing {
     fn drop(&mut self) {
         for (_, span) in self.0.drain(..) {
-            fail(span, "unknown");
+            span.fail("unknown");
         }
     }
 }
@@ -156,8 +158,8 @@ impl Asking {
     /// Ends the span with the reply, or with why there is none.
     pub(crate) fn finish(mut self, is_replied: bool) {
         match self.0.take() {
-            Some(span) if is_replied => end(span, "replied"),
-            Some(span) => fail(span, "refused"),
+            Some(span) if is_replied => span.end("replied"),
+            Some(span) => span.fail("refused"),
             None => {}
         }
     }
@@ -166,7 +168,7 @@ impl Asking {
 impl Drop for Asking {
     fn drop(&mut self) {
         if let Some(span) = self.0.take() {
-            fail(span, "unknown");
+            span.fail("unknown");
         }
     }
 }

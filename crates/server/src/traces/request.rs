@@ -3,9 +3,9 @@
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{Span as _, SpanKind, Status};
-use opentelemetry_sdk::trace::Span;
+use opentelemetry::trace::SpanKind;
 
+use super::span::Open;
 use super::{Context, Traces, context};
 
 /// The longest name of a method of gRPC.
@@ -26,7 +26,7 @@ pub(crate) fn current() -> Option<Context> {
 pub(crate) struct TracedRequest {
     context: Context,
     /// `None` once it is answered, and of a trace that is not sampled.
-    span: Option<Span>,
+    span: Option<Open>,
 }
 
 impl Traces {
@@ -59,8 +59,9 @@ impl Traces {
         };
         let span = self.begin(name, SpanKind::Server, Some(&parent), attributes);
         Some(TracedRequest {
-            context: span.span_context().clone(),
-            span: Some(span),
+            // What it does is of its trace, even if it has no span itself.
+            context: span.as_ref().map_or(parent, |span| span.context().clone()),
+            span,
         })
     }
 }
@@ -89,23 +90,19 @@ impl TracedRequest {
             .get(GRPC_STATUS)
             .and_then(|status| status.to_str().ok());
         if let Some(code) = of_grpc.and_then(|code| code.parse::<i64>().ok()) {
-            span.set_attribute(KeyValue::new("rpc.grpc.status_code", code));
+            span.set("rpc.grpc.status_code", code);
         }
-        let code = i64::from(status.as_u16());
-        span.set_attribute(KeyValue::new("http.response.status_code", code));
+        span.set("http.response.status_code", i64::from(status.as_u16()));
         if status.is_server_error() {
-            span.set_status(Status::error(""));
+            span.set_failed("server_error");
         }
-        span.end();
     }
 }
 
 impl Drop for TracedRequest {
     fn drop(&mut self) {
         if let Some(mut span) = self.span.take() {
-            span.set_attribute(KeyValue::new("error.type", "given_up"));
-            span.set_status(Status::error("the client went before the answer"));
-            span.end();
+            span.set_failed("given_up");
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Spans of messages: their names and attributes, after OpenTelemetry's conventions for messaging.
 
+use std::sync::Arc;
+
 use broker::Body;
 use codec::amqp::properties::PropertiesRef;
 use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _,
 };
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_sdk::trace::Span;
 
 use super::Traces;
+use super::export::Counts;
 use crate::gateway::Outgoing;
 
 /// What became of the message, as an attribute.
@@ -99,15 +102,25 @@ pub(super) fn message_id(id: &str) -> KeyValue {
     KeyValue::new("messaging.message.id", id.to_owned())
 }
 
+/// A span that has begun. It holds one of the places that there are for such.
+#[derive(Debug)]
+pub(super) struct Open {
+    span: Span,
+    counts: Arc<Counts>,
+}
+
 impl Traces {
-    /// Begins a span, of a new trace when it has no parent.
+    /// Begins a span, of a new trace when it has no parent; `None` when too many are open.
     pub(super) fn begin(
         &self,
         name: String,
         kind: SpanKind,
         parent: Option<&super::Context>,
         attributes: Vec<KeyValue>,
-    ) -> Span {
+    ) -> Option<Open> {
+        if !self.0.counts.open_one() {
+            return None;
+        }
         let parent = match parent {
             Some(parent) => Context::new().with_remote_span_context(parent.clone()),
             None => Context::new(),
@@ -115,19 +128,49 @@ impl Traces {
         let builder = SpanBuilder::from_name(name)
             .with_kind(kind)
             .with_attributes(attributes);
-        self.0.tracer.build_with_context(builder, &parent)
+        Some(Open {
+            span: self.0.tracer.build_with_context(builder, &parent),
+            counts: self.0.counts.clone(),
+        })
     }
 }
 
-/// Ends a span with what became of its message.
-pub(super) fn end(mut span: Span, outcome: &'static str) {
-    span.set_attribute(KeyValue::new(OUTCOME, outcome));
-    span.end();
+impl Open {
+    /// What the children of the span are told.
+    pub(super) fn context(&self) -> &super::Context {
+        self.span.span_context()
+    }
+
+    pub(super) fn set(&mut self, key: &'static str, value: impl Into<Value>) {
+        self.span.set_attribute(KeyValue::new(key, value));
+    }
+
+    /// Points to a span of another trace.
+    pub(super) fn link(&mut self, other: &super::Context) {
+        self.span.add_link(other.clone(), Vec::new());
+    }
+
+    /// Marks it as failed, for a reason in one word.
+    pub(super) fn set_failed(&mut self, reason: &'static str) {
+        self.set("error.type", reason);
+        self.span.set_status(Status::error(reason));
+    }
+
+    /// Ends it with what became of its message.
+    pub(super) fn end(mut self, outcome: &'static str) {
+        self.set(OUTCOME, outcome);
+    }
+
+    /// Ends it with why its message was not published.
+    pub(super) fn fail(mut self, outcome: &'static str) {
+        self.set_failed(outcome);
+        self.end(outcome);
+    }
 }
 
-/// Ends a span whose message was not published.
-pub(super) fn fail(mut span: Span, outcome: &'static str) {
-    span.set_attribute(KeyValue::new("error.type", outcome));
-    span.set_status(Status::error(outcome));
-    end(span, outcome);
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.span.end();
+        self.counts.close_one();
+    }
 }

@@ -11,9 +11,8 @@ use broker::{
 };
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
-use opentelemetry_sdk::trace::Span;
 
-use super::span::{Facts, Place, common, end, fail, message_id};
+use super::span::{Facts, Open, Place, common, message_id};
 use super::{Traces, context};
 
 /// Spans of publishes and of deliveries that a connection may have open, each.
@@ -33,7 +32,7 @@ pub(crate) struct Watch {
     asked: HashMap<u16, Asked>,
     /// By channel and number.
     publishes: BTreeMap<(u16, u64), Unconfirmed>,
-    deliveries: HashMap<(QueueRef, u64), Span>,
+    deliveries: HashMap<(QueueRef, u64), Open>,
 }
 
 /// Where deliveries come from.
@@ -55,7 +54,7 @@ enum Asked {
 /// A publish that the engine has not settled.
 #[derive(Debug)]
 struct Unconfirmed {
-    span: Span,
+    span: Open,
     /// How many shards have yet to say theirs.
     shards: u32,
     is_rejected: bool,
@@ -141,15 +140,15 @@ impl Watch {
         }
         for key in done {
             match self.publishes.remove(&key) {
-                Some(publish) if publish.is_rejected => fail(publish.span, "rejected"),
-                Some(publish) => end(publish.span, "stored"),
+                Some(publish) if publish.is_rejected => publish.span.fail("rejected"),
+                Some(publish) => publish.span.end("stored"),
                 None => {}
             }
         }
     }
 
     /// Begins the span of a delivery, if its message is traced.
-    fn begin_delivery(&self, source: &Source, delivery: &Delivery) -> Option<Span> {
+    fn begin_delivery(&self, source: &Source, delivery: &Delivery) -> Option<Open> {
         let message = &delivery.message;
         let (parent, properties) = context::of_message(message.properties())?;
         if !parent.is_sampled() {
@@ -170,19 +169,19 @@ impl Watch {
         }
         let name = format!("deliver {}", source.queue);
         let kind = SpanKind::Consumer;
-        Some(self.traces.begin(name, kind, Some(&parent), attributes))
+        self.traces.begin(name, kind, Some(&parent), attributes)
     }
 
     /// Keeps a delivery's span until it is settled, or ends it if nobody will.
-    fn hold(&mut self, span: Option<Span>, delivery: &Delivery, is_automatic: bool) {
+    fn hold(&mut self, span: Option<Open>, delivery: &Delivery, is_automatic: bool) {
         let Some(span) = span else {
             return;
         };
         match delivery.annotation {
             // A stream keeps its messages, whatever its readers say.
-            Annotation::StreamOffset(_) => end(span, "read"),
+            Annotation::StreamOffset(_) => span.end("read"),
             Annotation::None | Annotation::DeliveryCount(_) if is_automatic => {
-                end(span, "automatic");
+                span.end("automatic");
             }
             Annotation::None | Annotation::DeliveryCount(_) => {
                 let place = (delivery.queue, delivery.sequence);
@@ -195,15 +194,12 @@ impl Watch {
         let Some(span) = self.deliveries.remove(&(queue, sequence)) else {
             return;
         };
-        end(
-            span,
-            match outcome {
-                Outcome::Acked => "acked",
-                Outcome::Requeued => "requeued",
-                Outcome::Recovered => "returned",
-                Outcome::Rejected => "rejected",
-            },
-        );
+        span.end(match outcome {
+            Outcome::Acked => "acked",
+            Outcome::Requeued => "requeued",
+            Outcome::Recovered => "returned",
+            Outcome::Rejected => "rejected",
+        });
     }
 
     /// Passes a publish on, within a span if its message is traced.
@@ -228,10 +224,13 @@ impl Watch {
             facts.attributes(["publish", "send"], &self.place),
         );
         let result = port.publish(publish);
+        let Some(span) = span else {
+            return result;
+        };
         match (&result, publish.number) {
-            (Err(_), _) => fail(span, "refused"),
-            (Ok(0), _) => end(span, "unroutable"),
-            (Ok(_), None) => end(span, "unconfirmed"),
+            (Err(_), _) => span.fail("refused"),
+            (Ok(0), _) => span.end("unroutable"),
+            (Ok(_), None) => span.end("unconfirmed"),
             (Ok(shards), Some(number)) => {
                 let unconfirmed = Unconfirmed {
                     span,
@@ -271,10 +270,10 @@ impl Drop for Watch {
     /// What is open now, nobody here learns the end of.
     fn drop(&mut self) {
         for (_, publish) in std::mem::take(&mut self.publishes) {
-            fail(publish.span, "unknown");
+            publish.span.fail("unknown");
         }
         for (_, span) in self.deliveries.drain() {
-            end(span, "lost");
+            span.end("lost");
         }
     }
 }

@@ -1,12 +1,13 @@
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use opentelemetry::trace::{Span as _, SpanKind};
+use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
-use super::{BATCH_MAX, Exporter, WAITING_MAX};
+use super::{BATCH_MAX, Exporter, OPEN_MAX, WAITING_MAX};
 use crate::traces::SpanFates;
+use crate::traces::rig::Kept;
 
 /// A collector that takes a batch when it is told to, and refuses it if it is told so.
 #[derive(Debug)]
@@ -30,10 +31,10 @@ impl SpanExporter for Slow {
 fn end_spans(exporter: &Exporter, count: usize) {
     for _ in 0..count {
         let name = "publish q".to_owned();
-        let mut span = exporter
+        let span = exporter
             .traces()
             .begin(name, SpanKind::Producer, None, Vec::new());
-        span.end();
+        span.expect("there is room").end("stored");
     }
 }
 
@@ -68,4 +69,17 @@ fn a_slow_collector_delays_nobody_and_what_is_too_much_is_counted() {
     let all = u64::try_from(BATCH_MAX + WAITING_MAX - still_waiting).expect("a few");
     assert_eq!(fates.exported, all - failed);
     assert_eq!(fates.dropped, 7);
+}
+
+#[test]
+fn so_many_spans_are_open_and_no_more() {
+    let exporter = Exporter::over(Kept::default(), 0.0);
+    let traces = exporter.traces();
+    let begin = || traces.begin(String::new(), SpanKind::Consumer, None, Vec::new());
+    let mut open: Vec<_> = (0..OPEN_MAX).map(|_| begin()).collect();
+    assert!(open.iter().all(Option::is_some));
+    assert!(begin().is_none());
+    assert_eq!(traces.spans().dropped, 1);
+    open.pop();
+    assert!(begin().is_some());
 }
