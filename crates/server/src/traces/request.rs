@@ -106,3 +106,6 @@ impl Drop for TracedRequest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
