@@ -21,6 +21,7 @@ use engine::{Batch, Connection, ConnectionInfo, Shard};
 use session::{Action, Denied, Login, Session, Settings};
 use tokio::time::{Instant, Sleep};
 
+use crate::traces::{Place, Traces, Watch, Watched};
 use crate::transport::Transport;
 
 mod reads;
@@ -53,6 +54,9 @@ struct Driver {
     session: Session,
     shard: Rc<Shard>,
     connection: Option<Connection>,
+    traces: Option<Traces>,
+    /// Present while messages are traced and the connection is open.
+    watch: Option<Box<Watch>>,
     gauge: Arc<OutboxGauge>,
     peer: Peer,
     login: Option<engine::accounts::Login>,
@@ -82,6 +86,7 @@ pub(crate) async fn drive(
     peer: Peer,
     shard: Rc<Shard>,
     settings: Arc<Settings>,
+    traces: Option<Traces>,
 ) {
     let gauge = Arc::new(OutboxGauge::default());
     let now_ms = shard.now_ms();
@@ -90,6 +95,8 @@ pub(crate) async fn drive(
         session: Session::new(settings, gauge.clone(), now_ms),
         shard,
         connection: None,
+        traces,
+        watch: None,
         gauge,
         peer,
         login: None,
@@ -166,11 +173,10 @@ impl Driver {
         let mut is_due = false;
         if deadline <= now_ms {
             is_due = true;
-            let (session, mut batch) = (
-                &mut self.session,
-                self.connection.as_mut().map(Connection::batch),
-            );
-            session.handle_timeout(now_ms, batch.as_mut());
+            let mut batch = self.connection.as_mut().map(Connection::batch);
+            let watch = self.watch.as_deref_mut();
+            let mut port = batch.as_mut().map(|batch| Watched::new(batch, watch));
+            self.session.handle_timeout(now_ms, port.as_mut());
             if let Some(batch) = batch {
                 batch.finish();
             }
@@ -230,9 +236,11 @@ impl Driver {
             connection.give_back(events);
             return false;
         }
+        Watch::see_all(&mut self.watch, &events);
         let mut batch = connection.batch();
+        let mut port = Watched::new(&mut batch, self.watch.as_deref_mut());
         for event in events.drain(..) {
-            self.session.handle_event(event, now_ms, Some(&mut batch));
+            self.session.handle_event(event, now_ms, Some(&mut port));
         }
         self.session.flush_confirms();
         batch.finish();
@@ -371,9 +379,10 @@ impl Driver {
         let consumed = match &mut self.connection {
             Some(connection) => {
                 let mut batch = connection.batch();
+                let mut port = Watched::new(&mut batch, self.watch.as_deref_mut());
                 let consumed = self
                     .session
-                    .handle_input(&self.input, now_ms, Some(&mut batch));
+                    .handle_input(&self.input, now_ms, Some(&mut port));
                 let crowd = batch.finish();
                 connection.run_requests();
                 self.pace = crowd.map(|crowd| (crowd, now_ms + PACE_MS));
@@ -381,7 +390,7 @@ impl Driver {
             }
             None => self
                 .session
-                .handle_input::<Batch<'_>>(&self.input, now_ms, None),
+                .handle_input::<Watched<'_, Batch<'_>>>(&self.input, now_ms, None),
         };
         let published = self.session.published() - published;
         if let Some(connection) = &self.connection {
@@ -448,7 +457,13 @@ impl Driver {
             connected_at_ms: self.shard.now_ms(),
             channels: self.channels.clone(),
         };
+        let place = Place {
+            door: info.protocol,
+            vhost: info.vhost.clone(),
+        };
         self.connection = Some(self.shard.connect(login, vhost, info, self.gauge.clone())?);
+        let traces = self.traces.take();
+        self.watch = traces.map(|traces| Box::new(Watch::of_connection(traces, place)));
         Ok(())
     }
 
@@ -459,11 +474,13 @@ impl Driver {
         };
         let now_ms = self.shard.now_ms();
         let mut events = connection.take_events(None);
+        Watch::see_all(&mut self.watch, &events);
         let mut batch = connection.batch();
+        let mut port = Watched::new(&mut batch, self.watch.as_deref_mut());
         for event in events.drain(..) {
-            self.session.handle_event(event, now_ms, Some(&mut batch));
+            self.session.handle_event(event, now_ms, Some(&mut port));
         }
-        self.session.close(&mut batch);
+        self.session.close(&mut port);
         batch.finish();
         connection.close();
     }

@@ -84,6 +84,11 @@ pub struct Config {
     #[config(nested)]
     pub webhooks: Webhooks,
 
+    /// Traces that follow messages from publish to acknowledgement, for a collector of
+    /// OpenTelemetry. Never bodies of messages, never secrets.
+    #[config(nested)]
+    pub traces: Traces,
+
     /// What is written to standard error. Never bodies of messages, never secrets.
     #[config(nested)]
     pub log: Log,
@@ -283,6 +288,25 @@ pub struct Webhooks {
     /// metadata of clouds. Whoever can read a queue can then have requests sent there.
     #[config(default = false, env = "CHASKI_WEBHOOKS_ALLOW_PRIVATE")]
     pub allow_private: bool,
+}
+
+/// The traces.
+#[derive(Clone, Debug, confique::Config)]
+pub struct Traces {
+    /// Where spans go, by OTLP over gRPC, as in http://127.0.0.1:4317; https is checked against
+    /// the certificates that the machine trusts. Absent = nothing is traced.
+    #[config(env = "CHASKI_TRACES_ENDPOINT")]
+    pub endpoint: Option<String>,
+
+    /// The share of messages over HTTP and gRPC that begin a trace here, of those whose
+    /// publisher sends no `traceparent`. 0 = none, 1 = all. What a publisher traces is always
+    /// followed, what it decided not to trace never.
+    #[config(default = 0.01, env = "CHASKI_TRACES_SAMPLE")]
+    pub sample: f64,
+
+    /// Headers for the collector, as for its token: NAME=VALUE, several separated by commas.
+    #[config(env = "CHASKI_TRACES_HEADERS")]
+    pub headers: Option<Secret>,
 }
 
 /// What is logged and how.

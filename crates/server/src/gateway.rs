@@ -18,6 +18,7 @@ mod leases;
 mod publishing;
 mod pulls;
 mod queues;
+mod traced;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -40,6 +41,9 @@ pub(crate) use draft::{DEDUPLICATION_HEADER, Draft};
 pub(crate) use groups::{ConsumeWish, GroupView, Groups};
 pub(crate) use leases::{LEASE_MS_MAX, LeaseId};
 use publishing::Sender;
+use traced::{PublishUnderWay, Tracing};
+
+use crate::traces::{Place, Traces, Watch};
 
 /// Commands that may wait for one agent.
 const COMMANDS_WAITING_MAX: usize = 256;
@@ -56,6 +60,7 @@ struct Inner {
     engine: Handle,
     groups: Groups,
     desks: Vec<mpsc::UnboundedSender<Opening>>,
+    traces: Option<Traces>,
     next: AtomicUsize,
     shared: Mutex<HashMap<SharedKey, Shared>>,
 }
@@ -84,6 +89,7 @@ pub(crate) struct Link {
     /// Tells this link's leases from those of another that was closed.
     nonce: Arc<str>,
     leases_held: Arc<AtomicUsize>,
+    tracing: Tracing,
 }
 
 /// Something that was asked of a link.
@@ -112,11 +118,16 @@ pub(crate) struct Origin {
 
 impl Gateway {
     /// Makes a gateway over as many shards as there are desks.
-    pub(crate) fn new(engine: Handle, desks: Vec<mpsc::UnboundedSender<Opening>>) -> Self {
+    pub(crate) fn new(
+        engine: Handle,
+        desks: Vec<mpsc::UnboundedSender<Opening>>,
+        traces: Option<Traces>,
+    ) -> Self {
         Self(Arc::new(Inner {
             groups: Groups::new(engine.clone()),
             engine,
             desks,
+            traces,
             next: AtomicUsize::new(0),
             shared: Mutex::default(),
         }))
@@ -146,7 +157,7 @@ impl Gateway {
         let session = login.session().map(str::to_owned);
         let key = (login.name.clone(), session, vhost.to_owned());
         if let Some(link) = self.find_shared(&key) {
-            return Ok(link);
+            return Ok(link.for_request(origin));
         }
         let link = self.open(login, vhost, origin).await?;
         let mut shared = self.shared();
@@ -154,7 +165,7 @@ impl Gateway {
         if let Some(known) = shared.get(&key)
             && known.link.is_open()
         {
-            return Ok(known.link.clone());
+            return Ok(known.link.clone().for_request(origin));
         }
         let entry = Shared {
             link: link.clone(),
@@ -205,6 +216,7 @@ impl Gateway {
             commands,
             nonce: nonce.into(),
             leases_held,
+            tracing: Tracing::new(self.0.traces.as_ref(), vhost, origin),
         })
     }
 
@@ -237,6 +249,11 @@ impl Gateway {
 }
 
 impl Link {
+    fn for_request(mut self, origin: &Origin) -> Self {
+        self.tracing.renew(origin);
+        self
+    }
+
     /// Says whether the engine's end is there.
     pub(crate) fn is_open(&self) -> bool {
         !self.commands.is_closed()
@@ -272,12 +289,16 @@ impl Link {
     /// The link closed; nothing was published.
     pub(crate) async fn begin_publish(
         &self,
-        messages: Vec<Outgoing>,
-    ) -> Result<UnderWay<Vec<Result<PublishOutcome, Refusal>>>, Refusal> {
+        mut messages: Vec<Outgoing>,
+    ) -> Result<PublishUnderWay, Refusal> {
         let (answer, answered) = oneshot::channel();
+        let traced = self.tracing.begin_publishes(&mut messages);
         let command = Command::Publish { messages, answer };
         self.commands.send(command).await.map_err(|_| closed())?;
-        Ok(UnderWay(answered))
+        Ok(PublishUnderWay {
+            answer: UnderWay(answered),
+            traced,
+        })
     }
 
     /// Carries out a request of the broker's, such as a declaration.
@@ -370,12 +391,17 @@ impl Link {
     ///
     /// # Errors
     /// The refusal; `NotFound` when no queue took the request.
-    pub(crate) async fn call(&self, request: Request) -> Result<Delivered, Refusal> {
-        self.ask(|answer| Command::Call {
+    pub(crate) async fn call(&self, mut request: Request) -> Result<Delivered, Refusal> {
+        let traced = self.tracing.begin_asking(&mut request);
+        let command = |answer| Command::Call {
             request: Box::new(request),
             answer,
-        })
-        .await?
+        };
+        let reply = self.ask(command).await?;
+        if let Some(traced) = traced {
+            traced.finish(reply.is_ok());
+        }
+        reply
     }
 
     /// Finds the message of a lease; `None` when it is not held.
@@ -411,7 +437,11 @@ impl Link {
 }
 
 /// Makes agents for links on a shard, until the gateway is gone; runs on the shard's thread.
-pub(crate) async fn serve_desk(shard: Rc<Shard>, mut openings: mpsc::UnboundedReceiver<Opening>) {
+pub(crate) async fn serve_desk(
+    shard: Rc<Shard>,
+    mut openings: mpsc::UnboundedReceiver<Opening>,
+    traces: Option<Traces>,
+) {
     while let Some(opening) = openings.recv().await {
         let Opening {
             login,
@@ -422,10 +452,17 @@ pub(crate) async fn serve_desk(shard: Rc<Shard>, mut openings: mpsc::UnboundedRe
         } = opening;
         let gauge = Arc::new(OutboxGauge::default());
         let vhost = info.vhost.clone();
+        let watch = traces.clone().map(|traces| {
+            let place = Place {
+                door: info.protocol,
+                vhost: vhost.clone(),
+            };
+            Box::new(Watch::of_link(traces, place))
+        });
         let sender = Sender::new(&login);
         match shard.connect(login, &vhost, info, gauge.clone()) {
             Ok(connection) => {
-                let agent = Agent::new(connection, gauge, sender, commands, leases_held);
+                let agent = Agent::new(connection, gauge, sender, commands, leases_held, watch);
                 tokio::task::spawn_local(agent.run());
                 // Nobody listens when the request was given up; the agent then ends with its channel.
                 let _ = answer.send(Ok(()));

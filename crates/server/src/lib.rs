@@ -22,6 +22,7 @@ mod management;
 mod metrics;
 mod serve;
 mod tls;
+mod traces;
 mod transport;
 mod web;
 mod webhooks;

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::amqp::{Peer, drive};
 use crate::tls::TlsAcceptor;
+use crate::traces::Traces;
 use crate::transport::Transport;
 
 /// Connections that wait to be accepted.
@@ -118,6 +119,7 @@ pub(crate) struct Reception {
     pub(crate) settings: Arc<Settings>,
     pub(crate) count: ConnectionCount,
     pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) traces: Option<Traces>,
 }
 
 /// Accepts connections until the task is dropped.
@@ -168,5 +170,11 @@ async fn welcome(stream: TcpStream, peer: Peer, reception: Reception) {
             }
         }
     };
-    drive(transport, peer, reception.shard, reception.settings).await;
+    let Reception {
+        shard,
+        settings,
+        traces,
+        ..
+    } = reception;
+    drive(transport, peer, shard, settings, traces).await;
 }

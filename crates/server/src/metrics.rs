@@ -17,6 +17,8 @@ pub(crate) use requests::{UnderWay, method_name};
 
 use requests::Requests;
 
+use crate::traces::Traces;
+
 /// The type of the text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -29,23 +31,30 @@ struct Inner {
     requests: Requests,
     is_open: bool,
     started_ms: u64,
+    traces: Option<Traces>,
 }
 
 impl Observer {
     /// Begins to watch; `is_open` lets everybody read totals.
-    pub(crate) fn new(is_open: bool) -> Self {
+    pub(crate) fn new(is_open: bool, traces: Option<Traces>) -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let started_ms = since.map_or(0, |since| since.as_millis());
         Self(Arc::new(Inner {
             requests: Requests::default(),
             is_open,
             started_ms: u64::try_from(started_ms).unwrap_or(u64::MAX),
+            traces,
         }))
     }
 
     /// Says whether totals are for everybody.
     pub(crate) fn is_open(&self) -> bool {
         self.0.is_open
+    }
+
+    /// What begins spans, while messages are traced.
+    pub(crate) fn traces(&self) -> Option<&Traces> {
+        self.0.traces.as_ref()
     }
 
     /// Notes that a request has begun.

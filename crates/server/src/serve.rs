@@ -24,7 +24,9 @@ use crate::config::{Config, LogFormat};
 use crate::entries::{self, Obstacle};
 use crate::gateway::{Gateway, Opening, serve_desk};
 use crate::listen::{ConnectionCount, Door, Reception, accept};
+use crate::metrics::Observer;
 use crate::tls::{self, TlsAcceptor, TlsError};
+use crate::traces::{Exporter, Traces};
 use crate::{admin, announce, web};
 
 /// Turns that every shard takes after its connections are closed: a letter may cause one more.
@@ -74,6 +76,9 @@ pub enum ServeError {
     /// Certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Traces cannot be sent where the settings say.
+    #[error("cannot send traces to a collector: {0}. See traces.endpoint and traces.headers")]
+    Traces(String),
     /// The administration socket cannot be opened.
     #[error("cannot open the administration socket in {}", path.display())]
     Admin {
@@ -133,6 +138,8 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         source,
     })?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    let exporter = Exporter::open(&config.traces, &runtime).map_err(ServeError::Traces)?;
+    let traces = exporter.as_ref().map(Exporter::traces);
     let (stop, stopping) = watch::channel(Phase::Running);
     let settings = Arc::new(session_settings(&config));
     let count = ConnectionCount::new(config.limits.max_connections);
@@ -159,6 +166,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
             settings: settings.clone(),
             count: count.clone(),
             tls: tls.clone(),
+            traces: traces.clone(),
             admin: admin_socket
                 .take()
                 .map(|socket| (socket, addresses.clone())),
@@ -172,8 +180,9 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
                 .spawn(move || run_shard(work))?,
         );
     }
-    let gateway = Gateway::new(engine.handle(), desks);
-    let web = web.open(&config, gateway, &count, addresses)?;
+    let gateway = Gateway::new(engine.handle(), desks, traces.clone());
+    let observer = Observer::new(config.metrics.open, traces);
+    let web = web.open(&config, gateway, observer, &count, addresses)?;
     // Whoever reads that the server is ready may stop it the next moment.
     let signals = {
         let _context = runtime.enter();
@@ -209,6 +218,9 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         }
     }
     engine.close()?;
+    if let Some(exporter) = exporter {
+        exporter.close(&runtime);
+    }
     tracing::info!("stopped; everything confirmed is on disk");
     Ok(())
 }
@@ -251,6 +263,7 @@ struct ShardWork {
     settings: Arc<Settings>,
     count: ConnectionCount,
     tls: Option<TlsAcceptor>,
+    traces: Option<Traces>,
     admin: Option<(std::os::unix::net::UnixListener, Vec<(String, String)>)>,
     stopping: watch::Receiver<Phase>,
     last_turns: Arc<Barrier>,
@@ -266,7 +279,8 @@ fn run_shard(work: ShardWork) {
     local.block_on(&runtime, async move {
         let shard = work.seed.grow();
         let turns = tokio::task::spawn_local(shard.clone().run());
-        let desk = tokio::task::spawn_local(serve_desk(shard.clone(), work.openings));
+        let traces = work.traces.clone();
+        let desk = tokio::task::spawn_local(serve_desk(shard.clone(), work.openings, traces));
         let mut doors = Vec::new();
         for (name, is_tls, socket) in work.sockets {
             let reception = Reception {
@@ -274,6 +288,7 @@ fn run_shard(work: ShardWork) {
                 settings: work.settings.clone(),
                 count: work.count.clone(),
                 tls: work.tls.clone().filter(|_| is_tls),
+                traces: work.traces.clone(),
             };
             match TcpListener::from_std(socket) {
                 Ok(listener) => {

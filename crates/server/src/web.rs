@@ -59,6 +59,7 @@ impl Doors {
         self,
         config: &Config,
         gateway: Gateway,
+        observer: Observer,
         count: &ConnectionCount,
         listeners: Vec<(String, String)>,
     ) -> io::Result<Running> {
@@ -85,11 +86,7 @@ impl Doors {
                 .unwrap_or(usize::MAX),
             registration: config.accounts.registration,
         };
-        let web = Web::new(
-            gateway.clone(),
-            settings,
-            Observer::new(config.metrics.open),
-        );
+        let web = Web::new(gateway.clone(), settings, observer);
         running.runtime.spawn(web.clone().sweep());
         let hooks = Hooks::new(
             gateway,

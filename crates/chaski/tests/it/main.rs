@@ -21,4 +21,5 @@ mod server;
 mod shards;
 mod terminal;
 mod tls;
+mod traces;
 mod wire;

@@ -11,17 +11,28 @@ use crate::server::{DEADLINE, Server, command, wait_until};
 
 const HTTP: [&str; 2] = ["--http", "127.0.0.1:0"];
 /// guest:guest
-const GUEST: &str = "Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=";
+pub(crate) const GUEST: &str = "Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=";
 /// scraper:a-password-for-tests
-const SCRAPER: &str = "Authorization: Basic c2NyYXBlcjphLXBhc3N3b3JkLWZvci10ZXN0cw==";
+pub(crate) const SCRAPER: &str = "Authorization: Basic c2NyYXBlcjphLXBhc3N3b3JkLWZvci10ZXN0cw==";
 
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     headers: HashMap<String, String>,
-    body: String,
+    pub(crate) body: String,
 }
 
 fn request(server: &Server, method: &str, path: &str, headers: &[&str]) -> Answer {
+    send(server, method, path, headers, "")
+}
+
+/// Sends a request with a body, if it is to have one.
+pub(crate) fn send(
+    server: &Server,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> Answer {
     let mut stream = TcpStream::connect(server.address("http")).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
@@ -29,7 +40,11 @@ fn request(server: &Server, method: &str, path: &str, headers: &[&str]) -> Answe
         head.push_str(header);
         head.push_str("\r\n");
     }
+    if !body.is_empty() {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
     head.push_str("\r\n");
+    head.push_str(body);
     stream.write_all(head.as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
@@ -50,7 +65,7 @@ fn get(server: &Server, path: &str, headers: &[&str]) -> Answer {
     request(server, "GET", path, headers)
 }
 
-fn add_scraper(server: &Server) {
+pub(crate) fn add_scraper(server: &Server) {
     let arguments = [
         "user",
         "add",
@@ -63,7 +78,7 @@ fn add_scraper(server: &Server) {
     assert!(made.status.success(), "{made:?}");
 }
 
-fn number(page: &str, series: &str) -> u64 {
+pub(crate) fn number(page: &str, series: &str) -> u64 {
     let line = page
         .lines()
         .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));

@@ -37,6 +37,7 @@ pub(super) fn table(config: &Config) -> Table {
             ),
         ]),
     );
+    root.insert("traces".to_owned(), traces(config));
     root.insert("log".to_owned(), log(config));
     root
 }
@@ -111,6 +112,19 @@ fn accounts(config: &Config) -> Value {
         ]
         .into_iter()
         .chain(password),
+    )
+}
+
+fn traces(config: &Config) -> Value {
+    let traces = &config.traces;
+    let endpoint = traces.endpoint.as_deref();
+    let headers = traces.headers.as_ref();
+    section(
+        endpoint
+            .map(|endpoint| ("endpoint", text(endpoint)))
+            .into_iter()
+            .chain([("sample", Value::Float(traces.sample))])
+            .chain(headers.map(|_| ("headers", text(REDACTED)))),
     )
 }
 

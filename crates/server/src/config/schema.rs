@@ -20,6 +20,8 @@ pub(super) enum Form {
     Bool,
     /// A whole number.
     Integer,
+    /// A number.
+    Float,
     /// A text.
     Text,
 }
@@ -54,6 +56,9 @@ fn form_of(kind: LeafKind) -> Form {
         LeafKind::Required {
             default: Some(Expr::Integer(_)),
         } => Form::Integer,
+        LeafKind::Required {
+            default: Some(Expr::Float(_)),
+        } => Form::Float,
         LeafKind::Required { .. } | LeafKind::Optional => Form::Text,
     }
 }

@@ -224,6 +224,10 @@ fn value_of(form: Form, text: &str) -> Result<Value, String> {
             .parse()
             .map(Value::Integer)
             .map_err(|_| format!("`{text}` is not a whole number")),
+        Form::Float => text
+            .parse()
+            .map(Value::Float)
+            .map_err(|_| format!("`{text}` is not a number")),
     }
 }
 

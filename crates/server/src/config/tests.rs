@@ -152,6 +152,25 @@ fn values_out_of_range_or_against_each_other_are_refused() {
     check_refused(load("log.level", "info,session"), &["`session` is no"]);
     check_refused(load("log.level", ""), &["log.level"]);
     check_refused(load("accounts.administrator", ""), &["administrator"]);
+    for wrong in ["-0.1", "1.1", "nan", "often"] {
+        check_refused(load("traces.sample", wrong), &["traces.sample"]);
+    }
+    check_refused(load("traces.endpoint", "collector:4317"), &["http://"]);
+    check_refused(load("traces.endpoint", "http://c:1/v1/traces"), &["path"]);
+    for (wrong, secret) in [
+        ("traces.endpoint", "http://me:hunter2@c:1"),
+        ("traces.headers", "authorization hunter2"),
+        ("traces.headers", "a=1,two words=hunter2"),
+        ("traces.headers", "a-bin=hunter2"),
+    ] {
+        let error = load(wrong, secret)
+            .expect_err("must be refused")
+            .to_string();
+        assert!(
+            error.contains(wrong) && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -183,16 +202,21 @@ fn the_default_file_with_every_default_uncommented_is_the_default() {
 
 #[test]
 fn effective_values_load_again_and_hide_secrets() {
-    let secret = ("accounts.administrator_password", "hunter2");
-    let config = Config::load(&sources(
-        &[("data", "/nonexistent"), secret, ("listeners.amqps", "off")],
-        &[],
-    ))
-    .expect("valid");
+    let flags = [
+        ("data", "/nonexistent"),
+        ("accounts.administrator_password", "hunter2"),
+        ("listeners.amqps", "off"),
+        ("traces.endpoint", "https://collector:4317"),
+        ("traces.sample", "0.5"),
+    ];
+    let headers = [("CHASKI_TRACES_HEADERS", "authorization=Bearer hunter2")];
+    let config = Config::load(&sources(&flags, &headers)).expect("valid");
     let text = config.effective_toml();
     assert!(!text.contains("hunter2") && text.contains("<redacted>"));
     assert!(!format!("{config:?}").contains("hunter2"));
-    let again = load_file(&text, Sources::default()).expect("what is shown can be loaded");
+    // What stands for a secret is no header.
+    let shown = text.replace("headers = \"<redacted>\"", "headers = \"a=b\"");
+    let again = load_file(&shown, Sources::default()).expect("what is shown can be loaded");
     assert_eq!(again.effective(), config.effective());
 }
 
@@ -203,6 +227,8 @@ fn every_key_is_shown_among_the_effective_values() {
         ("tls.key", "k.pem"),
         ("tls.directory", "certs"),
         ("accounts.administrator_password", "x"),
+        ("traces.endpoint", "http://127.0.0.1:4317"),
+        ("traces.headers", "a=b"),
     ];
     let effective = Config::load(&sources(&all, &[]))
         .expect("valid")

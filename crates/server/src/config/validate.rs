@@ -71,6 +71,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         4 << 30,
     )?;
     check_hysteresis(config)?;
+    check_traces(config)?;
     check_texts(config)
 }
 
@@ -96,6 +97,44 @@ fn check_hysteresis(config: &Config) -> Result<(), ConfigError> {
         ));
     }
     Ok(())
+}
+
+fn check_traces(config: &Config) -> Result<(), ConfigError> {
+    let traces = &config.traces;
+    // A comparison with NaN is false.
+    within("traces.sample", traces.sample, 0.0, 1.0)?;
+    if let Some(endpoint) = &traces.endpoint
+        && let Some(wrong) = flaw_of_collector(endpoint)
+    {
+        let message = format!("{wrong}; write it as in http://127.0.0.1:4317");
+        return Err(rule("traces.endpoint", message));
+    }
+    match &traces.headers {
+        None => Ok(()),
+        // What stands there may be secret: it is not repeated.
+        Some(headers) => match crate::traces::parse_headers(headers.expose()) {
+            Some(_) => Ok(()),
+            None => Err(rule(
+                "traces.headers",
+                "must be NAME=VALUE, several separated by commas, in visible ASCII".to_owned(),
+            )),
+        },
+    }
+}
+
+/// Says what is wrong with a collector's URL, without repeating a password in it.
+fn flaw_of_collector(endpoint: &str) -> Option<&'static str> {
+    let Ok(url) = url::Url::parse(endpoint) else {
+        return Some("is no URL");
+    };
+    if !["http", "https"].contains(&url.scheme()) {
+        return Some("is neither http nor https");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some("has an account in it: credentials belong in traces.headers");
+    }
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    (!is_bare).then_some("has more than a host and a port: OTLP over gRPC has no path")
 }
 
 fn check_texts(config: &Config) -> Result<(), ConfigError> {

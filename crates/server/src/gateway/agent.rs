@@ -14,6 +14,7 @@ use tokio::time::{Duration, Instant, Sleep};
 use super::command::Command;
 use super::desk::Desk;
 use super::publishing::Sender;
+use crate::traces::{Watch, Watched};
 
 /// Commands that are carried out in one batch.
 const COMMANDS_PER_BATCH: usize = 64;
@@ -26,6 +27,8 @@ pub(super) struct Agent {
     commands: mpsc::Receiver<Command>,
     desk: Desk,
     leases_held: Arc<AtomicUsize>,
+    /// Present while messages are traced.
+    watch: Option<Box<Watch>>,
     /// Publishes that wait until the log takes some again.
     held_back: VecDeque<Command>,
     alarm: Pin<Box<Sleep>>,
@@ -40,12 +43,14 @@ impl Agent {
         sender: Sender,
         commands: mpsc::Receiver<Command>,
         leases_held: Arc<AtomicUsize>,
+        watch: Option<Box<Watch>>,
     ) -> Self {
         Self {
             connection,
             commands,
             desk: Desk::new(gauge, sender),
             leases_held,
+            watch,
             held_back: VecDeque::new(),
             alarm: Box::pin(tokio::time::sleep_until(Instant::now())),
             alarm_at_ms: 0,
@@ -81,10 +86,12 @@ impl Agent {
         let mut events = self.connection.take_events(Some(context.waker()));
         let has_any = !events.is_empty();
         if has_any {
+            Watch::see_all(&mut self.watch, &events);
             let mut batch = self.connection.batch();
+            let now_ms = batch.now_ms();
+            let mut port = Watched::new(&mut batch, self.watch.as_deref_mut());
             for event in events.drain(..) {
-                let now_ms = batch.now_ms();
-                self.desk.handle_event(event, &mut batch, now_ms);
+                self.desk.handle_event(event, &mut port, now_ms);
             }
             batch.finish();
             self.after_batch();
@@ -122,11 +129,12 @@ impl Agent {
         let published = self.desk.published();
         let mut batch = self.connection.batch();
         let now_ms = batch.now_ms();
+        let mut port = Watched::new(&mut batch, self.watch.as_deref_mut());
         for command in due {
             match (&wait, command.is_publish()) {
                 (Some(wait), true) => command.refuse(&wait.refusal),
                 (Some(_), false) | (None, _) => {
-                    self.desk.handle_command(command, &mut batch, now_ms);
+                    self.desk.handle_command(command, &mut port, now_ms);
                 }
             }
         }
@@ -145,7 +153,8 @@ impl Agent {
         let now_ms = self.connection.shard().now_ms();
         if deadline_ms <= now_ms {
             let mut batch = self.connection.batch();
-            self.desk.handle_timeout(&mut batch, now_ms);
+            let mut port = Watched::new(&mut batch, self.watch.as_deref_mut());
+            self.desk.handle_timeout(&mut port, now_ms);
             batch.finish();
             self.after_batch();
             return true;
@@ -167,12 +176,14 @@ impl Agent {
 
     fn close(mut self) {
         let mut events = self.connection.take_events(None);
+        Watch::see_all(&mut self.watch, &events);
         let mut batch = self.connection.batch();
         let now_ms = batch.now_ms();
+        let mut port = Watched::new(&mut batch, self.watch.as_deref_mut());
         for event in events.drain(..) {
-            self.desk.handle_event(event, &mut batch, now_ms);
+            self.desk.handle_event(event, &mut port, now_ms);
         }
-        self.desk.close(&mut batch);
+        self.desk.close(&mut port);
         batch.finish();
         self.desk.release();
         self.leases_held.store(0, Ordering::Relaxed);

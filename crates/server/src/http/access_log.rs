@@ -70,8 +70,18 @@ async fn observe(State(observer): State<Observer>, mut request: Request, next: N
         begun: Instant::now(),
         under_way: Some(observer.begin()),
     };
+    let mut traced = observer
+        .traces()
+        .and_then(|traces| traces.begin_request(&request, line.method, line.route()));
     let span = tracing::info_span!("request", id = %id);
-    let mut response = id.while_current(next.run(request)).instrument(span).await;
+    let answer = id.while_current(next.run(request)).instrument(span);
+    let mut response = match &traced {
+        None => answer.await,
+        Some(traced) => traced.while_current(answer).await,
+    };
+    if let Some(traced) = &mut traced {
+        traced.answered(response.status(), response.headers());
+    }
     harden(response.headers_mut(), is_private);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

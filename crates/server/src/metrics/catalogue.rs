@@ -84,6 +84,8 @@ families! { TOTALS:
         "Requests that were not answered yet, this one included.";
     REQUESTS_GIVEN_UP = "chaski_http_requests_given_up_total", Counter, [],
         "Requests whose client went before the answer.";
+    TRACE_SPANS = "chaski_trace_spans_total", Counter, ["outcome"],
+        "Spans of traces: exported, failed as the collector did not take them, or dropped as too many waited for it or were open. 0 while traces are off.";
 }
 
 families! { PER_QUEUE:

@@ -9,6 +9,7 @@ use super::Observer;
 use super::catalogue as of;
 use super::requests::BOUNDS_S;
 use super::text::Page;
+use crate::traces::Traces;
 
 /// Writes the page of totals.
 ///
@@ -39,6 +40,11 @@ pub(crate) async fn totals(engine: &Handle, observer: &Observer) -> String {
     write_topology(&mut page, &totals);
     write_messages(&mut page, &totals);
     write_requests(&mut page, observer);
+    let spans = observer.traces().map(Traces::spans).unwrap_or_default();
+    let mut fates = page.family(&of::TRACE_SPANS);
+    fates.sample(&["exported"], spans.exported);
+    fates.sample(&["failed"], spans.failed);
+    fates.sample(&["dropped"], spans.dropped);
     page.finish()
 }
 

@@ -109,7 +109,7 @@ fn what_is_read_is_what_the_catalogue_lists() {
         disk_free_resume_bytes: 0,
     };
     let (engine, seeds) = engine::Engine::open(&options).expect("it opens");
-    let observer = Observer::new(false);
+    let observer = Observer::new(false, None);
     let under_way = observer.begin();
     under_way.answered("GET", "/v1/queues", 200, Duration::from_millis(3));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -187,7 +187,7 @@ fn every_queue_has_its_own_numbers_and_odd_names_are_escaped() {
 
 #[test]
 fn a_page_holds_a_histogram_that_adds_up() {
-    let observer = Observer::new(false);
+    let observer = Observer::new(false, None);
     for ms in [1, 2, 40, 120_000] {
         observer
             .begin()

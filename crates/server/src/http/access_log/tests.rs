@@ -81,7 +81,7 @@ fn ask(observer: &Observer, path: &str, id: Option<&str>) -> (Response, Vec<serd
 
 #[test]
 fn one_line_says_what_became_of_a_request_without_its_secrets() {
-    let observer = Observer::new(false);
+    let observer = Observer::new(false, None);
     let (answer, lines) = ask(
         &observer,
         "/v1/things/secret-1?token=secret-2",
@@ -107,7 +107,7 @@ fn one_line_says_what_became_of_a_request_without_its_secrets() {
 
 #[test]
 fn a_problem_names_its_request() {
-    let (answer, lines) = ask(&Observer::new(false), "/v1/refuse", None);
+    let (answer, lines) = ask(&Observer::new(false, None), "/v1/refuse", None);
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     let id = answer.headers()[REQUEST_ID]
         .to_str()
@@ -126,7 +126,7 @@ fn a_problem_names_its_request() {
 
 #[test]
 fn a_panic_is_answered_and_logged_with_the_same_id() {
-    let (answer, lines) = ask(&Observer::new(false), "/fail", Some("mine"));
+    let (answer, lines) = ask(&Observer::new(false, None), "/fail", Some("mine"));
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(
         answer.headers()[header::CONTENT_TYPE],
@@ -145,7 +145,7 @@ fn a_panic_is_answered_and_logged_with_the_same_id() {
 
 #[test]
 fn every_answer_is_hardened_and_those_of_the_interface_are_not_kept() {
-    let observer = Observer::new(false);
+    let observer = Observer::new(false, None);
     for (path, caching) in [("/v1/refuse", Some("no-store")), ("/nowhere", None)] {
         let (answer, _) = ask(&observer, path, None);
         let header = |name: HeaderName| {
@@ -171,7 +171,7 @@ fn every_answer_is_hardened_and_those_of_the_interface_are_not_kept() {
 
 #[test]
 fn requests_are_counted_by_route_and_one_that_is_given_up_as_such() {
-    let observer = Observer::new(false);
+    let observer = Observer::new(false, None);
     drop(ask(&observer, "/v1/things/1", None));
     drop(ask(&observer, "/v1/things/2", None));
     drop(ask(&observer, "/nowhere/at/all", None));
