@@ -127,7 +127,7 @@ def test_a_stream_of_publishes_goes_on_behind_one_that_is_refused(client, name):
     requests = [
         v1.PublishStreamRequest(number=1, address=to_queue(queue), message=v1.Message(body=b"1")),
         v1.PublishStreamRequest(number=2, message=v1.Message(priority=256)),
-        v1.PublishStreamRequest(number=3, message=v1.Message(partition_key="not yet")),
+        v1.PublishStreamRequest(number=3, message=v1.Message(partition_key="k" * 256)),
         v1.PublishStreamRequest(number=4, address=to_queue(name("missing")), message=v1.Message(body=b"4")),
         v1.PublishStreamRequest(number=5, address=to_queue(queue), message=v1.Message(body=b"5")),
     ]
