@@ -6,12 +6,14 @@
 
 mod bindings;
 mod exchanges;
+mod outlets;
 mod queues;
 mod renaming;
 mod rights;
 mod routes;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use codec::amqp::field::Table;
 
@@ -23,6 +25,7 @@ use crate::{ConnectionId, Name, Policy, QueueId, QueueRef, Refusal, RefusalKind,
 
 pub use bindings::BindingView;
 pub use exchanges::ExchangeDeclaration;
+pub use outlets::Owners;
 pub use queues::{QueueDeclaration, QueueDeclared};
 pub use renaming::QueueRenamed;
 pub use routes::{Addressed, RouteCache, Routes};
@@ -162,6 +165,7 @@ pub struct Vhost {
     exchanges: NameMap<Exchange>,
     queues: NameMap<QueueEntry>,
     policies: Vec<Policy>,
+    owners: Option<Arc<dyn Owners>>,
 }
 
 /// How much there may be of what clients declare, over all virtual hosts.
@@ -195,6 +199,7 @@ pub struct Topology {
     queue_count: usize,
     binding_count: usize,
     changes: Vec<Change>,
+    owners: Option<Arc<dyn Owners>>,
 }
 
 /// The slots of one shard's queue table.
@@ -248,12 +253,23 @@ impl Topology {
             queue_count: 0,
             binding_count: 0,
             changes: Vec::new(),
+            owners: None,
         }
     }
 
     /// Bounds what clients may declare from now on; what is there stays.
     pub const fn set_quotas(&mut self, quotas: Quotas) {
         self.quotas = quotas;
+    }
+
+    /// Asks from now on whether the outlets of members may lead where they do; without it all lead on.
+    pub fn set_owners(&mut self, owners: Arc<dyn Owners>) {
+        #[expect(clippy::disallowed_methods, reason = "each is changed for itself")]
+        for host in self.vhosts.values_mut() {
+            host.owners = Some(owners.clone());
+        }
+        self.owners = Some(owners);
+        self.version += 1;
     }
 
     /// A number that grows with every modification: what was learnt at another version may be wrong.
@@ -272,7 +288,8 @@ impl Topology {
     pub fn add_vhost(&mut self, name: &str) {
         let name = Name::from(name);
         if !self.vhosts.contains_key(&name) {
-            self.vhosts.insert(name.clone(), Vhost::new(name));
+            let host = Vhost::new(name.clone(), self.owners.clone());
+            self.vhosts.insert(name, host);
             self.version += 1;
         }
     }
@@ -381,12 +398,13 @@ impl Topology {
 }
 
 impl Vhost {
-    fn new(name: Name) -> Self {
+    fn new(name: Name, owners: Option<Arc<dyn Owners>>) -> Self {
         let mut vhost = Self {
             name,
             exchanges: NameMap::default(),
             queues: NameMap::default(),
             policies: Vec::new(),
+            owners,
         };
         for (name, kind, internal) in [
             ("", ExchangeKind::Direct, false),

@@ -5,6 +5,7 @@
 mod act_as;
 mod listing;
 mod lockout;
+mod owners;
 mod passwords;
 mod sharing;
 mod tables;

@@ -178,10 +178,12 @@ impl Engine {
         if snapshot.sessions.len() < known {
             commit_first(&mut directory, &[Change::SessionsExpired { now_ms }])?;
         }
-        let (topology, specifications) =
+        let (mut topology, specifications) =
             restore::build_topology(&snapshot, shards, options.quotas)?;
         let accounts =
             Accounts::start(&snapshot, options.guest, clock).map_err(EngineError::Thread)?;
+        let accounts = Arc::new(accounts);
+        topology.set_owners(accounts.clone());
         let metadata = Metadata::start(directory, stop_at_once)
             .map_err(|error| EngineError::Thread(error.into()))?;
         let limits = AlarmLimits {
