@@ -86,6 +86,7 @@ impl Doors {
             gateway.clone(),
             settings,
             Observer::new(config.metrics.open),
+            stops.clone(),
         );
         running.runtime.spawn(web.clone().sweep());
         let hooks = Hooks::new(

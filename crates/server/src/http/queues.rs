@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use broker::access::Access;
-use broker::limits::NAME_BYTES_MAX;
 use broker::{Reply, Request};
 use codec::amqp::field::{Table, Value};
 use engine::QueueView;
@@ -16,6 +15,7 @@ use super::body::{InPath, JsonBody, Params};
 use super::caller::{Caller, DEFAULT_VHOST};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
+use crate::flaw::check_name;
 use crate::json::json_of_table;
 
 /// How a queue keeps its messages.
@@ -289,7 +289,7 @@ pub(super) async fn create(
     InPath(queue): InPath<String>,
     JsonBody(wish): JsonBody<QueueWish>,
 ) -> Result<(StatusCode, Json<QueueOut>), Problem> {
-    check_name(&queue)?;
+    check_name("queue", &queue)?;
     let link = caller.link(&web, DEFAULT_VHOST).await?;
     let was_there = find(&web, &caller, &queue).await.is_ok();
     link.request(Request::QueueDeclare {
@@ -349,6 +349,7 @@ pub(super) async fn rename(
     InPath(queue): InPath<String>,
     JsonBody(change): JsonBody<QueueChange>,
 ) -> Result<Json<QueueOut>, Problem> {
+    check_name("name", &change.name)?;
     let access = caller.access(&web, DEFAULT_VHOST)?;
     let engine = web.gateway().engine();
     engine.rename_queue(&access, &queue, &change.name).await?;
@@ -406,16 +407,6 @@ async fn counted(
         Reply::Done | Reply::QueueDeclared { .. } | Reply::Got(..) | Reply::Empty => 0,
     };
     Ok(Json(MessageCount { messages }))
-}
-
-/// Refuses names that no queue or topic can have in AMQP, which would leave line breaks out.
-pub(super) fn check_name(name: &str) -> Result<(), Problem> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(['\r', '\n']) {
-        return Err(Problem::invalid(format!(
-            "a name has 1 to {NAME_BYTES_MAX} bytes and no line breaks"
-        )));
-    }
-    Ok(())
 }
 
 /// Finds a queue that the caller has a right on.

@@ -19,6 +19,7 @@ use super::message::{Address, Attributes};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::publish::{BatchPublished, Published, message_of, publish_routed};
+use crate::flaw::check_name;
 use crate::json::{json_of_table, map_of_table, table_of_json};
 
 /// What the streams of readers are called, before a name that nobody can guess.
@@ -249,7 +250,7 @@ pub(super) async fn create(
     InPath(topic): InPath<String>,
     JsonBody(wish): JsonBody<TopicWish>,
 ) -> Result<(StatusCode, Json<TopicOut>), Problem> {
-    super::queues::check_name(&topic)?;
+    check_name("topic", &topic)?;
     let access = caller.access(&web, DEFAULT_VHOST)?;
     let was_there = find(&web, &access, &topic).is_ok();
     let mut arguments = Table::default();

@@ -8,7 +8,7 @@ use tonic::Status;
 
 use super::page;
 use super::settings::{arguments, settings_of};
-use crate::flaw::Flaw;
+use crate::flaw::{Flaw, check_name};
 use crate::grpc::call::Call;
 use crate::grpc::status::{Subject, exists, flawed, refused, unimplemented};
 
@@ -18,9 +18,7 @@ pub(super) async fn create(
     request: v1::CreateQueueRequest,
 ) -> Result<v1::CreateQueueResponse, Status> {
     let name = request.name;
-    if name.is_empty() {
-        return Err(flawed(Flaw::new("name", "a queue needs a name")));
-    }
+    check_name("name", &name).map_err(flawed)?;
     let settings = request.settings.unwrap_or_default();
     if settings.partitions.is_some() {
         return Err(unimplemented(
@@ -98,9 +96,7 @@ pub(super) async fn update(
     let Some(new) = request.new_name else {
         return find(call, &request.name).await;
     };
-    if !(1..=255).contains(&new.len()) {
-        return Err(flawed(Flaw::new("new_name", "a name has 1 to 255 bytes")));
-    }
+    check_name("new_name", &new).map_err(flawed)?;
     call.find_queue(&request.name).await?;
     let access = call.access().ok_or_else(|| call.why_closed())?;
     let engine = call.web.gateway().engine();
