@@ -131,7 +131,7 @@ pub(super) struct ReaderParams {
     /// A pattern over routing keys; may be given several times. Default `#`, everything.
     pattern: Option<String>,
     /// At most so many messages are under way.
-    #[param(minimum = 1, maximum = 10_000, default = 200)]
+    #[param(minimum = 1, maximum = 10_000, default = 1_000)]
     prefetch: Option<u16>,
     /// As the header Last-Event-ID, for readers that cannot set it.
     last_event_id: Option<String>,

@@ -26,6 +26,8 @@ use crate::gateway::{Delivered, LeaseId, Link, Settle, SettleKind, Subscription}
 const WORD_BYTES_MAX: usize = 64 << 10;
 /// How often a silent reader is asked whether it is there.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Messages under way to one reader, when nothing else was asked for.
+const PREFETCH_DEFAULT: u16 = 200;
 /// Pings that may stay unanswered.
 const PINGS_MAX: u32 = 2;
 
@@ -98,7 +100,7 @@ pub(super) async fn of_queue(
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     check_origin(&headers)?;
-    let prefetch = prefetch_of(params.prefetch)?;
+    let prefetch = prefetch_of(params.prefetch.or(Some(PREFETCH_DEFAULT)))?;
     let offset = params
         .offset
         .as_deref()
