@@ -207,6 +207,8 @@ pub struct Topology {
 struct Slots {
     used: u32,
     free: Vec<u32>,
+    /// Which queue lives in each.
+    queues: Vec<Option<QueueId>>,
 }
 
 /// How much there is of everything, over all virtual hosts.
@@ -377,6 +379,13 @@ impl Topology {
             slots.used += 1;
             slots.used - 1
         });
+        let index = slot as usize;
+        if slots.queues.len() <= index {
+            slots.queues.resize(index + 1, None);
+        }
+        if let Some(place) = slots.queues.get_mut(index) {
+            *place = Some(id);
+        }
         QueueRef {
             id,
             slot,
@@ -393,7 +402,18 @@ impl Topology {
     fn free_slot(&mut self, place: QueueRef) {
         if let Some(slots) = self.slots.get_mut(usize::from(place.shard)) {
             slots.free.push(place.slot);
+            if let Some(queue) = slots.queues.get_mut(place.slot as usize) {
+                *queue = None;
+            }
         }
+    }
+
+    /// Says whether a queue still lives at its place.
+    #[must_use]
+    pub fn has_queue(&self, place: QueueRef) -> bool {
+        let slots = self.slots.get(usize::from(place.shard));
+        let queue = slots.and_then(|slots| slots.queues.get(place.slot as usize));
+        queue == Some(&Some(place.id))
     }
 }
 

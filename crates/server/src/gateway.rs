@@ -19,7 +19,7 @@ mod pulls;
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use broker::{Message, Name, OutboxGauge, Refusal, RefusalKind};
@@ -80,6 +80,7 @@ pub(crate) struct Link {
     /// Tells this link's leases from those of another that was closed.
     nonce: Arc<str>,
     leases_held: Arc<AtomicUsize>,
+    tickets: Arc<AtomicU64>,
 }
 
 /// Something that was asked of a link.
@@ -195,6 +196,7 @@ impl Gateway {
             commands,
             nonce: nonce.into(),
             leases_held,
+            tickets: Arc::default(),
         })
     }
 
@@ -279,12 +281,24 @@ impl Link {
             .await?
     }
 
-    /// Takes messages from a queue under leases, or reads a stream.
+    /// Takes messages from a queue under leases, or reads a stream. Whoever drops the future stops waiting, and takes nothing.
     ///
     /// # Errors
     /// The refusal.
     pub(crate) async fn pull(&self, pull: Pull) -> Result<Vec<Delivered>, Refusal> {
-        self.ask(|answer| Command::Pull { pull, answer }).await?
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let mut interest = Interest {
+            link: self,
+            ticket: Some(ticket),
+        };
+        let pulled = self.ask(|answer| Command::Pull {
+            pull,
+            ticket,
+            answer,
+        });
+        let pulled = pulled.await;
+        interest.ticket = None;
+        pulled?
     }
 
     /// Settles or extends leases; one answer each, in order: false for a lease that is not held.
@@ -367,6 +381,22 @@ impl Link {
             .await
             .map_err(|_| closed())?;
         UnderWay(answered).wait().await
+    }
+}
+
+/// Somebody waits for a pull.
+struct Interest<'a> {
+    link: &'a Link,
+    /// `None` once it was answered.
+    ticket: Option<u64>,
+}
+
+impl Drop for Interest<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            // With no room for the command its consumer stays until its time is up.
+            let _ = self.link.commands.try_send(Command::GiveUp { ticket });
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod feed;
 mod health;
 mod invitations;
 mod leases;
+mod leftover;
 mod message;
 mod openapi;
 mod page;

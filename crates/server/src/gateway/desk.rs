@@ -140,7 +140,11 @@ impl Desk {
                     let _ = answer.send(Err(too_many("requests at once")));
                 }
             }
-            Command::Pull { pull, answer } => {
+            Command::Pull {
+                pull,
+                ticket,
+                answer,
+            } => {
                 if self.leases.len() >= LEASES_MAX {
                     let _ = answer.send(Err(too_many("leases; settle some first")));
                     return;
@@ -151,8 +155,13 @@ impl Desk {
                 match self.channels.ask(request, waiting, port) {
                     Ok(()) => self
                         .pulls
-                        .add(consumer, Pulling::new(&pull, answer, now_ms)),
+                        .add(consumer, Pulling::new(&pull, ticket, answer, now_ms)),
                     Err(_) => drop(answer.send(Err(too_many("requests at once")))),
+                }
+            }
+            Command::GiveUp { ticket } => {
+                if let Some(consumer) = self.pulls.given_up(ticket) {
+                    self.close_pull(consumer, port, now_ms);
                 }
             }
             Command::Subscribe {
@@ -230,15 +239,22 @@ impl Desk {
 
     fn settle<P: Port>(&mut self, settles: &[Settle], port: &mut P, now_ms: u64) -> Vec<bool> {
         let each = settles.iter().map(|settle| {
-            let (is_held, ended) = self.leases.settle(settle.lease, settle.kind, now_ms);
-            match ended {
-                Some(Ended::Acked(leased)) => put(leased, Outcome::Acked, port),
-                Some(Ended::Requeued(leased)) => put(leased, Outcome::Requeued, port),
-                Some(Ended::Rejected(leased)) => put(leased, Outcome::Rejected, port),
-                Some(Ended::Returned(leased)) => put(leased, Outcome::Recovered, port),
-                None => {}
+            let queue = self.leases.queue(settle.lease);
+            if queue.is_some_and(|queue| !port.has_queue(queue)) {
+                // It went with its queue.
+                self.leases.forget(settle.lease);
+                return false;
             }
-            is_held
+            let (is_held, ended) = self.leases.settle(settle.lease, settle.kind, now_ms);
+            let (leased, outcome) = match ended {
+                Some(Ended::Acked(leased)) => (leased, Outcome::Acked),
+                Some(Ended::Requeued(leased)) => (leased, Outcome::Requeued),
+                Some(Ended::Rejected(leased)) => (leased, Outcome::Rejected),
+                Some(Ended::Returned(leased)) => (leased, Outcome::Recovered),
+                None => return is_held,
+            };
+            put(leased, outcome, port);
+            true
         });
         each.collect()
     }

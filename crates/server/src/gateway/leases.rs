@@ -100,6 +100,11 @@ impl Leases {
         (true, None)
     }
 
+    /// The queue whose message is leased.
+    pub(super) fn queue(&self, id: LeaseId) -> Option<QueueRef> {
+        self.held.get(&id).map(|lease| lease.leased.queue)
+    }
+
     /// Finds the message of a lease that its holder has not settled.
     pub(super) fn look(&self, id: LeaseId) -> Option<Arc<Message>> {
         let lease = self.held.get(&id).filter(|lease| !lease.is_given_back);
