@@ -250,7 +250,7 @@ impl Desk {
                 Some(Ended::Acked(leased)) => (leased, Outcome::Acked),
                 Some(Ended::Requeued(leased)) => (leased, Outcome::Requeued),
                 Some(Ended::Rejected(leased)) => (leased, Outcome::Rejected),
-                Some(Ended::Returned(leased)) => (leased, Outcome::Recovered),
+                Some(Ended::Returned(leased)) => (leased, Outcome::Unseen),
                 None => return is_held,
             };
             put(leased, outcome, port);

@@ -340,7 +340,7 @@ fn a_reader_that_went_gives_back_what_it_was_sent() {
         engine.settled,
         [
             (1, Outcome::Acked),
-            (3, Outcome::Recovered),
+            (3, Outcome::Unseen),
             (2, Outcome::Requeued)
         ]
     );
