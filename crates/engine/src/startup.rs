@@ -269,7 +269,7 @@ impl Engine {
     /// # Errors
     /// The log could not be flushed.
     pub fn close(self) -> Result<(), EngineError> {
-        self.shared.flush_audit();
+        self.shared.flush_audit(true);
         self.shared.metadata.stop();
         let mut store = self.store;
         let deadline = std::time::Instant::now() + STORE_RELEASE_PATIENCE;

@@ -352,7 +352,9 @@ pub(super) async fn rename(
     check_name("name", &change.name)?;
     let access = caller.access(&web, DEFAULT_VHOST)?;
     let engine = web.gateway().engine();
-    engine.rename_queue(&access, &queue, &change.name).await?;
+    let author = caller.author();
+    let renamed = engine.rename_queue(&access, &queue, &change.name, &author);
+    renamed.await?;
     find(&web, &caller, &change.name).await.map(Json)
 }
 

@@ -100,7 +100,10 @@ pub(super) async fn update(
     call.find_queue(&request.name).await?;
     let access = call.access().ok_or_else(|| call.why_closed())?;
     let engine = call.web.gateway().engine();
-    let renamed = engine.rename_queue(&access, &request.name, &new).await;
+    let author = call.caller.author();
+    let renamed = engine
+        .rename_queue(&access, &request.name, &new, &author)
+        .await;
     if let Err(refusal) = renamed {
         let is_taken = call.find_queue(&new).await.is_ok();
         let is_conflict = refusal.kind == RefusalKind::PreconditionFailed && is_taken;
