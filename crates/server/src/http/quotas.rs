@@ -13,7 +13,7 @@ use super::body::{InPath, JsonBody};
 use super::caller::Caller;
 use super::problem::Problem;
 
-/// How much an account may use; what is absent has no limit.
+/// How much an account may use; what is absent is as the server's configuration has it, by default without a limit.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct QuotaForm {
@@ -34,7 +34,7 @@ pub(super) struct QuotaForm {
 /// How much an account may use, and uses.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct QuotaOut {
-    /// What it may use.
+    /// What it may use: its own limits, and the server's where it has none.
     limits: QuotaForm,
     /// Queues that it owns.
     queues: u64,
@@ -60,15 +60,15 @@ pub(super) async fn quota(
     caller.check_self_or_administrator(&login)?;
     let engine = web.gateway().engine();
     find(&web, &login)?;
-    let quota = engine.quota(&login).map(|quota| QuotaForm {
-        queues: quota.queues,
-        bytes: quota.bytes,
-        connections: quota.connections,
-        publish_rate: quota.publish_rate,
-    });
+    let limits = engine.account_limits(&login);
     let usage = engine.usage(&login).await;
     Ok(Json(QuotaOut {
-        limits: quota.unwrap_or_default(),
+        limits: QuotaForm {
+            queues: limits.queues,
+            bytes: limits.bytes,
+            connections: limits.connections,
+            publish_rate: limits.publish_rate,
+        },
         queues: usage.queues,
         bytes: usage.bytes,
         connections: usage.connections,
