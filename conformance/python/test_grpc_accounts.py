@@ -4,8 +4,10 @@ import secrets
 
 import grpc
 import pytest
-from grpc_client import Client, bodies, failure, v1
+from grpc_client import Client, basic, bodies, failure, v1
+from harness.brokers import Chaski
 from harness.waiting import eventually
+from rest import Rest
 
 pytestmark = [pytest.mark.differs_on_rabbitmq("it has no gRPC"), pytest.mark.operated]
 
@@ -162,7 +164,50 @@ def test_the_audit_log_is_read_and_followed(client, user, channel):
     assert others.code == CODE.PERMISSION_DENIED
 
 
-def test_accounts_are_not_made_yet(channel):
+def register(channel, login, password="long enough", metadata=(), **fields):
     stub = v1.AccountServiceStub(channel)
-    found = failure(lambda: stub.CreateAccount(v1.CreateAccountRequest(login="a", password="long enough"), timeout=30))
-    assert found.code == CODE.UNIMPLEMENTED
+    return stub.CreateAccount(v1.CreateAccountRequest(login=login, password=password, **fields), timeout=30, metadata=metadata)
+
+
+def test_a_stranger_makes_an_account_where_registration_is_open(channel, client, ctl):
+    login = f"new-{secrets.token_hex(4)}"
+    made = register(channel, login, first_names="Ada", age=36).account
+    assert (made.login, made.first_names, made.age, made.role) == (login, "Ada", 36, v1.ROLE_USER)
+    own = Client(channel, login, "long enough")
+    assert own.GetMe(v1.GetMeRequest()).account == made
+    refusals = {
+        CODE.ALREADY_EXISTS: {"login": login.upper()},
+        CODE.INVALID_ARGUMENT: {"login": "a" * 65},
+        CODE.PERMISSION_DENIED: {"login": login + "x", "invitation": "chi_nobody-made-this"},
+    }
+    for code, fields in refusals.items():
+        assert failure(lambda fields=fields: register(channel, **fields)).code == code
+    for fields, field in [({"login": "a b"}, "login"), ({"login": "ab", "password": "short"}, "password"),
+                          ({"login": "ab", "age": 256}, "age")]:
+        found = failure(lambda fields=fields: register(channel, **fields))
+        [violation] = found.detail("BadRequest").field_violations
+        assert (found.code, violation.field) == (CODE.INVALID_ARGUMENT, field)
+    listed = eventually(lambda: client.ListAudit(v1.ListAuditRequest(filter=v1.AuditFilter(login=login))).entries)
+    assert "grpc" in {each.door for each in listed}
+    client.DeleteAccount(v1.DeleteAccountRequest(login=login))
+
+
+@pytest.mark.parametrize("registration", ["invitation", "closed"])
+def test_where_it_is_not_open_an_administrator_or_an_invitation_is_needed(registration):
+    own = Chaski(settings={"accounts.registration": registration})
+    own.start()
+    try:
+        with grpc.insecure_channel(own.http_url.removeprefix("http://")) as channel:
+            found = failure(lambda: register(channel, "stranger"))
+            assert (found.code, found.reason) == (CODE.PERMISSION_DENIED, "ACCESS_REFUSED")
+            code = Rest(own).post("/v1/invitations", {}).ok(201)["code"]
+            if registration == "invitation":
+                assert register(channel, "invited", invitation=code).account.login == "invited"
+                found = failure(lambda: register(channel, "another", invitation=code))
+            else:
+                found = failure(lambda: register(channel, "invited", invitation=code))
+            assert found.code == CODE.PERMISSION_DENIED
+            made = register(channel, "by-guest", metadata=basic("guest", "guest")).account
+            assert made.login == "by-guest"
+    finally:
+        own.stop()

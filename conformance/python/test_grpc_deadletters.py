@@ -44,6 +44,7 @@ def test_dead_letters_are_listed_with_their_story_and_stay(client, dead):
     assert [letter.source_routing_key for letter in found] == [work] * 3 + [other]
     assert all(letter.first_at_ms > 1_700_000_000_000 for letter in found)
     assert client.counts(dead) == (4, 0)
+    assert not any(letter.received.redelivered for letter in letters(client, dead).dead_letters), "looking is no delivery"
     first = letters(client, dead, page_size=3)
     second = letters(client, dead, page_size=3, page_token=first.next_page_token)
     assert (len(first.dead_letters), bodies(second.dead_letters), second.next_page_token) == (3, [b"4"], "")

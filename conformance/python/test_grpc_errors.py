@@ -1,6 +1,7 @@
 """gRPC: who may call, what errors say, and what a hostile client gets."""
 
 import socket
+import threading
 
 import grpc
 import pytest
@@ -10,6 +11,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
+from harness.brokers import Chaski
+from harness.raw import RawConnection
 from harness.waiting import eventually
 
 pytestmark = pytest.mark.differs_on_rabbitmq("it has no gRPC")
@@ -115,6 +118,11 @@ def test_a_field_that_cannot_be_is_named(client, name):
         (lambda: client.pull(queue, wait_ms=60_001), "wait_ms"),
         (lambda: client.pull(queue, lease_ms=43_200_001), "lease_ms"),
         (lambda: client.make_queue(""), "name"),
+        (lambda: client.make_queue("a\nb"), "name"),
+        (lambda: client.make_queue("ü" * 128), "name"),
+        (lambda: client.UpdateQueue(v1.UpdateQueueRequest(name=queue, new_name="a\rb")), "new_name"),
+        (lambda: client.CreateTopic(v1.CreateTopicRequest(name="a" * 256)), "name"),
+        (lambda: client.CreateTopic(v1.CreateTopicRequest(name="a\nb")), "name"),
         (lambda: client.make_queue(name(), settings=v1.QueueSettings(priority_max=256)), "settings"),
         (lambda: client.make_queue(name(), settings=v1.QueueSettings(
             arguments={"x-max-length": v1.Value(int64_value=1)})), "settings.arguments"),
@@ -243,6 +251,44 @@ def test_health_and_reflection_need_no_login(channel):
     missing = failure(lambda: health.Check(health_pb2.HealthCheckRequest(service="chaski.v1.No"), timeout=PATIENCE))
     assert missing.code == CODE.NOT_FOUND
     assert set(services) <= set(ProtoReflectionDescriptorDatabase(channel).get_services())
+
+
+@pytest.mark.operated
+def test_health_follows_readiness(channel, ctl):
+    health = health_pb2_grpc.HealthStub(channel)
+    status = health_pb2.HealthCheckResponse
+    whole = health_pb2.HealthCheckRequest()
+    watch = health.Watch(whole, timeout=PATIENCE)
+    unknown = health.Watch(health_pb2.HealthCheckRequest(service="chaski.v1.No"), timeout=PATIENCE)
+    assert next(watch).status == status.SERVING
+    assert next(unknown).status == status.SERVICE_UNKNOWN
+    ctl.alarm_set()
+    try:
+        assert next(watch).status == status.NOT_SERVING
+        for service in ["", "chaski.v1.QueueService"]:
+            answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE)
+            assert answer.status == status.NOT_SERVING
+    finally:
+        ctl.alarm_clear()
+    assert next(watch).status == status.SERVING
+    assert health.Check(whole, timeout=PATIENCE).status == status.SERVING
+    watch.cancel()
+    unknown.cancel()
+
+
+def test_whoever_watches_health_is_told_of_the_stop():
+    own = Chaski(settings={"limits.shutdown_timeout_ms": 2_000})
+    own.start()
+    # A client that does not say goodbye, for whom the server waits.
+    with RawConnection(own) as idle, grpc.insecure_channel(own.http_url.removeprefix("http://")) as channel:
+        idle.open()
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        stopping = threading.Thread(target=own.shut_down)
+        stopping.start()
+        assert [each.status for each in watch] == [health_pb2.HealthCheckResponse.NOT_SERVING]
+        stopping.join(PATIENCE)
+    own.stop()
 
 
 def test_reflection_answers_the_version_of_today(channel):

@@ -152,6 +152,14 @@ def test_b20_a_name_of_256_bytes_is_refused(rest, path):
     answer.problem(answer.status)
 
 
+def test_b20_a_queue_is_not_renamed_to_what_amqp_would_not_keep(rest, name):
+    queue = name()
+    rest.make(queue)
+    for new in ("", "a\nb", "a\rb", "a" * 256):
+        rest.patch(queue_path(queue), {"name": new}).problem(422)
+    assert rest.get(queue_path(queue)).ok()["name"] == queue
+
+
 @pytest.mark.parametrize("path", ["/v1/queues/%ff%fe", "/v1/queues/%c0%ae", "/v1/queues/%zz", "/v1/queues/%", "/v1/queues/%2",
                                   "/v1/%71ueues/x/../../../etc/passwd", "//v1/queues", "/v1//queues", "/v1/queues/../accounts"])
 def test_b20_a_path_that_is_no_text_or_climbs_is_a_problem(broker, path):

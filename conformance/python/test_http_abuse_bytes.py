@@ -138,6 +138,28 @@ def test_a15_a_body_that_announces_100_mib_is_refused_before_it_comes(rest, brok
             assert watch.seconds < 5
 
 
+@pytest.mark.parametrize("line, headers, status", [
+    ("POST {path}/messages", [ADMINISTRATOR], 413), ("POST {path}/messages", [], 401), ("POST /v1/nowhere", [ADMINISTRATOR], 404),
+    ("PUT {path}", [ADMINISTRATOR, JSON], 413)])
+def test_a15_whoever_sends_all_before_it_reads_is_told_why_it_was_refused(rest, broker, name, line, headers, status):
+    path = rest.make(name())
+    body = b"x" * (40 * MIB)
+    for _ in range(3):
+        with RawHttp(broker) as link:
+            head = [line.format(path=path) + " HTTP/1.1", "Host: x", *headers, f"Content-Length: {len(body)}"]
+            link.socket.sendall("\r\n".join(head).encode() + b"\r\n\r\n")
+            link.socket.sendall(body)
+            assert link.answer().problem(status)
+
+
+def test_a15_chunks_a_little_over_the_limit_are_read_before_the_refusal(rest, broker, name):
+    path = rest.make(name())
+    with RawHttp(broker) as link:
+        link.request(f"POST {path}/messages", [ADMINISTRATOR, "Transfer-Encoding: chunked"])
+        link.socket.sendall((b"10000\r\n" + b"x" * 0x10000 + b"\r\n") * (20 * MIB // 0x10000) + b"0\r\n\r\n")
+        assert link.answer().problem(413)
+
+
 @pytest.mark.parametrize("length", [2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 1])
 def test_c27_a_body_that_announces_more_than_there_is_memory_costs_nothing(rest, broker, name, length):
     path = rest.make(name())

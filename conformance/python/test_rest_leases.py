@@ -68,6 +68,14 @@ def test_a_pull_whose_client_went_away_takes_nothing(rest, broker, name):
     assert rest.take(queue)["body"] == "for who stayed"
 
 
+def test_a_pull_whose_client_went_away_is_no_consumer_any_more(rest, name):
+    queue = name()
+    rest.make(queue)
+    with pytest.raises(TimeoutError):
+        rest.post(queue_path(queue) + "/pull", {"wait_ms": 60_000}, within=0.3)
+    eventually(lambda: rest.show(queue)["consumers"] == 0, within=10)
+
+
 def test_an_acknowledged_message_is_gone_for_good(rest, broker, queue):
     held = rest.pull(queue, max=2)
     rest.delete(lease_path(held[0])).ok(204)
@@ -201,8 +209,8 @@ def test_a_lease_of_a_queue_that_was_deleted_brings_nothing_back(rest, queue):
     held = rest.pull(queue, max=2)
     rest.delete(queue_path(queue)).ok()
     rest.make(queue)
-    rest.post(lease_path(held[0], "/nack"), {})
-    rest.delete(lease_path(held[1]))
+    rest.post(lease_path(held[0], "/nack"), {}).problem(404, "its queue is gone")
+    rest.delete(lease_path(held[1])).problem(404, "its queue is gone")
     assert rest.pull(queue, max=9) == []
 
 

@@ -193,7 +193,11 @@ def test_looking_does_not_count_as_a_delivery(rest, name):
     rest.publish(dead, "stays")
     for _ in range(4):
         assert len(letters(rest, dead)) == 1
-    assert rest.take(dead)["body"] == "stays"
+    taken = rest.take(dead)
+    assert (taken["body"], taken["redelivered"]) == ("stays", False)
+    rest.settle(nack=[{"lease": taken["lease"]}])
+    assert [each["message"]["redelivered"] for each in letters(rest, dead)] == [True]
+    assert rest.take(dead)["redelivered"], "what somebody had before stays marked"
 
 
 def test_chosen_letters_are_replayed_as_they_were_and_the_rest_stay(rest, graveyard):

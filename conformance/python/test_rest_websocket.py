@@ -234,6 +234,34 @@ def test_bytes_instead_of_text_close_with_1008(open_reader, queue):
     assert reader.end()[0] == 1008
 
 
+def test_the_server_waits_for_the_readers_close_before_it_hangs_up(open_reader, queue):
+    reader = open_reader(queue, credit=0)
+    reader.socket.send("what?")
+    assert reader.end()[0] == 1008
+    reader.socket.sock.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        reader.socket.sock.recv(1)
+    reader.socket.send_close(1000)
+    reader.socket.sock.settimeout(10)
+    assert reader.socket.sock.recv(1) == b""
+
+
+def test_a_reader_that_ignores_the_servers_close_is_cut_off(open_reader, queue):
+    reader = open_reader(queue, credit=0)
+    reader.socket.send("what?")
+    assert reader.end()[0] == 1008
+    watch = Stopwatch()
+    assert reader.socket.sock.recv(1) == b""
+    assert watch.seconds < 5
+
+
+def test_a_readers_close_is_answered(open_reader, queue):
+    reader = open_reader(queue, credit=0)
+    reader.socket.send_close(1000)
+    assert reader.end()[0] == 1000
+    assert reader.socket.sock.recv(1) == b""
+
+
 def test_a_ping_is_answered(open_reader, queue):
     reader = open_reader(queue, credit=0)
     reader.socket.ping("are you there")

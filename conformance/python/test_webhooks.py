@@ -641,6 +641,16 @@ def test_a_stream_is_refused(rest, receiver, name):
     assert status == 422 and "stream" in problem["detail"]
 
 
+def test_a_webhook_is_tried_out_so_often_and_no_more(rest, receiver, name):
+    orders, target = name("orders"), receiver()
+    rest.make_queue(orders)
+    hook = rest.hook(orders, target.url, paused=True)
+    statuses = [rest.call("POST", f"/v1/webhooks/{hook['id']}/test")[0] for _ in range(12)]
+    assert statuses == [200] * 10 + [429] * 2
+    other = rest.hook(orders, target.url, paused=True)
+    rest.call("POST", f"/v1/webhooks/{other['id']}/test", expect=200)
+
+
 def test_one_queue_has_so_many_webhooks_and_no_more(rest, receiver, name):
     orders, target = name("orders"), receiver()
     rest.make_queue(orders)

@@ -16,6 +16,8 @@ pub enum Outcome {
     Requeued,
     /// Put back without counting as a failed delivery (basic.recover).
     Recovered,
+    /// Put back as if nobody had had it: whoever had it looked on behalf of an operator, or never got it.
+    Unseen,
     /// Not wanted: dead-lettered, or dropped where the queue has no dead-letter exchange.
     Rejected,
 }

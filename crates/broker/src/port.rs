@@ -55,6 +55,9 @@ pub trait Port {
         outcome: Outcome,
     );
 
+    /// Says whether a queue is still there: what is settled of one that was deleted goes nowhere.
+    fn has_queue(&self, queue: QueueRef) -> bool;
+
     /// Asks for something; one [`crate::Event::Replied`] will come on the channel.
     fn request(&mut self, channel: u16, request: Request);
 

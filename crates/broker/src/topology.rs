@@ -6,6 +6,7 @@
 
 mod bindings;
 mod exchanges;
+mod outlets;
 mod partitions;
 mod queues;
 mod renaming;
@@ -13,6 +14,7 @@ mod rights;
 mod routes;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use codec::amqp::field::Table;
 
@@ -24,6 +26,7 @@ use crate::{ConnectionId, Name, Policy, QueueId, QueueRef, Refusal, RefusalKind,
 
 pub use bindings::BindingView;
 pub use exchanges::ExchangeDeclaration;
+pub use outlets::Owners;
 pub use partitions::{PARTITION_KEY, PARTITIONS, PartitionOf, partition_name};
 pub use queues::{QueueDeclaration, QueueDeclared};
 pub use renaming::QueueRenamed;
@@ -170,6 +173,7 @@ pub struct Vhost {
     /// The names of the queues by their numbers: what a message lies in is told to publishers and consumers by its name.
     queue_names: NumberMap<Name>,
     policies: Vec<Policy>,
+    owners: Option<Arc<dyn Owners>>,
 }
 
 /// How much there may be of what clients declare, over all virtual hosts.
@@ -203,6 +207,7 @@ pub struct Topology {
     queue_count: usize,
     binding_count: usize,
     changes: Vec<Change>,
+    owners: Option<Arc<dyn Owners>>,
 }
 
 /// The slots of one shard's queue table.
@@ -210,6 +215,8 @@ pub struct Topology {
 struct Slots {
     used: u32,
     free: Vec<u32>,
+    /// Which queue lives in each.
+    queues: Vec<Option<QueueId>>,
 }
 
 /// How much there is of everything, over all virtual hosts.
@@ -256,12 +263,23 @@ impl Topology {
             queue_count: 0,
             binding_count: 0,
             changes: Vec::new(),
+            owners: None,
         }
     }
 
     /// Bounds what clients may declare from now on; what is there stays.
     pub const fn set_quotas(&mut self, quotas: Quotas) {
         self.quotas = quotas;
+    }
+
+    /// Asks from now on whether the outlets of members may lead where they do; without it all lead on.
+    pub fn set_owners(&mut self, owners: Arc<dyn Owners>) {
+        #[expect(clippy::disallowed_methods, reason = "each is changed for itself")]
+        for host in self.vhosts.values_mut() {
+            host.owners = Some(owners.clone());
+        }
+        self.owners = Some(owners);
+        self.version += 1;
     }
 
     /// A number that grows with every modification: what was learnt at another version may be wrong.
@@ -280,7 +298,8 @@ impl Topology {
     pub fn add_vhost(&mut self, name: &str) {
         let name = Name::from(name);
         if !self.vhosts.contains_key(&name) {
-            self.vhosts.insert(name.clone(), Vhost::new(name));
+            let host = Vhost::new(name.clone(), self.owners.clone());
+            self.vhosts.insert(name, host);
             self.version += 1;
         }
     }
@@ -368,6 +387,13 @@ impl Topology {
             slots.used += 1;
             slots.used - 1
         });
+        let index = slot as usize;
+        if slots.queues.len() <= index {
+            slots.queues.resize(index + 1, None);
+        }
+        if let Some(place) = slots.queues.get_mut(index) {
+            *place = Some(id);
+        }
         QueueRef {
             id,
             slot,
@@ -384,12 +410,23 @@ impl Topology {
     fn free_slot(&mut self, place: QueueRef) {
         if let Some(slots) = self.slots.get_mut(usize::from(place.shard)) {
             slots.free.push(place.slot);
+            if let Some(queue) = slots.queues.get_mut(place.slot as usize) {
+                *queue = None;
+            }
         }
+    }
+
+    /// Says whether a queue still lives at its place.
+    #[must_use]
+    pub fn has_queue(&self, place: QueueRef) -> bool {
+        let slots = self.slots.get(usize::from(place.shard));
+        let queue = slots.and_then(|slots| slots.queues.get(place.slot as usize));
+        queue == Some(&Some(place.id))
     }
 }
 
 impl Vhost {
-    fn new(name: Name) -> Self {
+    fn new(name: Name, owners: Option<Arc<dyn Owners>>) -> Self {
         let mut vhost = Self {
             name,
             exchanges: NameMap::default(),
@@ -397,6 +434,7 @@ impl Vhost {
             rings: NumberMap::default(),
             queue_names: NumberMap::default(),
             policies: Vec::new(),
+            owners,
         };
         for (name, kind, internal) in [
             ("", ExchangeKind::Direct, false),

@@ -5,6 +5,7 @@
 mod act_as;
 mod listing;
 mod lockout;
+mod owners;
 mod passwords;
 mod sharing;
 mod tables;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::sessions::OpenSession;
+pub(crate) use lockout::{Closed, neighbourhood};
 use passwords::{Attempt, Passwords};
 pub(crate) use tables::{Effect, Revoked};
 use tables::{Tables, key_name, opens};
@@ -220,6 +222,11 @@ impl Accounts {
         });
         let login = login_of(&account, Proof::Password(generation));
         Ok(Accepted { login, rehashed })
+    }
+
+    /// Takes the doors that failed logins have closed since the last call.
+    pub(crate) fn take_closed(&self) -> Vec<Closed> {
+        self.passwords.take_closed()
     }
 
     /// Hashes a password for storing, on the thread that checks them.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::audit::Author;
 use crate::housekeeping::House;
 use crate::mailbox::Letter;
 use crate::{Shared, SharedRef};
@@ -128,6 +129,7 @@ impl Shared {
         if !self.alarms.set(alarm, is_raised) {
             return;
         }
+        self.audit(Author::alarmed(alarm, is_raised));
         let reason = self.alarms.reason();
         tracing::warn!(
             ?alarm,

@@ -4,18 +4,21 @@
 //! disk, and connections that come and go do not keep it busy.
 
 mod changes;
+mod refusals;
 
 use std::sync::{Mutex, PoisonError};
 
-use broker::access::Access;
 use directory::{AuditEntry, AuditFilter, AuditRecord, Change, Failure, Reader};
 use tokio::sync::watch;
 
-use crate::accounts::Login;
+use crate::accounts::{Closed, Login};
 use crate::administration::Handle;
+use crate::alarm::Alarm;
 use crate::connection::ConnectionInfo;
 use crate::sessions::Origin;
 use crate::{Shared, SharedRef};
+use refusals::Refusals;
+pub(crate) use refusals::Secret;
 
 /// Entries that may wait to be written; further ones are dropped and counted.
 const WAITING_MAX: usize = 4_096;
@@ -56,15 +59,6 @@ impl Author {
             name: name.to_owned(),
             door: origin.door.to_owned(),
             address: origin.address.to_canonical().to_string(),
-        }
-    }
-
-    /// Whoever has these rights, by a way that is not known.
-    pub(crate) fn with(access: &Access) -> Self {
-        Self {
-            name: access.login.to_string(),
-            door: String::new(),
-            address: String::new(),
         }
     }
 
@@ -117,6 +111,44 @@ impl Author {
         self.did(&Entry {
             detail: format!("to '{new}' {}", entry.detail),
             ..entry
+        })
+    }
+
+    /// Says that a lock-out began, without the time.
+    pub(crate) fn locked_out(closed: &Closed) -> AuditRecord {
+        let (kind, object, detail) = match closed {
+            Closed::Pair(login, address) => ("account", login.clone(), format!("from {address}")),
+            Closed::Login(login) => ("account", login.clone(), "from new places".to_owned()),
+            Closed::Address(address) => {
+                ("address", address.to_string(), "whatever login".to_owned())
+            }
+        };
+        Self::server().did(&Entry {
+            action: "login.lockout",
+            kind,
+            object,
+            outcome: "refused",
+            detail: format!("{detail}: too many failed logins"),
+        })
+    }
+
+    /// Says that publishers wait from now on, or may go on, without the time.
+    pub(crate) fn alarmed(alarm: Alarm, is_raised: bool) -> AuditRecord {
+        let (author, object) = match alarm {
+            Alarm::Memory => (Self::server(), "memory"),
+            Alarm::Disk => (Self::server(), "disk"),
+            Alarm::OperatorMemory => (Self::operator(), "memory"),
+            Alarm::OperatorDisk => (Self::operator(), "disk"),
+        };
+        author.did(&Entry {
+            action: if is_raised {
+                "alarm.set"
+            } else {
+                "alarm.clear"
+            },
+            kind: "alarm",
+            object: object.to_owned(),
+            ..Entry::default()
         })
     }
 
@@ -184,6 +216,8 @@ fn on_queue(action: &'static str, vhost: &str, queue: &str) -> Entry {
 #[derive(Debug)]
 pub(crate) struct Audit {
     waiting: Mutex<Waiting>,
+    /// Another leaf.
+    refusals: Mutex<Refusals>,
     changes: watch::Sender<u64>,
 }
 
@@ -197,6 +231,7 @@ impl Default for Audit {
     fn default() -> Self {
         Self {
             waiting: Mutex::default(),
+            refusals: Mutex::default(),
             changes: watch::Sender::new(0),
         }
     }
@@ -217,6 +252,10 @@ impl Audit {
         }
     }
 
+    fn refusals(&self) -> std::sync::MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -229,8 +268,26 @@ impl Shared {
         self.audit.add(AuditRecord { at_ms, ..record });
     }
 
-    /// Hands what waits to the directory.
-    pub(crate) fn flush_audit(self: &SharedRef) {
+    /// Writes down that a token or a key opened nothing, or counts it: there is no end of those.
+    pub(crate) fn audit_refusal(&self, secret: Secret, origin: &Origin) {
+        let noted = self
+            .audit
+            .refusals()
+            .note(secret, origin, self.clock.now_ms());
+        if let Some(record) = noted {
+            self.audit(record);
+        }
+    }
+
+    /// Hands what waits to the directory, at the end also what is still counted.
+    pub(crate) fn flush_audit(self: &SharedRef, is_end: bool) {
+        let now_ms = if is_end {
+            u64::MAX
+        } else {
+            self.clock.now_ms()
+        };
+        let counted = self.audit.refusals().take_due(now_ms);
+        counted.into_iter().for_each(|record| self.audit(record));
         let Waiting { entries, dropped } = std::mem::take(&mut *self.audit.waiting());
         if dropped > 0 {
             tracing::warn!(dropped, "audit entries were dropped: too many at once");

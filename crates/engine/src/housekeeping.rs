@@ -48,7 +48,7 @@ impl House {
     /// Does what is due.
     pub(crate) fn turn(&mut self, shared: &SharedRef) {
         let now_ms = shared.clock.now_ms();
-        shared.flush_audit();
+        shared.flush_audit(false);
         self.counting.turn(shared, now_ms);
         if is_due(&mut self.used_ms, USE_INTERVAL_MS, now_ms) {
             note_use(shared, now_ms);

@@ -42,7 +42,10 @@ impl Handle {
         };
         let dead = dead_message(&letter, self.now_ms());
         let mut targets = Routes::new();
-        if host.route_message(&dead, &mut targets).is_err() {
+        if host
+            .route_dead_letter(&letter, &dead, &mut targets)
+            .is_err()
+        {
             return false;
         }
         let cycles = dead_letter_cycles(&dead, letter.reason);

@@ -72,7 +72,7 @@ pub(crate) struct Shared {
     /// Per shard: its crowded queues.
     pub(crate) crowds: Vec<crowds::Crowds>,
     pub(crate) metadata: metadata::Metadata,
-    pub(crate) accounts: accounts::Accounts,
+    pub(crate) accounts: Arc<accounts::Accounts>,
     pub(crate) alarms: Alarms,
     pub(crate) replies: reply_address::ReplyAddresses,
     pub(crate) connections: administration::ConnectionTable,

@@ -24,6 +24,7 @@ impl Handle {
         access: &Access,
         name: &str,
         count: u32,
+        author: &Author,
     ) -> Result<(), Refusal> {
         let actor = Actor {
             connection: NO_CONNECTION,
@@ -45,7 +46,7 @@ impl Handle {
                 return Ok(());
             }
             let now_ms = self.now_ms();
-            changes.extend(Author::with(access).changed(&changes, now_ms));
+            changes.extend(author.changed(&changes, now_ms));
             let places: Vec<_> = made.iter().map(|one| one.place).collect();
             for partition in made {
                 self.shared.quotas.owns_another(&access.login);

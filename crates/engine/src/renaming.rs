@@ -18,7 +18,7 @@ use crate::requests::to_store;
 pub(crate) const NO_CONNECTION: ConnectionId = ConnectionId(u64::MAX);
 
 impl Handle {
-    /// Renames a queue of the virtual host that `access` is for, by the rights that it gives; see
+    /// Renames a queue of the virtual host that `access` is for, by the rights that it gives, on behalf of `by`; see
     /// [`broker::topology::Topology::rename_queue`].
     ///
     /// # Durability
@@ -26,7 +26,13 @@ impl Handle {
     ///
     /// # Errors
     /// As there; also `PreconditionFailed` for a name that cannot be stored and `Unavailable` when the disk fails.
-    pub async fn rename_queue(&self, access: &Access, old: &str, new: &str) -> Result<(), Refusal> {
+    pub async fn rename_queue(
+        &self,
+        access: &Access,
+        old: &str,
+        new: &str,
+        by: &Author,
+    ) -> Result<(), Refusal> {
         let actor = Actor {
             connection: NO_CONNECTION,
             access: Some(access),
@@ -42,8 +48,7 @@ impl Handle {
             self.shared.tell_all(renamed);
             // At once: what takes the old name from now on is another.
             self.shared.accounts.rename(&access.vhost, old, &name);
-            let author = Author::with(access);
-            self.shared.audit(author.renamed(&access.vhost, old, &name));
+            self.shared.audit(by.renamed(&access.vhost, old, &name));
             let shared = Arc::downgrade(&self.shared);
             let (vhost, old) = (access.vhost.clone(), old.to_owned());
             // Under the topology's lock, so that the directory and the queue's shard see names in the order in which they were given.

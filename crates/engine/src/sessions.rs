@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::accounts::{Denied, GUEST, Login, random_name};
 use crate::administration::{ConnectionView, Handle};
-use crate::audit::{Author, Entry};
+use crate::audit::{Author, Entry, Secret};
 pub(crate) use table::{OpenSession, SessionTable};
 
 /// What every session's token begins with.
@@ -166,16 +166,12 @@ impl Handle {
         match credentials {
             Credentials::Token(secret) => {
                 let login = self.log_in_by_token(secret, origin)?;
-                login.ok_or(Denied::Secret)
+                login.ok_or_else(|| self.refused(Secret::Token, origin))
             }
-            Credentials::QueueKey(secret) => {
-                let login = self.shared.accounts.by_key(secret);
-                login.ok_or(Denied::Secret)
-            }
+            Credentials::QueueKey(secret) => self.log_in_by_key(secret, origin),
             Credentials::Password { login, password } => {
                 if login == KEY_LOGIN && password.starts_with(QUEUE_KEY_PREFIX) {
-                    let login = self.shared.accounts.by_key(password);
-                    return login.ok_or(Denied::Secret);
+                    return self.log_in_by_key(password, origin);
                 }
                 if password.starts_with(TOKEN_PREFIX)
                     && let Some(found) = self.log_in_by_token(password, origin)?
@@ -186,6 +182,16 @@ impl Handle {
                 self.log_in_by_password(login, password, origin).await
             }
         }
+    }
+
+    fn log_in_by_key(&self, secret: &str, origin: &Origin) -> Result<Login, Denied> {
+        let login = self.shared.accounts.by_key(secret);
+        login.ok_or_else(|| self.refused(Secret::Key, origin))
+    }
+
+    fn refused(&self, secret: Secret, origin: &Origin) -> Denied {
+        self.shared.audit_refusal(secret, origin);
+        Denied::Secret
     }
 
     fn log_in_by_token(&self, secret: &str, origin: &Origin) -> Result<Option<Login>, Denied> {
@@ -225,6 +231,9 @@ impl Handle {
                     detail: denied.to_string(),
                     ..Entry::default()
                 }));
+                for closed in accounts.take_closed() {
+                    self.shared.audit(Author::locked_out(&closed));
+                }
                 Err(denied)
             }
             // What is refused unheard is not written down either: there is no end of it.

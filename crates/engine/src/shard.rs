@@ -294,13 +294,10 @@ impl Shard {
             if dead.is_empty() && spent.is_empty() && transferred.is_empty() {
                 break;
             }
-            self.state.borrow_mut().outboxes.counted.dead_lettered += dead.len() as u64;
             for (place, sequence) in transferred {
                 self.post(place.shard, Letter::Transferred { place, sequence }, now_ms);
             }
-            for letter in dead {
-                self.route_dead_letter(&letter, now_ms);
-            }
+            self.route_dead_letters(&dead, now_ms);
             for place in spent {
                 // A consumer may have come since.
                 self.delete(place, true, false, None);
@@ -342,6 +339,13 @@ impl Shard {
             .get_mut(usize::from(shard))
         {
             letters.push(letter);
+        }
+    }
+
+    fn route_dead_letters(&self, letters: &[DeadLetter], now_ms: u64) {
+        self.state.borrow_mut().outboxes.counted.dead_lettered += letters.len() as u64;
+        for letter in letters {
+            self.route_dead_letter(letter, now_ms);
         }
     }
 
@@ -392,7 +396,8 @@ impl Shard {
         let Some(vhost) = topology.vhost(&letter.vhost) else {
             return targets;
         };
-        if vhost.route_message(message, &mut targets).is_err() {
+        let routed = vhost.route_dead_letter(letter, message, &mut targets);
+        if routed.is_err() {
             return targets;
         }
         for name in dead_letter_cycles(message, letter.reason) {
@@ -411,9 +416,13 @@ impl Shard {
         if_empty: bool,
         answer: Option<(ConnectionId, u16)>,
     ) {
+        let now_ms = self.shared.clock.now_ms();
+        // What has died in it goes as long as it is known whose it is.
+        let dead = self.state.borrow_mut().core.take_dead_letters();
+        self.route_dead_letters(&dead, now_ms);
         let deleted = {
             let mut state = self.state.borrow_mut();
-            self.admit(&mut state, self.shared.clock.now_ms());
+            self.admit(&mut state, now_ms);
             let State { core, outboxes, .. } = &mut *state;
             core.delete(place, if_unused, if_empty, outboxes)
         };

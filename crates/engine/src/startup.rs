@@ -178,10 +178,12 @@ impl Engine {
         if snapshot.sessions.len() < known {
             commit_first(&mut directory, &[Change::SessionsExpired { now_ms }])?;
         }
-        let (topology, specifications) =
+        let (mut topology, specifications) =
             restore::build_topology(&snapshot, shards, options.quotas)?;
         let accounts =
             Accounts::start(&snapshot, options.guest, clock).map_err(EngineError::Thread)?;
+        let accounts = Arc::new(accounts);
+        topology.set_owners(accounts.clone());
         let metadata = Metadata::start(directory, stop_at_once)
             .map_err(|error| EngineError::Thread(error.into()))?;
         let limits = AlarmLimits {
@@ -268,7 +270,7 @@ impl Engine {
     /// # Errors
     /// The log could not be flushed.
     pub fn close(self) -> Result<(), EngineError> {
-        self.shared.flush_audit();
+        self.shared.flush_audit(true);
         self.shared.metadata.stop();
         let mut store = self.store;
         let deadline = std::time::Instant::now() + STORE_RELEASE_PATIENCE;

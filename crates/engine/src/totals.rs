@@ -66,7 +66,7 @@ impl MessageCounts {
         let count = match outcome {
             Outcome::Acked => &mut self.acked,
             Outcome::Rejected => &mut self.rejected,
-            Outcome::Requeued | Outcome::Recovered => &mut self.requeued,
+            Outcome::Requeued | Outcome::Recovered | Outcome::Unseen => &mut self.requeued,
         };
         *count += 1;
     }

@@ -221,7 +221,7 @@ pub struct Store {
     pub segment_bytes: u64,
 }
 
-/// The accounts that the server makes by itself.
+/// The accounts: those that the server makes by itself, who may make others, and what each may use.
 #[derive(Clone, Debug, confique::Config)]
 pub struct Accounts {
     /// Whether guest, with the password guest, may log in, from this machine only.
@@ -241,6 +241,25 @@ pub struct Accounts {
     /// administrator's code, closed = administrators alone.
     #[config(default = "open", env = "CHASKI_REGISTRATION")]
     pub registration: Registration,
+
+    /// Queues that one account may own, unless its own quota says otherwise. 0 = no bound, here
+    /// and in the three below.
+    #[config(default = 0, env = "CHASKI_ACCOUNT_MAX_QUEUES")]
+    pub max_queues: u64,
+
+    /// Bytes of the messages that wait in the queues of one account. With more, what it publishes
+    /// waits or is refused.
+    #[config(default = 0, env = "CHASKI_ACCOUNT_MAX_BYTES")]
+    pub max_bytes: u64,
+
+    /// Connections of one account at one time.
+    #[config(default = 0, env = "CHASKI_ACCOUNT_MAX_CONNECTIONS")]
+    pub max_connections: u64,
+
+    /// Messages that one account may publish per second. Faster AMQP connections are slowed down;
+    /// requests are refused, with the time after which to come again.
+    #[config(default = 0, env = "CHASKI_ACCOUNT_PUBLISH_RATE")]
+    pub publish_rate: u64,
 }
 
 /// Who may make an account.

@@ -1,5 +1,7 @@
 //! What is wrong with a field of a request, in the terms of no door: each turns it into an error of its own.
 
+use broker::limits::NAME_BYTES_MAX;
+
 /// A field that cannot be as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Flaw {
@@ -36,4 +38,13 @@ impl Flaw {
             ..self
         }
     }
+}
+
+/// Refuses names that no queue or topic can have in AMQP, which would leave line breaks out.
+pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Flaw> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(['\r', '\n']) {
+        let detail = format!("a name has 1 to {NAME_BYTES_MAX} bytes and no line breaks");
+        return Err(Flaw::new(field, detail));
+    }
+    Ok(())
 }

@@ -22,7 +22,7 @@ mod traced;
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use broker::{ConsumerNumber, Message, Name, OutboxGauge, Refusal, RefusalKind};
@@ -90,6 +90,7 @@ pub(crate) struct Link {
     nonce: Arc<str>,
     leases_held: Arc<AtomicUsize>,
     tracing: Tracing,
+    tickets: Arc<AtomicU64>,
 }
 
 /// Something that was asked of a link.
@@ -217,6 +218,7 @@ impl Gateway {
             nonce: nonce.into(),
             leases_held,
             tracing: Tracing::new(self.0.traces.as_ref(), vhost, origin),
+            tickets: Arc::default(),
         })
     }
 
@@ -311,11 +313,24 @@ impl Link {
     }
 
     /// Takes messages from a queue that is not split under leases, or reads a stream by itself; [`Groups::pull`] does either and the rest.
+    /// Whoever drops the future stops waiting, and takes nothing.
     ///
     /// # Errors
     /// The refusal.
     pub(crate) async fn pull(&self, pull: Pull) -> Result<Vec<Delivered>, Refusal> {
-        self.ask(|answer| Command::Pull { pull, answer }).await?
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let mut interest = Interest {
+            link: self,
+            ticket: Some(ticket),
+        };
+        let pulled = self.ask(|answer| Command::Pull {
+            pull,
+            ticket,
+            answer,
+        });
+        let pulled = pulled.await;
+        interest.ticket = None;
+        pulled?
     }
 
     /// Settles or extends leases; one answer each, in order: false for a lease that is not held.
@@ -433,6 +448,22 @@ impl Link {
             .await
             .map_err(|_| closed())?;
         UnderWay(answered).wait().await
+    }
+}
+
+/// Somebody waits for a pull.
+struct Interest<'a> {
+    link: &'a Link,
+    /// `None` once it was answered.
+    ticket: Option<u64>,
+}
+
+impl Drop for Interest<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            // With no room for the command its consumer stays until its time is up.
+            let _ = self.link.commands.try_send(Command::GiveUp { ticket });
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod call;
 mod consume;
 mod deadletters;
 mod gate;
+mod health;
 mod message;
 mod messages;
 mod publish;
@@ -25,7 +26,6 @@ mod value;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use futures_util::FutureExt as _;
 use rpc::v1::account_service_server::AccountServiceServer;
 use rpc::v1::audit_service_server::AuditServiceServer;
 use rpc::v1::dead_letter_service_server::DeadLetterServiceServer;
@@ -34,8 +34,7 @@ use rpc::v1::queue_service_server::QueueServiceServer;
 use rpc::v1::session_service_server::SessionServiceServer;
 use tonic::server::NamedService;
 use tonic::service::Routes;
-use tonic_health::ServingStatus;
-use tonic_health::server::{HealthReporter, HealthService};
+use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
 
 use crate::http::Web;
@@ -69,6 +68,8 @@ pub(crate) fn routes(web: &Web) -> Router<Web> {
         .max_decoding_message_size(REQUEST_BYTES_MAX);
     let audit_service = AuditServiceServer::new(audit::Audit(web.clone()))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
+    let health_service = HealthServer::new(health::Readiness(web.clone()))
+        .max_decoding_message_size(REQUEST_BYTES_MAX);
     let services = Routes::default()
         .add_service(message_service)
         .add_service(queue_service)
@@ -76,28 +77,13 @@ pub(crate) fn routes(web: &Web) -> Router<Web> {
         .add_service(account_service)
         .add_service(session_service)
         .add_service(audit_service)
-        .add_service(health());
+        .add_service(health_service);
     reflecting(services)
         .into_axum_router()
         // Paths that lead nowhere are answered by HTTP, for gRPC too: clients read its 404 as UNIMPLEMENTED.
         .reset_fallback()
         .layer(from_fn_with_state(web.clone(), gate::pass))
         .with_state(())
-}
-
-fn health() -> tonic_health::pb::health_server::HealthServer<HealthService> {
-    // Asked about the server as a whole, the reporter says SERVING from the start.
-    let reporter = HealthReporter::new();
-    for service in SERVICES {
-        // Nobody else has the reporter yet: this waits for nothing.
-        let _ = reporter
-            .set_service_status(service, ServingStatus::Serving)
-            .now_or_never();
-    }
-    tonic_health::pb::health_server::HealthServer::new(HealthService::from_health_reporter(
-        reporter,
-    ))
-    .max_decoding_message_size(REQUEST_BYTES_MAX)
 }
 
 /// Adds reflection, in the version of today and in the one that older tools ask for.

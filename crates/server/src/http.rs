@@ -18,6 +18,7 @@ mod groups;
 mod health;
 mod invitations;
 mod leases;
+mod leftover;
 mod message;
 mod openapi;
 mod page;
@@ -25,6 +26,7 @@ mod problem;
 mod publish;
 mod pull;
 mod queues;
+mod quotas;
 mod reference;
 mod requests;
 mod scrape;
@@ -39,6 +41,7 @@ mod websocket;
 use std::sync::Arc;
 
 use axum::Router;
+use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -46,7 +49,6 @@ use crate::config::Registration;
 use crate::gateway::Gateway;
 use crate::metrics::Observer;
 
-pub(crate) use accounts::PASSWORD_CHARS_MIN;
 pub(crate) use caller::{Caller, DEFAULT_VHOST, NotLoggedIn, PeerAddress, Visitor};
 use feed::Feeds;
 pub(crate) use page::PageParams;
@@ -62,6 +64,7 @@ struct Shared {
     settings: HttpSettings,
     feeds: Feeds,
     observer: Observer,
+    stopping: watch::Receiver<bool>,
 }
 
 /// What the operator says of HTTP.
@@ -74,12 +77,18 @@ pub(crate) struct HttpSettings {
 }
 
 impl Web {
-    pub(crate) fn new(gateway: Gateway, settings: HttpSettings, observer: Observer) -> Self {
+    pub(crate) fn new(
+        gateway: Gateway,
+        settings: HttpSettings,
+        observer: Observer,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
         Self(Arc::new(Shared {
             gateway,
             settings,
             feeds: Feeds::default(),
             observer,
+            stopping,
         }))
     }
 
@@ -98,6 +107,20 @@ impl Web {
 
     pub(crate) fn settings(&self) -> &HttpSettings {
         &self.0.settings
+    }
+
+    /// Turns true when the server stops.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stopping.clone()
+    }
+
+    /// Why clients should go elsewhere; `None` while they need not.
+    pub(crate) fn why_not_ready(&self) -> Option<String> {
+        if *self.0.stopping.borrow() {
+            return Some("the server stops".to_owned());
+        }
+        let reason = self.gateway().engine().alarms().reason()?;
+        Some(format!("publishers have to wait: the server is {reason}"))
     }
 
     pub(crate) fn observer(&self) -> &Observer {
@@ -126,7 +149,7 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         .routes(routes!(accounts::show, accounts::update, accounts::delete))
         .routes(routes!(accounts::password))
         .routes(routes!(accounts::set_role))
-        .routes(routes!(accounts::quota, accounts::set_quota))
+        .routes(routes!(quotas::quota, quotas::set_quota))
         .routes(routes!(accounts::me, accounts::update_me))
         .routes(routes!(invitations::create, invitations::list))
         .routes(routes!(invitations::delete))

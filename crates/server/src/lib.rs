@@ -20,6 +20,7 @@ mod json;
 mod listen;
 mod management;
 mod metrics;
+mod registration;
 mod serve;
 mod tls;
 mod traces;

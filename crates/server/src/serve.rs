@@ -412,12 +412,22 @@ fn engine_options(config: &Config, shards: u16) -> Options {
             queues: usize::try_from(config.limits.max_queues).unwrap_or(usize::MAX),
             bindings: usize::try_from(config.limits.max_bindings).unwrap_or(usize::MAX),
         },
-        // Only accounts that an administrator gives bounds have some.
-        account_limits: AccountLimits::default(),
+        account_limits: account_limits(config),
         memory_high_bytes: config.limits.memory_high(),
         memory_resume_bytes: config.limits.memory_resume(),
         disk_free_low_bytes: config.limits.disk_free_low_bytes,
         disk_free_resume_bytes: config.limits.disk_free_resume_bytes,
+    }
+}
+
+/// What accounts may use that have no quota of their own; 0 is no bound.
+fn account_limits(config: &Config) -> AccountLimits {
+    let bound = |number: u64| (number > 0).then_some(number);
+    AccountLimits {
+        queues: bound(config.accounts.max_queues),
+        bytes: bound(config.accounts.max_bytes),
+        connections: bound(config.accounts.max_connections),
+        publish_rate: bound(config.accounts.publish_rate),
     }
 }
 

@@ -86,7 +86,7 @@ impl Doors {
                 .unwrap_or(usize::MAX),
             registration: config.accounts.registration,
         };
-        let web = Web::new(gateway.clone(), settings, observer);
+        let web = Web::new(gateway.clone(), settings, observer, stops.clone());
         running.runtime.spawn(web.clone().sweep());
         let hooks = Hooks::new(
             gateway,

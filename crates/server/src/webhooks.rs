@@ -281,6 +281,10 @@ impl Hooks {
         &self.0.gateway
     }
 
+    fn bounds(&self) -> &Bounds {
+        &self.0.bounds
+    }
+
     fn client(&self) -> &Client {
         &self.0.client
     }

@@ -98,6 +98,10 @@ impl Port for FakePort {
         });
     }
 
+    fn has_queue(&self, _: QueueRef) -> bool {
+        true
+    }
+
     fn request(&mut self, channel: u16, request: Request) {
         self.calls
             .push(Call::Request(channel, format!("{request:?}")));

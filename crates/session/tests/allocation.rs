@@ -93,6 +93,10 @@ impl Port for Forgetful {
 
     fn settle(&mut self, _: QueueRef, _: Option<ConsumerNumber>, _: u64, _: Outcome) {}
 
+    fn has_queue(&self, _: QueueRef) -> bool {
+        true
+    }
+
     fn request(&mut self, _: u16, _: Request) {}
 
     fn drop_consumer(&mut self, _: ConsumerNumber) {}

@@ -50,13 +50,16 @@ impl<B: Backlog> Queue<B> {
         match outcome {
             Outcome::Acked => self.forget(entry.end(), work.log),
             Outcome::Rejected => self.die(entry, Reason::Rejected, work),
-            Outcome::Requeued | Outcome::Recovered => {
+            Outcome::Requeued => {
                 entry.redelivered = true;
-                if outcome == Outcome::Requeued {
-                    entry.delivery_count = entry.delivery_count.saturating_add(1);
-                }
+                entry.delivery_count = entry.delivery_count.saturating_add(1);
                 self.requeue(entry, work);
             }
+            Outcome::Recovered => {
+                entry.redelivered = true;
+                self.requeue(entry, work);
+            }
+            Outcome::Unseen => self.requeue(entry, work),
         }
     }
 

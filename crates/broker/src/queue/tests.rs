@@ -50,6 +50,24 @@ fn a_get_takes_the_oldest_and_tells_how_many_stay() {
 }
 
 #[test]
+fn what_was_only_looked_at_comes_back_as_it_was() {
+    let mut rig = Rig::with(options());
+    publish_all(&mut rig, &["1", "2"]);
+    let (delivery, _) = rig.get("q", false).expect("two are ready");
+    rig.settle_delivery(&delivery, None, Outcome::Unseen);
+    let (again, left) = rig.get("q", false).expect("it came back");
+    assert_eq!(
+        (body(&again.message), left, again.redelivered),
+        ("1".to_owned(), 1, false)
+    );
+    rig.settle_delivery(&again, None, Outcome::Recovered);
+    let (had, _) = rig.get("q", false).expect("it came back");
+    rig.settle_delivery(&had, None, Outcome::Unseen);
+    let (last, _) = rig.get("q", false).expect("it came back");
+    assert!(last.redelivered, "somebody had it before");
+}
+
+#[test]
 fn requeued_messages_take_their_old_places() {
     let mut rig = Rig::with(options());
     publish_all(&mut rig, &["1", "2", "3", "4"]);

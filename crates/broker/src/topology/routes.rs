@@ -269,8 +269,8 @@ impl Vhost {
                     },
                 );
             }
-            if let Some(alternate) = exchange.alternate()
-                && !is_taken
+            if !is_taken
+                && let Some(alternate) = self.alternate_of(exchange)
                 && !visited.contains(&&**alternate)
             {
                 visited.push(alternate);

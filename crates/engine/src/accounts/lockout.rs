@@ -89,7 +89,8 @@ impl<K: Eq + Hash + Clone> Counted<K> {
             .map_or(0, |entry| entry.closed_until_ms.saturating_sub(now_ms))
     }
 
-    fn failed(&mut self, key: K, now_ms: u64) {
+    /// Counts a failure; true when it is the first that closes the door.
+    fn failed(&mut self, key: K, now_ms: u64) -> bool {
         if !self.entries.contains_key(&key) {
             make_room(&mut self.entries, |entry| entry.last_ms);
         }
@@ -101,7 +102,19 @@ impl<K: Eq + Hash + Clone> Counted<K> {
         entry.count = entry.count.saturating_add(1);
         entry.last_ms = now_ms;
         entry.closed_until_ms = now_ms + self.rule.wait_ms(entry.count);
+        entry.count == self.rule.free + 1
     }
+}
+
+/// For whom a door was closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// A login at an address.
+    Pair(String, IpAddr),
+    /// An address.
+    Address(IpAddr),
+    /// A login, where it was never right before.
+    Login(String),
 }
 
 /// Who failed where.
@@ -153,12 +166,21 @@ impl Lockout {
         if wait_ms == 0 { Ok(()) } else { Err(wait_ms) }
     }
 
-    /// Notes a wrong password, or a login that does not exist.
-    pub(super) fn failed(&mut self, login: &str, address: IpAddr, now_ms: u64) {
+    /// Notes a wrong password, or a login that does not exist. Returns the doors that it closes for the first time.
+    pub(super) fn failed(&mut self, login: &str, address: IpAddr, now_ms: u64) -> Vec<Closed> {
         let address = neighbourhood(address);
-        self.pairs.failed((named(login), address), now_ms);
-        self.addresses.failed(address, now_ms);
-        self.logins.failed(named(login), now_ms);
+        let login = named(login);
+        let mut closed = Vec::new();
+        if self.pairs.failed((login.clone(), address), now_ms) {
+            closed.push(Closed::Pair(login.clone(), address));
+        }
+        if self.addresses.failed(address, now_ms) {
+            closed.push(Closed::Address(address));
+        }
+        if self.logins.failed(login.clone(), now_ms) {
+            closed.push(Closed::Login(login));
+        }
+        closed
     }
 
     /// Notes a right password: what failed with this login at this address is forgotten.
@@ -178,7 +200,7 @@ fn named(login: &str) -> String {
 }
 
 /// Whoever has one address of an IPv6 network has all of it.
-fn neighbourhood(address: IpAddr) -> IpAddr {
+pub(crate) fn neighbourhood(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()

@@ -8,7 +8,7 @@ use directory::password;
 use tokio::sync::oneshot;
 
 use super::Denied;
-use super::lockout::Lockout;
+use super::lockout::{Closed, Lockout};
 use crate::clock::Clock;
 
 /// Passwords that may wait; one more is refused at once.
@@ -41,11 +41,13 @@ enum Job {
 /// What is remembered of logins.
 ///
 /// # Concurrency
-/// Both locks are leaves, held for a look-up, and never at the same time.
+/// The locks are leaves, held for a look-up, and never two at the same time.
 struct Memory {
     clock: Clock,
     proven: Mutex<CredentialCache>,
     lockout: Mutex<Lockout>,
+    /// What is still to be written down of it.
+    closed: Mutex<Vec<Closed>>,
 }
 
 /// A handle on the thread; it ends with the handle.
@@ -61,6 +63,7 @@ impl Passwords {
             clock,
             proven: Mutex::new(CredentialCache::new(CREDENTIALS_REMEMBERED)?),
             lockout: Mutex::default(),
+            closed: Mutex::default(),
         });
         let worker = memory.clone();
         std::thread::Builder::new()
@@ -91,6 +94,11 @@ impl Passwords {
         let (answer, answered) = oneshot::channel();
         self.send(Job::Hash(password.to_owned(), answer))?;
         answered.await.unwrap_or(Err(Denied::Busy))
+    }
+
+    /// Takes the doors that failed logins have closed since the last call.
+    pub(super) fn take_closed(&self) -> Vec<Closed> {
+        std::mem::take(&mut *self.memory.closed())
     }
 
     /// Forgets the password of a login.
@@ -126,7 +134,8 @@ impl Memory {
         tracing::debug!(%login, is_right, "password checked");
         let now_ms = self.clock.now_ms();
         let Some(stored) = stored.as_ref().filter(|_| is_right) else {
-            self.lockout().failed(login, *address, now_ms);
+            let closed = self.lockout().failed(login, *address, now_ms);
+            self.closed().extend(closed);
             return Err(Denied::Credentials);
         };
         self.lockout().succeeded(login, *address, now_ms);
@@ -161,6 +170,10 @@ impl Memory {
 
     fn proven(&self) -> std::sync::MutexGuard<'_, CredentialCache> {
         self.proven.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn closed(&self) -> std::sync::MutexGuard<'_, Vec<Closed>> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lockout(&self) -> std::sync::MutexGuard<'_, Lockout> {

@@ -188,8 +188,7 @@ impl Tables {
         now_ms: u64,
     ) -> Option<Option<Arc<Access>>> {
         self.check(login, now_ms)?;
-        let place = (vhost.to_owned(), login.name.to_string());
-        Some(self.compiled.get(&place).cloned())
+        self.compiled_for(&login.name, vhost)
     }
 
     /// Compiles an account's rights and keeps them.
@@ -199,10 +198,8 @@ impl Tables {
         vhost: &str,
         now_ms: u64,
     ) -> Option<Arc<Access>> {
-        let access = Arc::new(self.compile(login, vhost, now_ms)?);
-        let place = (vhost.to_owned(), login.name.to_string());
-        self.compiled.insert(place, access.clone());
-        Some(access)
+        self.check(login, now_ms)?;
+        self.access_for(&login.name, vhost)
     }
 
     /// The rights of a login by key.
@@ -234,11 +231,27 @@ impl Tables {
         }))
     }
 
-    fn compile(&self, login: &Login, vhost: &str, now_ms: u64) -> Option<Access> {
-        let account = self.check(login, now_ms)?;
-        let place = (vhost.to_owned(), login.name.to_string());
+    /// The rights of an account that need not be connected, if they were compiled already; the outer `None` is no such account.
+    pub(super) fn compiled_for(&self, login: &str, vhost: &str) -> Option<Option<Arc<Access>>> {
+        self.accounts.get(login)?;
+        let place = (vhost.to_owned(), login.to_owned());
+        Some(self.compiled.get(&place).cloned())
+    }
+
+    /// Compiles the rights of an account that need not be connected and keeps them.
+    pub(super) fn access_for(&mut self, login: &str, vhost: &str) -> Option<Arc<Access>> {
+        let account = &self.accounts.get(login)?.account;
+        let access = Arc::new(self.compile(account, vhost)?);
+        let place = (vhost.to_owned(), login.to_owned());
+        self.compiled.insert(place, access.clone());
+        Some(access)
+    }
+
+    fn compile(&self, account: &Account, vhost: &str) -> Option<Access> {
+        let login = account.login.as_str();
+        let place = (vhost.to_owned(), login.to_owned());
         let permission = self.permissions.get(&place);
-        let grants = self.sharing.granted(vhost, &login.name);
+        let grants = self.sharing.granted(vhost, login);
         // Whoever registers is at home in the first virtual host; elsewhere somebody has to let them in.
         let is_home = account.role == Role::Member && vhost == DEFAULT_VHOST;
         if permission.is_none() && grants.is_none() && !is_home {
@@ -253,15 +266,15 @@ impl Tables {
         let expand = |pattern: &str| {
             let expanded = pattern
                 .replace("{vhost}", &Pattern::quote(vhost))
-                .replace("{username}", &Pattern::quote(&login.name));
+                .replace("{username}", &Pattern::quote(login));
             Pattern::compile(&expanded).unwrap_or(Pattern::NOTHING)
         };
         let topics = self
             .topics
             .iter()
-            .filter(|topic| topic.vhost == vhost && *topic.login == *login.name);
+            .filter(|topic| topic.vhost == vhost && topic.login == login);
         Some(Access {
-            login: login.name.clone(),
+            login: login.into(),
             vhost: vhost.into(),
             configure: compile(|permission| &permission.configure)?,
             write: compile(|permission| &permission.write)?,

@@ -13,6 +13,7 @@ use directory::{
 use super::Handle;
 use crate::accounts::{Denied, Login};
 use crate::audit::Author;
+use crate::quotas::AccountLimits;
 use crate::startup::full_rights;
 
 /// An account as listings show it.
@@ -204,6 +205,12 @@ impl Handle {
         let mut all = self.shared.accounts.invitations();
         all.sort_by_key(|invitation| (invitation.created_ms, invitation.code_hash));
         all
+    }
+
+    /// The bounds that hold for an account: its own, and the server's where it has none.
+    #[must_use]
+    pub fn account_limits(&self, login: &str) -> AccountLimits {
+        self.shared.limits_of(login)
     }
 
     /// The bounds set for an account; `None` leaves the server's own.

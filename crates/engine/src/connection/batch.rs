@@ -259,6 +259,10 @@ impl Port for Batch<'_> {
         }
     }
 
+    fn has_queue(&self, queue: QueueRef) -> bool {
+        self.topology.has_queue(queue)
+    }
+
     fn request(&mut self, channel: u16, request: Request) {
         self.flush_settlements();
         self.requests.push((channel, request));

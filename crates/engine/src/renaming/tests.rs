@@ -136,8 +136,8 @@ impl World {
     }
 
     fn rename(&self, old: &str, new: &str) -> Result<(), Refusal> {
-        let handle = self.engine.handle();
-        let renamed = handle.rename_queue(&self.access, old, new);
+        let (handle, author) = (self.engine.handle(), Author::operator());
+        let renamed = handle.rename_queue(&self.access, old, new, &author);
         let result = self.runtime.block_on(renamed);
         self.shard.turn();
         result

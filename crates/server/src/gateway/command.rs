@@ -25,8 +25,11 @@ pub(super) enum Command {
     /// Messages to be taken.
     Pull {
         pull: Pull,
+        ticket: u64,
         answer: oneshot::Sender<Result<Vec<Delivered>, Refusal>>,
     },
+    /// Whoever asked for a pull is gone.
+    GiveUp { ticket: u64 },
     /// Leases to be settled or extended.
     Settle {
         settles: Vec<Settle>,
@@ -73,6 +76,7 @@ impl Command {
             Self::Call { answer, .. } => drop(answer.send(Err(refusal.clone()))),
             Self::Broker { .. }
             | Self::Pull { .. }
+            | Self::GiveUp { .. }
             | Self::Settle { .. }
             | Self::Subscribe { .. }
             | Self::Unsubscribe { .. }

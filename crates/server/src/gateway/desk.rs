@@ -155,7 +155,11 @@ impl Desk {
                     let _ = answer.send(Err(too_many("requests at once")));
                 }
             }
-            Command::Pull { pull, answer } => {
+            Command::Pull {
+                pull,
+                ticket,
+                answer,
+            } => {
                 if self.leases.len() >= LEASES_MAX {
                     let _ = answer.send(Err(too_many("leases; settle some first")));
                     return;
@@ -164,8 +168,15 @@ impl Desk {
                 let request = self.consume(consumer, &pull.queue, pull.prefetch(), pull.offset());
                 let waiting = Waiting::PullOpens(consumer);
                 match self.channels.ask(request, waiting, port) {
-                    Ok(()) => self.pulls.add(consumer, Pulling::new(pull, answer, now_ms)),
+                    Ok(()) => self
+                        .pulls
+                        .add(consumer, Pulling::new(pull, ticket, answer, now_ms)),
                     Err(_) => drop(answer.send(Err(too_many("requests at once")))),
+                }
+            }
+            Command::GiveUp { ticket } => {
+                if let Some(consumer) = self.pulls.given_up(ticket) {
+                    self.close_pull(consumer, port, now_ms);
                 }
             }
             Command::Subscribe {
@@ -266,7 +277,9 @@ impl Desk {
                 self.put(leased, outcome, port);
             }
             // Whoever holds the partition next gets it again; its present reader gets it now.
-            Outcome::Requeued | Outcome::Recovered => self.deliver_again(leased, message, port),
+            Outcome::Requeued | Outcome::Recovered | Outcome::Unseen => {
+                self.deliver_again(leased, message, port)
+            }
         }
     }
 
@@ -325,6 +338,12 @@ impl Desk {
 
     fn settle<P: Port>(&mut self, settles: &[Settle], port: &mut P, now_ms: u64) -> Vec<bool> {
         let each = settles.iter().map(|settle| {
+            let queue = self.leases.queue(settle.lease);
+            if queue.is_some_and(|queue| !port.has_queue(queue)) {
+                // It went with its queue.
+                self.leases.forget(settle.lease);
+                return false;
+            }
             let (is_held, ended) = self.leases.settle(settle.lease, settle.kind, now_ms);
             if let Some(ended) = ended {
                 self.end(ended, port);

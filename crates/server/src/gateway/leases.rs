@@ -95,7 +95,7 @@ impl Leases {
         let ends_ms = match kind {
             SettleKind::Ack => return (true, Some(lease.ended(Outcome::Acked))),
             SettleKind::Reject => return (true, Some(lease.ended(Outcome::Rejected))),
-            SettleKind::Return => return (true, Some(lease.ended(Outcome::Recovered))),
+            SettleKind::Return => return (true, Some(lease.ended(Outcome::Unseen))),
             SettleKind::Nack { delay_ms: 0 } => {
                 return (true, Some(lease.ended(Outcome::Requeued)));
             }
@@ -108,6 +108,11 @@ impl Leases {
         lease.ends_ms = now_ms.saturating_add(ends_ms.min(LEASE_MS_MAX));
         self.put(id, lease);
         (true, None)
+    }
+
+    /// The queue whose message is leased.
+    pub(super) fn queue(&self, id: LeaseId) -> Option<QueueRef> {
+        self.held.get(&id).map(|lease| lease.leased.queue)
     }
 
     /// Finds the message of a lease that its holder has not settled.

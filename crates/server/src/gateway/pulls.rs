@@ -29,6 +29,8 @@ pub(super) struct Pulling {
     pub(super) settled_at_once: Vec<Leased>,
     /// The partition that is held for it.
     pub(super) hold: Option<Arc<Hold>>,
+    /// What whoever asked calls it.
+    ticket: u64,
     deadline_ms: u64,
     phase: Phase,
 }
@@ -53,6 +55,7 @@ impl Pull {
 impl Pulling {
     pub(super) fn new(
         pull: Pull,
+        ticket: u64,
         answer: oneshot::Sender<Result<Vec<Delivered>, Refusal>>,
         now_ms: u64,
     ) -> Self {
@@ -63,6 +66,7 @@ impl Pulling {
             no_ack: pull.no_ack,
             settled_at_once: Vec::new(),
             hold: pull.hold,
+            ticket,
             deadline_ms: now_ms.saturating_add(pull.wait_ms),
             phase: Phase::Opening,
         }
@@ -114,6 +118,18 @@ impl Pulls {
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
         let waiting = self.0.values().filter(|pull| pull.phase == Phase::Waiting);
         waiting.map(|pull| pull.deadline_ms).min()
+    }
+
+    /// Finds a pull that nobody waits for any more and notes that its consumer is being stopped. One whose consumer does not run yet stops it
+    /// when it does.
+    pub(super) fn given_up(&mut self, ticket: u64) -> Option<ConsumerNumber> {
+        let mut all = self.0.iter_mut();
+        let (consumer, pull) = all.find(|(_, pull)| pull.ticket == ticket)?;
+        if pull.phase != Phase::Waiting {
+            return None;
+        }
+        pull.phase = Phase::Closing;
+        Some(*consumer)
     }
 
     /// Finds a pull whose time is up and notes that its consumer is being stopped.

@@ -3,6 +3,7 @@
 use broker::access::Access;
 use broker::{Refusal, RefusalKind, Reply, Request};
 use engine::QueueView;
+use engine::audit::Author;
 
 use super::{Gateway, Link};
 
@@ -16,8 +17,11 @@ impl Gateway {
         access: &Access,
         queue: &str,
         count: u32,
+        author: &Author,
     ) -> Result<(), Refusal> {
-        self.engine().raise_partitions(access, queue, count).await?;
+        let engine = self.engine();
+        let raised = engine.raise_partitions(access, queue, count, author);
+        raised.await?;
         self.groups().raised(&access.vhost, queue);
         Ok(())
     }

@@ -2,17 +2,18 @@
 
 use directory::{Change, Profile, Role};
 use engine::AccountView;
-use engine::sessions::Credentials;
+use engine::sessions::{Credentials, Origin};
 use rpc::v1;
 use rpc::v1::account_service_server::AccountService;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::call::Call;
 use super::queues::page;
-use super::status::{Subject, flawed, forbidden, not_found, not_logged_in, unimplemented};
+use super::status::{Subject, flawed, forbidden, not_found, not_logged_in, uncommitted};
 use super::value::signed;
 use crate::flaw::Flaw;
-use crate::http::{NotLoggedIn, PASSWORD_CHARS_MIN, Web};
+use crate::http::{Caller, NotLoggedIn, Web};
+use crate::registration::{self, NotRegistered, check_password};
 
 /// The service.
 pub(super) struct Accounts(pub(super) Web);
@@ -24,11 +25,14 @@ type Answer<T> = Result<Response<T>, Status>;
 impl AccountService for Accounts {
     async fn create_account(
         &self,
-        _: Request<v1::CreateAccountRequest>,
+        request: Request<v1::CreateAccountRequest>,
     ) -> Answer<v1::CreateAccountResponse> {
-        Err(unimplemented(
-            "accounts are not made over gRPC yet; use POST /v1/accounts",
-        ))
+        let caller = request.extensions().get::<Caller>().cloned();
+        let origin = request.extensions().get::<Origin>().cloned();
+        let origin = origin.ok_or_else(|| Status::internal("the call has no origin"))?;
+        let account = create(&self.0, caller.as_ref(), &origin, request.into_inner()).await?;
+        let account = Some(account);
+        Ok(Response::new(v1::CreateAccountResponse { account }))
     }
 
     async fn get_me(&self, request: Request<v1::GetMeRequest>) -> Answer<v1::GetMeResponse> {
@@ -103,6 +107,43 @@ impl AccountService for Accounts {
     }
 }
 
+async fn create(
+    web: &Web,
+    caller: Option<&Caller>,
+    origin: &Origin,
+    request: v1::CreateAccountRequest,
+) -> Result<v1::Account, Status> {
+    let login = request.login.clone();
+    let wish = registration::Wish {
+        login: request.login,
+        password: request.password,
+        profile: Profile {
+            first_names: request.first_names,
+            last_names: request.last_names,
+            age: age_of(request.age)?,
+            gender: request.gender,
+        },
+        invitation: Some(request.invitation).filter(|code| !code.is_empty()),
+        role: None,
+    };
+    let registered = registration::register(web, caller, origin, wish).await;
+    registered.map_err(|reason| match reason {
+        NotRegistered::Forbidden(detail) => forbidden(detail),
+        NotRegistered::Flawed(flaw) => flawed(flaw),
+        NotRegistered::Denied(denied) => not_logged_in(NotLoggedIn::Denied(denied)),
+        NotRegistered::Uncommitted(error) => uncommitted(error),
+    })?;
+    let made = web.gateway().engine().account(&login);
+    // Whoever deleted it meanwhile knows best.
+    let missing = || not_found(Subject::Several, "the account was made and deleted");
+    made.map(written).ok_or_else(missing)
+}
+
+fn age_of(age: Option<u32>) -> Result<Option<u8>, Status> {
+    let age = age.map(u8::try_from).transpose();
+    age.map_err(|_| flawed(Flaw::new("age", "an age is from 1 to 150 years")))
+}
+
 /// Finds an account that the caller may see: its own, or any for an administrator.
 fn find(call: &Call, login: &str) -> Result<AccountView, Status> {
     let may_see = *call.caller.login.name == *login || call.caller.login.is_administrator();
@@ -133,8 +174,7 @@ fn list(call: &Call, request: v1::ListAccountsRequest) -> Result<v1::ListAccount
 async fn update(call: &Call, request: v1::UpdateMeRequest) -> Result<v1::Account, Status> {
     let login = call.caller.login.name.to_string();
     let present = find(call, &login)?.profile;
-    let age = request.age.map(u8::try_from).transpose();
-    let age = age.map_err(|_| flawed(Flaw::new("age", "an age is from 1 to 150 years")))?;
+    let age = age_of(request.age)?;
     let profile = Profile {
         first_names: request.first_names.unwrap_or(present.first_names),
         last_names: request.last_names.unwrap_or(present.last_names),
@@ -151,10 +191,7 @@ async fn update(call: &Call, request: v1::UpdateMeRequest) -> Result<v1::Account
 
 async fn change_password(call: &Call, request: v1::ChangePasswordRequest) -> Result<u32, Status> {
     let new = request.new_password;
-    if new.chars().count() < PASSWORD_CHARS_MIN {
-        let detail = format!("a password has at least {PASSWORD_CHARS_MIN} characters");
-        return Err(flawed(Flaw::new("new_password", detail)));
-    }
+    check_password("new_password", &new).map_err(flawed)?;
     let denied = |denied| not_logged_in(NotLoggedIn::Denied(denied));
     let login = call.caller.login.name.to_string();
     // Whoever found an open terminal is not to lock its owner out.

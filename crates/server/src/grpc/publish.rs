@@ -69,15 +69,18 @@ pub(super) async fn batch(
     })
 }
 
-/// What is wrong with the address itself, so that no message could be published.
+/// What is wrong with the address or the account itself, so that no message could be published.
 fn common_failure(outcomes: &[Outcome], place: &Place) -> Option<Status> {
     let is_about_address = |refusal: &Refusal| match refusal.kind {
-        RefusalKind::NotFound | RefusalKind::AccessRefused | RefusalKind::NotAllowed => true,
+        // The account's quota is none of the message's either.
+        RefusalKind::NotFound
+        | RefusalKind::AccessRefused
+        | RefusalKind::NotAllowed
+        | RefusalKind::LimitExceeded => true,
         RefusalKind::PreconditionFailed
         | RefusalKind::ResourceLocked
         | RefusalKind::CommandInvalid
         | RefusalKind::NotImplemented
-        | RefusalKind::LimitExceeded
         | RefusalKind::Unavailable => false,
     };
     let first = outcomes.first()?;

@@ -1,11 +1,10 @@
-//! Accounts: made, looked at, changed, deleted; and what one account may use of the server.
+//! Accounts: made, looked at, changed, deleted.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use directory::{Change, Profile, Quota, Role};
+use directory::{Change, Profile, Role};
 use engine::AccountView;
-use engine::audit::Author;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,10 +14,7 @@ use super::caller::{Caller, Visitor};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::tags::{Tagged, check_tag};
-use crate::config::Registration;
-
-/// The shortest password of a new account.
-pub(crate) const PASSWORD_CHARS_MIN: usize = 8;
+use crate::registration::{self, NotRegistered};
 
 /// What an account may do beside what it owns and was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -122,37 +118,6 @@ pub(super) struct RoleChange {
     role: RoleWord,
 }
 
-/// How much an account may use; what is absent has no limit.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct QuotaForm {
-    /// Queues that it owns.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    queues: Option<u64>,
-    /// Bytes of messages in queues that it owns.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<u64>,
-    /// Connections at one time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connections: Option<u64>,
-    /// Messages that it publishes in a second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    publish_rate: Option<u64>,
-}
-
-/// How much an account may use, and uses.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct QuotaOut {
-    /// What it may use.
-    limits: QuotaForm,
-    /// Queues that it owns.
-    queues: u64,
-    /// Bytes of the messages that wait in them.
-    bytes: u64,
-    /// Its connections.
-    connections: u64,
-}
-
 /// Which accounts to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
@@ -226,55 +191,21 @@ pub(super) async fn create(
     visitor: Visitor,
     JsonBody(wish): JsonBody<NewAccount>,
 ) -> Result<(StatusCode, Json<AccountOut>), Problem> {
-    let engine = web.gateway().engine();
-    let caller = visitor.caller.as_ref();
-    let is_administrator = caller.is_some_and(|caller| caller.login.is_administrator());
-    let mut role = wish.role.map_or(Role::Member, RoleWord::role);
-    if role != Role::Member && !is_administrator {
-        return Err(Problem::forbidden(
-            "only an administrator gives another role than member",
-        ));
-    }
-    directory::account::check_account_name(&wish.login)
-        .map_err(|error| Problem::invalid(error.to_string()))?;
-    check_password(&wish.password)?;
-    let mut invitation = None;
-    match (web.settings().registration, &wish.invitation) {
-        _ if is_administrator => {}
-        (Registration::Open, None) => {}
-        (Registration::Open | Registration::Invitation, Some(code)) => {
-            let code_hash = directory::token::hash(code);
-            let found = engine.invitations().into_iter();
-            let mut invited = found.filter(|invitation| invitation.code_hash == code_hash);
-            role = invited.next().ok_or_else(not_invited)?.role;
-            invitation = Some(code_hash);
-        }
-        (Registration::Invitation, None) => return Err(not_invited()),
-        (Registration::Closed, _) => {
-            return Err(Problem::forbidden(
-                "this server makes no accounts for strangers; ask an administrator",
-            ));
-        }
-    }
-    let registration = engine::Registration {
-        password_hash: engine.hash_password(&wish.password).await?,
-        login: wish.login.clone(),
-        role,
+    let login = wish.login.clone();
+    let wish = registration::Wish {
+        login: wish.login,
+        password: wish.password,
         profile: Profile {
             first_names: wish.first_names,
             last_names: wish.last_names,
             age: wish.age,
             gender: wish.gender,
         },
-        invitation,
+        invitation: wish.invitation,
+        role: wish.role.map(RoleWord::role),
     };
-    let author = caller.map_or_else(|| Author::new(&wish.login, &visitor.origin), Caller::author);
-    engine.register(registration, &author).await?;
-    Ok((StatusCode::CREATED, Json(find(&web, &wish.login)?)))
-}
-
-fn not_invited() -> Problem {
-    Problem::forbidden("this server asks for an invitation: give its code as `invitation`")
+    registration::register(&web, visitor.caller.as_ref(), &visitor.origin, wish).await?;
+    Ok((StatusCode::CREATED, Json(find(&web, &login)?)))
 }
 
 /// List accounts
@@ -397,63 +328,6 @@ pub(super) async fn set_role(
         .await
 }
 
-/// See how much an account may use, and uses
-#[utoipa::path(get, path = "/v1/accounts/{login}/quota", tag = "accounts",
-    params(("login" = String, Path, description = "The account")),
-    responses(
-        (status = 200, description = "Its limits and what it uses", body = QuotaOut),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
-    ))]
-pub(super) async fn quota(
-    State(web): State<Web>,
-    caller: Caller,
-    InPath(login): InPath<String>,
-) -> Result<Json<QuotaOut>, Problem> {
-    caller.check_self_or_administrator(&login)?;
-    let engine = web.gateway().engine();
-    find(&web, &login)?;
-    let quota = engine.quota(&login).map(|quota| QuotaForm {
-        queues: quota.queues,
-        bytes: quota.bytes,
-        connections: quota.connections,
-        publish_rate: quota.publish_rate,
-    });
-    let usage = engine.usage(&login).await;
-    Ok(Json(QuotaOut {
-        limits: quota.unwrap_or_default(),
-        queues: usage.queues,
-        bytes: usage.bytes,
-        connections: usage.connections,
-    }))
-}
-
-/// Limit what an account may use
-#[utoipa::path(put, path = "/v1/accounts/{login}/quota", tag = "accounts",
-    params(("login" = String, Path, description = "The account")),
-    request_body = QuotaForm,
-    responses(
-        (status = 204, description = "Limited"),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
-    ))]
-pub(super) async fn set_quota(
-    State(web): State<Web>,
-    caller: Caller,
-    InPath(login): InPath<String>,
-    JsonBody(wish): JsonBody<QuotaForm>,
-) -> Result<StatusCode, Problem> {
-    caller.check_administrator()?;
-    let quota = Quota {
-        login,
-        queues: wish.queues,
-        bytes: wish.bytes,
-        connections: wish.connections,
-        publish_rate: wish.publish_rate,
-    };
-    caller.commit(&web, Change::QuotaSet(quota)).await
-}
-
 /// Who am I?
 #[utoipa::path(get, path = "/v1/me", tag = "accounts",
     responses(
@@ -511,7 +385,7 @@ async fn set_password(
     wish: PasswordChange,
 ) -> Result<StatusCode, Problem> {
     let engine = web.gateway().engine();
-    check_password(&wish.new)?;
+    registration::check_password("new", &wish.new)?;
     find(web, &login)?;
     // Whoever found an open terminal is not to lock its owner out.
     if *caller.login.name == *login {
@@ -534,15 +408,6 @@ async fn set_password(
     caller.commit(web, change).await
 }
 
-fn check_password(password: &str) -> Result<(), Problem> {
-    if password.chars().count() < PASSWORD_CHARS_MIN {
-        return Err(Problem::invalid(format!(
-            "a password has at least {PASSWORD_CHARS_MIN} characters"
-        )));
-    }
-    Ok(())
-}
-
 pub(super) fn find(web: &Web, login: &str) -> Result<AccountOut, Problem> {
     let found = web.gateway().engine().account(login);
     found.map(AccountOut::of).ok_or_else(|| unknown(login))
@@ -550,4 +415,15 @@ pub(super) fn find(web: &Web, login: &str) -> Result<AccountOut, Problem> {
 
 fn unknown(login: &str) -> Problem {
     Problem::not_found(format!("there is no account '{login}'"))
+}
+
+impl From<NotRegistered> for Problem {
+    fn from(reason: NotRegistered) -> Self {
+        match reason {
+            NotRegistered::Forbidden(detail) => Self::forbidden(detail),
+            NotRegistered::Flawed(flaw) => flaw.into(),
+            NotRegistered::Denied(denied) => denied.into(),
+            NotRegistered::Uncommitted(error) => error.into(),
+        }
+    }
 }

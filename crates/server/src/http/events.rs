@@ -1,7 +1,8 @@
 //! Server-sent events: messages pushed to a reader that needs nothing but HTTP.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -9,8 +10,9 @@ use axum::response::sse::{Event, Sse};
 use broker::StreamOffset;
 use broker::arguments::QueueKind;
 use futures_util::StreamExt as _;
-use futures_util::stream::{BoxStream, unfold};
+use futures_util::stream::{BoxStream, poll_fn};
 use serde::Deserialize;
+use tokio::time::{Duration, Instant, Sleep};
 use utoipa::IntoParams;
 
 use super::Web;
@@ -27,7 +29,11 @@ const LAST_EVENT_ID: &str = "last-event-id";
 /// How often a reader hears from a queue without messages.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Messages under way to one reader, when nothing else was asked for.
-const PREFETCH_DEFAULT: u16 = 200;
+const PREFETCH_DEFAULT: u16 = 1_000;
+/// When a reader whose connection broke is to come back.
+const RETRY_AFTER: Duration = Duration::from_secs(3);
+/// When a reader is to come back that is asked to.
+const RETRY_AT_ONCE: Duration = Duration::from_millis(50);
 
 /// Events without end.
 pub(super) type Events = Sse<BoxStream<'static, Result<Event, Infallible>>>;
@@ -37,8 +43,8 @@ pub(super) type Events = Sse<BoxStream<'static, Result<Event, Infallible>>>;
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct EventParams {
-    /// At most so many messages are under way.
-    #[param(minimum = 1, maximum = 10_000, default = 200)]
+    /// At most so many messages are under way; from a queue so many until the answer ends and the reader is to come back.
+    #[param(minimum = 1, maximum = 10_000, default = 1_000)]
     prefetch: Option<u16>,
     /// Where to begin in a stream: first, last, next, an offset, or a time as @SECONDS since 1970. Default next.
     offset: Option<String>,
@@ -53,10 +59,13 @@ pub(super) struct EventParams {
 /// Be sent a queue's messages as they come
 ///
 /// Each event's data is a message as JSON. A reader that lost its connection comes back with the header `Last-Event-ID`, as browsers
-/// do by themselves, and gets what follows that event: from a stream exactly that, whenever it comes; from a queue within 30 seconds
-/// and while the server runs, and later whatever was not acknowledged. A queue's message is acknowledged when half of `prefetch` were sent
-/// behind it, or after 30 seconds over a connection that stands: nobody can tell what a reader has read. Who must not lose a message reads
-/// a stream, uses the WebSocket, or pulls.
+/// do by themselves, and gets what follows that event.
+///
+/// From a stream that is always exactly so. Of a queue, no message is lost and some may come twice: nobody can tell what a reader has
+/// read, so its messages are acknowledged when the reader comes back with `Last-Event-ID`, up to that event; those behind it are sent
+/// again. After `prefetch` messages, or 8 MiB of bodies, the answer ends, so that the reader comes back. Whoever does not come back within
+/// 30 seconds, or comes to a server that was started anew, leaves everything that was not acknowledged to the queue's next reader.
+/// The WebSocket and pulls acknowledge each message for itself.
 #[utoipa::path(get, path = "/v1/queues/{queue}/events", tag = "messages",
     params(("queue" = String, Path, description = "The queue or stream"), EventParams),
     responses(
@@ -140,32 +149,73 @@ impl Ids {
     fn name(&self, reading: &Reading, number: u64, message: &MessageOut) -> String {
         match (self, message.offset) {
             (Self::Offsets(prefix), Some(offset)) => format!("{prefix}{offset}"),
-            (Self::Feed | Self::Offsets(_), _) => format!("{}.{number}", reading.token),
+            (Self::Feed | Self::Offsets(_), _) => format!("{}.{number}", reading.token()),
         }
     }
 }
 
-fn events(ids: Ids, reading: Reading) -> Events {
-    let stream = unfold((ids, reading), async |(ids, mut reading)| {
-        let feed = reading.feed()?;
-        let event = match feed.next(HEARTBEAT).await {
-            Next::Message(number, delivered) => {
-                let mut message = MessageOut::of(&delivered, feed.link());
+/// The events of one answer.
+struct Answer {
+    ids: Ids,
+    /// `None` once the answer ends.
+    reading: Option<Reading>,
+    heartbeat: Pin<Box<Sleep>>,
+    is_begun: bool,
+}
+
+impl Answer {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        let Some(reading) = &mut self.reading else {
+            return Poll::Ready(None);
+        };
+        if !self.is_begun {
+            self.is_begun = true;
+            // Takes back the hurry that an answer before asked for.
+            return Poll::Ready(Some(Event::default().retry(RETRY_AFTER)));
+        }
+        let event = match reading.poll_next(context) {
+            Poll::Pending => {
+                if self.heartbeat.as_mut().poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+                Event::default().comment("")
+            }
+            Poll::Ready(Next::Message(number, delivered)) => {
+                let mut message = MessageOut::of(&delivered, reading.link());
                 // It is acknowledged here, not by the reader.
                 message.lease = None;
-                let event = Event::default().id(ids.name(&reading, number, &message));
+                let event = Event::default().id(self.ids.name(reading, number, &message));
                 // At once: an event that is written piece by piece looks through each piece for the ends of lines.
                 event.data(serde_json::to_string(&message).unwrap_or_default())
             }
-            Next::Nothing => Event::default().comment(""),
-            Next::End => {
-                reading.end();
+            Poll::Ready(Next::Full) => {
+                // Given back before the reader can know that it is to come back.
+                self.reading = None;
+                let hurry = Event::default().retry(RETRY_AT_ONCE);
+                hurry.comment("come back with Last-Event-ID")
+            }
+            Poll::Ready(Next::Elsewhere) => {
+                self.reading = None;
+                return Poll::Ready(None);
+            }
+            Poll::Ready(Next::End) => {
+                self.reading = None;
                 Event::default().event("end").data("the feed has ended")
             }
         };
-        Some((Ok(event), (ids, reading)))
-    });
-    Sse::new(stream.boxed())
+        self.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
+        Poll::Ready(Some(event))
+    }
+}
+
+fn events(ids: Ids, reading: Reading) -> Events {
+    let mut answer = Answer {
+        ids,
+        reading: Some(reading),
+        heartbeat: Box::pin(tokio::time::sleep(HEARTBEAT)),
+        is_begun: false,
+    };
+    Sse::new(poll_fn(move |context| answer.poll(context).map(|event| event.map(Ok))).boxed())
 }
 
 /// Reads which event a reader saw last.

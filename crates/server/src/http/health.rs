@@ -17,13 +17,11 @@ pub(super) async fn healthz() -> (StatusCode, &'static str) {
 #[utoipa::path(get, path = "/readyz", tag = "server", security(()),
     responses(
         (status = 200, description = "It does", body = String),
-        (status = 503, description = "Publishers have to wait", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Publishers have to wait, or the server stops", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn readyz(State(web): State<Web>) -> Result<&'static str, Problem> {
-    match web.gateway().engine().alarms().reason() {
+    match web.why_not_ready() {
         None => Ok("ready\n"),
-        Some(reason) => Err(Problem::unavailable(format!(
-            "publishers have to wait: the server is {reason}"
-        ))),
+        Some(reason) => Err(Problem::unavailable(reason)),
     }
 }

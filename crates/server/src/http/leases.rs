@@ -81,7 +81,7 @@ pub(super) struct ExtendRequest {
 pub(super) struct Settled {
     /// How many were held and are settled or extended now.
     settled: usize,
-    /// Those that are not held: settled before, or ended, and then their messages are or will be delivered again.
+    /// Those that are not held: settled before, or ended, and then their messages are or will be delivered again, or gone with their queue.
     ended: Vec<String>,
 }
 
@@ -188,7 +188,7 @@ async fn settle_one(
     match settled.ended.as_slice() {
         [] => Ok(StatusCode::NO_CONTENT),
         [lease, ..] => Err(Problem::not_found(format!(
-            "the lease '{lease}' is not held: it was settled before, or has ended and its message is delivered again"
+            "the lease '{lease}' is not held: it was settled before, it has ended and its message is delivered again, or its queue is gone"
         ))),
     }
 }

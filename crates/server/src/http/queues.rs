@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use broker::Request;
 use broker::access::Access;
-use broker::limits::NAME_BYTES_MAX;
 use broker::topology::PARTITIONS;
 use codec::amqp::field::{Table, Value};
 use engine::QueueView;
@@ -17,6 +16,7 @@ use super::body::{InPath, JsonBody, Params};
 use super::caller::{Caller, DEFAULT_VHOST};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
+use crate::flaw::check_name;
 use crate::json::json_of_table;
 
 /// How a queue keeps its messages.
@@ -310,7 +310,7 @@ pub(super) async fn create(
     InPath(queue): InPath<String>,
     JsonBody(wish): JsonBody<QueueWish>,
 ) -> Result<(StatusCode, Json<QueueOut>), Problem> {
-    check_name(&queue)?;
+    check_name("queue", &queue)?;
     let mut arguments = wish.settings.arguments(wish.kind);
     match (wish.kind, wish.partitions) {
         (Kind::Queue | Kind::Quorum | Kind::Stream, None) => {}
@@ -389,15 +389,19 @@ pub(super) async fn rename(
     JsonBody(change): JsonBody<QueueChange>,
 ) -> Result<Json<QueueOut>, Problem> {
     let access = caller.access(&web, DEFAULT_VHOST)?;
+    let author = caller.author();
     if let Some(count) = change.partitions {
-        let raised = web.gateway().raise_partitions(&access, &queue, count);
+        let gateway = web.gateway();
+        let raised = gateway.raise_partitions(&access, &queue, count, &author);
         raised.await?;
     }
     let Some(name) = change.name else {
         return find(&web, &caller, &queue).await.map(Json);
     };
     let engine = web.gateway().engine();
-    engine.rename_queue(&access, &queue, &name).await?;
+    check_name("name", &name)?;
+    let renamed = engine.rename_queue(&access, &queue, &name, &author);
+    renamed.await?;
     find(&web, &caller, &name).await.map(Json)
 }
 
@@ -442,16 +446,6 @@ pub(super) async fn purge(
     let purged = web.gateway().purge(&link, DEFAULT_VHOST, &queue);
     let messages = purged.await?;
     Ok(Json(MessageCount { messages }))
-}
-
-/// Refuses names that no queue or topic can have in AMQP, which would leave line breaks out.
-pub(super) fn check_name(name: &str) -> Result<(), Problem> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(['\r', '\n']) {
-        return Err(Problem::invalid(format!(
-            "a name has 1 to {NAME_BYTES_MAX} bytes and no line breaks"
-        )));
-    }
-    Ok(())
 }
 
 /// Finds a queue that the caller has a right on.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -15,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use tower::ServiceExt as _;
 
 use super::caller::PeerAddress;
+use super::leftover::Unhurried;
 use crate::listen::ConnectionCount;
 use crate::tls::TlsAcceptor;
 
@@ -138,7 +140,11 @@ where
         begun.notify_one();
         let peer = PeerAddress { address, is_tls };
         request.extensions_mut().insert(peer);
-        router.clone().oneshot(Request::from(request))
+        let (parts, body) = request.into_parts();
+        let body = Unhurried::new(body, parts.version, &parts.headers);
+        router
+            .clone()
+            .oneshot(Request::from_parts(parts, Body::new(body)))
     });
     let builder = connection_builder();
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);

@@ -19,6 +19,7 @@ use super::message::{Address, Attributes};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::publish::{BatchPublished, Published, message_of, publish_routed};
+use crate::flaw::check_name;
 use crate::json::{json_of_table, map_of_table, table_of_json};
 
 /// What the streams of readers are called, before a name that nobody can guess.
@@ -130,7 +131,7 @@ pub(super) struct ReaderParams {
     /// A pattern over routing keys; may be given several times. Default `#`, everything.
     pattern: Option<String>,
     /// At most so many messages are under way.
-    #[param(minimum = 1, maximum = 10_000, default = 200)]
+    #[param(minimum = 1, maximum = 10_000, default = 1_000)]
     prefetch: Option<u16>,
     /// As the header Last-Event-ID, for readers that cannot set it.
     last_event_id: Option<String>,
@@ -249,7 +250,7 @@ pub(super) async fn create(
     InPath(topic): InPath<String>,
     JsonBody(wish): JsonBody<TopicWish>,
 ) -> Result<(StatusCode, Json<TopicOut>), Problem> {
-    super::queues::check_name(&topic)?;
+    check_name("topic", &topic)?;
     let access = caller.access(&web, DEFAULT_VHOST)?;
     let was_there = find(&web, &access, &topic).is_ok();
     let mut arguments = Table::default();

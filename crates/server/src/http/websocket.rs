@@ -25,6 +25,10 @@ use crate::gateway::{ConsumeWish, Delivered, LeaseId, Link, Settle, SettleKind};
 const WORD_BYTES_MAX: usize = 64 << 10;
 /// How often a silent reader is asked whether it is there.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Messages under way to one reader, when nothing else was asked for.
+const PREFETCH_DEFAULT: u16 = 200;
+/// How long the reader's half of the closing may take.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// Pings that may stay unanswered.
 const PINGS_MAX: u32 = 2;
 
@@ -101,7 +105,7 @@ pub(super) async fn of_queue(
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     check_origin(&headers)?;
-    let prefetch = prefetch_of(params.prefetch)?;
+    let prefetch = prefetch_of(params.prefetch.or(Some(PREFETCH_DEFAULT)))?;
     let offset = params.offset.as_deref().map(parse_offset).transpose()?;
     let link = caller.own_link(&web, DEFAULT_VHOST).await?;
     let wish = ConsumeWish {
@@ -114,7 +118,8 @@ pub(super) async fn of_queue(
         priority: 0,
         tag: None,
     };
-    let deliveries = web.gateway().groups().consume(&link, wish).await?;
+    let consumed = web.gateway().groups().consume(&link, wish).await?;
+    let deliveries = consumed.receiver;
     let conversation = Conversation {
         link,
         deliveries,
@@ -157,6 +162,8 @@ struct Conversation {
 enum End {
     /// The reader went.
     Gone,
+    /// The reader closes in good order.
+    Closed,
     /// It said what cannot be understood.
     Misunderstood(String),
     /// The queue is gone, or the login does not hold any more.
@@ -166,8 +173,11 @@ enum End {
 impl Conversation {
     async fn hold(mut self, mut socket: WebSocket) {
         let end = self.talk(&mut socket).await;
+        // What it held goes back now, not when the reader has closed.
+        drop(self);
         let (code, reason) = match end {
             End::Gone => return,
+            End::Closed => return await_close(socket).await,
             End::Misunderstood(reason) => (close_code::POLICY, reason),
             End::Over => (
                 close_code::AWAY,
@@ -179,7 +189,9 @@ impl Conversation {
             reason: reason.chars().take(120).collect::<String>().into(),
         };
         // The reader may be gone already.
-        let _ = socket.send(Message::Close(Some(frame))).await;
+        if socket.send(Message::Close(Some(frame))).await.is_ok() {
+            await_close(socket).await;
+        }
     }
 
     async fn talk(&mut self, socket: &mut WebSocket) -> End {
@@ -235,7 +247,7 @@ impl Conversation {
             // Answered before more is read: who pings and never reads is to wait, not to fill our memory with pongs.
             Message::Ping(_) => return socket.flush().await.map_err(|_| End::Gone),
             Message::Pong(_) => return Ok(()),
-            Message::Close(_) => return Err(End::Gone),
+            Message::Close(_) => return Err(End::Closed),
             Message::Binary(_) => {
                 return Err(End::Misunderstood("send text, not bytes".to_owned()));
             }
@@ -268,6 +280,13 @@ impl Conversation {
         let answer = Answer::Unknown { tags: &unknown };
         say(socket, &answer).await.map_err(|_| End::Gone)
     }
+}
+
+/// Answers the reader's close, and waits for it: closing TCP before that may reset what the reader has not read yet.
+async fn await_close(mut socket: WebSocket) {
+    let closing = async { while let Some(Ok(_)) = socket.recv().await {} };
+    // A reader that goes on as if nothing was is cut off.
+    let _ = tokio::time::timeout(CLOSE_PATIENCE, closing).await;
 }
 
 async fn say(socket: &mut WebSocket, answer: &Answer<'_>) -> Result<(), axum::Error> {

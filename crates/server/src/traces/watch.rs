@@ -197,7 +197,7 @@ impl Watch {
         span.end(match outcome {
             Outcome::Acked => "acked",
             Outcome::Requeued => "requeued",
-            Outcome::Recovered => "returned",
+            Outcome::Recovered | Outcome::Unseen => "returned",
             Outcome::Rejected => "rejected",
         });
     }
@@ -330,6 +330,10 @@ impl<P: Port> Port for Watched<'_, P> {
 
     fn resume(&mut self, consumer: ConsumerNumber) {
         self.port.resume(consumer);
+    }
+
+    fn has_queue(&self, queue: QueueRef) -> bool {
+        self.port.has_queue(queue)
     }
 
     fn open_reply_address(&mut self, channel: u16, consumer: ConsumerNumber) -> String {

@@ -1,9 +1,10 @@
 //! How many requests are under way at once: in all, to one host, for one account; whoever waits is served in the order of asking.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Duration, Instant};
 
 /// Requests under way of all webhooks.
 const TOTAL_MAX: usize = 512;
@@ -11,6 +12,9 @@ const TOTAL_MAX: usize = 512;
 const PER_HOST_MAX: usize = 64;
 /// Requests under way for one account.
 const PER_OWNER_MAX: usize = 64;
+/// Requests without a message by which one webhook may be tried out within a time: what a caller triggers at will is no way to flood others.
+const TRIALS_MAX: usize = 10;
+const TRIALS_WITHIN: Duration = Duration::from_secs(60);
 
 const _: () = assert!(
     TOTAL_MAX >= 4 * PER_HOST_MAX && TOTAL_MAX >= 4 * PER_OWNER_MAX,
@@ -23,6 +27,8 @@ pub(super) struct Bounds {
     total: Arc<Semaphore>,
     hosts: Mutex<HashMap<String, Weak<Semaphore>>>,
     owners: Mutex<HashMap<String, Weak<Semaphore>>>,
+    /// When each webhook was tried out lately, the oldest first.
+    trials: Mutex<HashMap<String, VecDeque<Instant>>>,
 }
 
 /// The bounds that hold for one webhook.
@@ -45,6 +51,29 @@ impl Bounds {
             total: Arc::new(Semaphore::new(TOTAL_MAX)),
             hosts: Mutex::default(),
             owners: Mutex::default(),
+            trials: Mutex::default(),
+        }
+    }
+
+    /// Notes that a webhook is tried out at `now`.
+    ///
+    /// # Errors
+    /// It was too often lately: how long to wait.
+    pub(super) fn try_out(&self, id: &str, now: Instant) -> Result<(), Duration> {
+        let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_late = |at: &Instant| now.saturating_duration_since(*at) < TRIALS_WITHIN;
+        // There are few: each is forgotten after a minute.
+        trials.retain(|_, times| times.back().is_some_and(is_late));
+        let times = trials.entry(id.to_owned()).or_default();
+        times.retain(is_late);
+        match times.front() {
+            Some(oldest) if times.len() >= TRIALS_MAX => {
+                Err(TRIALS_WITHIN.saturating_sub(now.saturating_duration_since(*oldest)))
+            }
+            Some(_) | None => {
+                times.push_back(now);
+                Ok(())
+            }
         }
     }
 
@@ -112,6 +141,19 @@ mod tests {
         assert!(bounds.gates("eva", "other:80").try_enter().is_some());
         drop(held);
         assert!(bounds.gates("ana", "slow:80").try_enter().is_some());
+    }
+
+    #[test]
+    fn a_webhook_is_tried_out_so_often_in_a_minute_and_no_more() {
+        let (bounds, begun) = (Bounds::new(), Instant::now());
+        for _ in 0..TRIALS_MAX {
+            assert_eq!(bounds.try_out("one", begun), Ok(()));
+        }
+        let later = begun + Duration::from_secs(20);
+        let wait = bounds.try_out("one", later);
+        assert_eq!(wait, Err(Duration::from_secs(40)));
+        assert_eq!(bounds.try_out("other", later), Ok(()));
+        assert_eq!(bounds.try_out("one", begun + TRIALS_WITHIN), Ok(()));
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Hook {
             exclusive: false,
         };
         let deliveries = match self.hooks.gateway().groups().consume(&link, wish).await {
-            Ok(deliveries) => deliveries,
+            Ok(consumed) => consumed.receiver,
             Err(refusal) => return Ended::Lost(refusal.detail),
         };
         self.status.reads();

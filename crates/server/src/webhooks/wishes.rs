@@ -162,6 +162,14 @@ impl Hooks {
         let entry = self.find_owned(access, id).await?;
         self.check_enabled()?;
         let target = Target::parse(&entry.row.url)?;
+        self.bounds()
+            .try_out(&entry.row.id, Instant::now())
+            .map_err(|wait| {
+                let seconds = wait.as_secs() + 1;
+                HookError::TooMany(format!(
+                    "the webhook was tried out too often; try again in {seconds} s"
+                ))
+            })?;
         let gates = self.gates_of(&entry.row, &target);
         let _place = gates.try_enter().ok_or_else(|| {
             HookError::TooMany("too many requests are under way; try again".to_owned())

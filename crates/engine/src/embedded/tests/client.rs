@@ -252,7 +252,7 @@ impl World {
         }
         match outcome {
             Outcome::Acked | Outcome::Rejected => self.finish(index, shard, number),
-            Outcome::Requeued | Outcome::Recovered => {
+            Outcome::Requeued | Outcome::Recovered | Outcome::Unseen => {
                 self.requeue(index, shard, number, outcome == Outcome::Requeued)
             }
         }

@@ -20,6 +20,7 @@ const QUEUE: QueueRef = QueueRef {
     epoch: 0,
 };
 const NOW_MS: u64 = 1_000;
+const TICKET: u64 = 7;
 
 /// The engine's end: notes what is asked of it.
 #[derive(Default)]
@@ -29,6 +30,8 @@ struct Engine {
     settled: Vec<(u64, Outcome)>,
     /// How many shards take each message.
     shards: u32,
+    /// The queue is gone.
+    is_deleted: bool,
 }
 
 impl Port for Engine {
@@ -39,6 +42,10 @@ impl Port for Engine {
 
     fn settle(&mut self, _: QueueRef, _: Option<ConsumerNumber>, sequence: u64, outcome: Outcome) {
         self.settled.push((sequence, outcome));
+    }
+
+    fn has_queue(&self, _: QueueRef) -> bool {
+        !self.is_deleted
     }
 
     fn request(&mut self, channel: u16, request: Request) {
@@ -110,7 +117,12 @@ fn begin_pull(
         no_ack: false,
         hold: None,
     };
-    desk.handle_command(Command::Pull { pull, answer }, engine, NOW_MS);
+    let command = Command::Pull {
+        pull,
+        ticket: TICKET,
+        answer,
+    };
+    desk.handle_command(command, engine, NOW_MS);
     let (channel, consumer) = engine.newest();
     desk.handle_event(done(channel), engine, NOW_MS);
     (answered, consumer)
@@ -171,6 +183,43 @@ fn a_pull_whose_time_is_up_answers_with_nothing() {
         .expect("messages");
     assert!(taken.is_empty());
     assert_eq!(desk.next_deadline_ms(), None);
+}
+
+#[test]
+fn a_pull_that_nobody_waits_for_any_more_stops_at_once() {
+    let (mut desk, mut engine) = (desk(), Engine::default());
+    let (answered, _) = begin_pull(&mut desk, &mut engine, 30_000);
+    drop(answered);
+    let other = TICKET + 1;
+    desk.handle_command(Command::GiveUp { ticket: other }, &mut engine, NOW_MS);
+    assert!(
+        matches!(engine.requests.last(), Some((_, Request::Consume { .. }))),
+        "that was another one"
+    );
+    let give_up = || Command::GiveUp { ticket: TICKET };
+    desk.handle_command(give_up(), &mut engine, NOW_MS);
+    end_pull(&mut desk, &mut engine);
+    assert_eq!(desk.next_deadline_ms(), None);
+    desk.handle_command(give_up(), &mut engine, NOW_MS);
+}
+
+#[test]
+fn a_lease_goes_with_its_queue() {
+    let (mut desk, mut engine) = (desk(), Engine::default());
+    let (mut answered, consumer) = begin_pull(&mut desk, &mut engine, 1_000);
+    deliver(&mut desk, &mut engine, consumer, 1);
+    end_pull(&mut desk, &mut engine);
+    let taken = answered.try_recv().expect("it has ended");
+    let taken = taken.expect("a message");
+    engine.is_deleted = true;
+    let lease = taken.first().and_then(|one| one.lease).expect("held");
+    let settle = Settle {
+        lease,
+        kind: SettleKind::Ack,
+    };
+    assert_eq!(desk.settle(&[settle], &mut engine, NOW_MS), [false]);
+    assert_eq!(engine.settled, []);
+    assert_eq!(desk.leases_held(), 0);
 }
 
 #[test]
@@ -293,7 +342,7 @@ fn a_reader_that_went_gives_back_what_it_was_sent() {
         engine.settled,
         [
             (1, Outcome::Acked),
-            (3, Outcome::Recovered),
+            (3, Outcome::Unseen),
             (2, Outcome::Requeued)
         ]
     );

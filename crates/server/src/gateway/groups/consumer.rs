@@ -34,6 +34,14 @@ pub(crate) struct ConsumeWish {
     pub(crate) tag: Option<String>,
 }
 
+/// What a consumer gets.
+pub(crate) struct Deliveries {
+    /// The deliveries.
+    pub(crate) receiver: mpsc::Receiver<Delivered>,
+    /// How many of one queue or partition come before some of them are settled.
+    pub(crate) prefetch: usize,
+}
+
 impl Groups {
     /// Starts to consume by a link of one's own. The channel closes when there is nothing more to come.
     ///
@@ -43,21 +51,22 @@ impl Groups {
         &self,
         link: &Link,
         wish: ConsumeWish,
-    ) -> Result<mpsc::Receiver<Delivered>, Refusal> {
+    ) -> Result<Deliveries, Refusal> {
         let group = wish.group.as_deref();
         let sharing = self
             .open(link, &wish.vhost, &wish.queue, group, wish.offset)
             .await?;
         let Sharing::Group(group) = sharing else {
-            let (sink, deliveries) = mpsc::channel(usize::from(wish.prefetch));
+            let prefetch = usize::from(wish.prefetch);
+            let (sink, receiver) = mpsc::channel(prefetch);
             let queue = wish.queue.clone();
             link.subscribe(wish.subscription(queue, sink, None)).await?;
-            return Ok(deliveries);
+            return Ok(Deliveries { receiver, prefetch });
         };
         let units = group.units().max(1);
         let prefetch = (usize::from(wish.prefetch) / units).max(1);
         // A channel takes memory for what is in it alone.
-        let (sink, deliveries) = mpsc::channel(prefetch * broker::limits::PARTITIONS_MAX as usize);
+        let (sink, receiver) = mpsc::channel(prefetch * broker::limits::PARTITIONS_MAX as usize);
         let mut consumer = Consumer {
             engine: self.0.engine.clone(),
             link: link.clone(),
@@ -72,7 +81,7 @@ impl Groups {
         };
         consumer.begin().await?;
         tokio::spawn(consumer.run());
-        Ok(deliveries)
+        Ok(Deliveries { receiver, prefetch })
     }
 }
 

@@ -98,7 +98,7 @@ impl Start {
         };
         let groups = call.web.gateway().groups();
         match groups.consume(link, wish).await {
-            Ok(deliveries) => Ok(Source::Prefetch(deliveries)),
+            Ok(consumed) => Ok(Source::Prefetch(consumed.receiver)),
             Err(refusal) => Err(self.refused(call, refusal)),
         }
     }

@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::page;
 use super::settings::{arguments, settings_of};
-use crate::flaw::Flaw;
+use crate::flaw::{Flaw, check_name};
 use crate::grpc::call::Call;
 use crate::grpc::status::{Subject, exists, flawed, refused};
 use crate::http::DEFAULT_VHOST;
@@ -20,9 +20,7 @@ pub(super) async fn create(
     request: v1::CreateQueueRequest,
 ) -> Result<v1::CreateQueueResponse, Status> {
     let name = request.name;
-    if name.is_empty() {
-        return Err(flawed(Flaw::new("name", "a queue needs a name")));
-    }
+    check_name("name", &name).map_err(flawed)?;
     let settings = request.settings.unwrap_or_default();
     let arguments = arguments(settings, request.kind).map_err(flawed)?;
     let was_there = call.find_queue(&name).await.is_ok();
@@ -98,20 +96,22 @@ pub(super) async fn update(
         let access = call.access().ok_or_else(|| call.why_closed())?;
         call.find_queue(&request.name).await?;
         let gateway = call.web.gateway();
-        let raised = gateway.raise_partitions(&access, &request.name, count);
+        let author = call.caller.author();
+        let raised = gateway.raise_partitions(&access, &request.name, count, &author);
         let subject = Subject::Queue(&request.name);
         raised.await.map_err(|refusal| refused(refusal, subject))?;
     }
     let Some(new) = request.new_name else {
         return find(call, &request.name).await;
     };
-    if !(1..=255).contains(&new.len()) {
-        return Err(flawed(Flaw::new("new_name", "a name has 1 to 255 bytes")));
-    }
+    check_name("new_name", &new).map_err(flawed)?;
     call.find_queue(&request.name).await?;
     let access = call.access().ok_or_else(|| call.why_closed())?;
     let engine = call.web.gateway().engine();
-    let renamed = engine.rename_queue(&access, &request.name, &new).await;
+    let author = call.caller.author();
+    let renamed = engine
+        .rename_queue(&access, &request.name, &new, &author)
+        .await;
     if let Err(refusal) = renamed {
         let is_taken = call.find_queue(&new).await.is_ok();
         let is_conflict = refusal.kind == RefusalKind::PreconditionFailed && is_taken;

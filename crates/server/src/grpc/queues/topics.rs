@@ -11,7 +11,7 @@ use tonic::Status;
 
 use super::page;
 use super::queue::not_declared;
-use crate::flaw::Flaw;
+use crate::flaw::{Flaw, check_name};
 use crate::grpc::call::Call;
 use crate::grpc::status::{Subject, flawed, not_found, refused};
 use crate::grpc::value::{fields_of, table_of};
@@ -29,9 +29,7 @@ pub(super) async fn create(
     request: v1::CreateTopicRequest,
 ) -> Result<v1::CreateTopicResponse, Status> {
     let name = request.name;
-    if name.is_empty() {
-        return Err(flawed(Flaw::new("name", "a topic needs a name")));
-    }
+    check_name("name", &name).map_err(flawed)?;
     let kind = match v1::TopicKind::try_from(request.kind) {
         Ok(v1::TopicKind::Unspecified | v1::TopicKind::Topic) => ExchangeKind::Topic,
         Ok(v1::TopicKind::Direct) => ExchangeKind::Direct,

@@ -39,6 +39,10 @@ impl Port for Engine {
 
     fn drop_consumer(&mut self, _: ConsumerNumber) {}
 
+    fn has_queue(&self, _: QueueRef) -> bool {
+        true
+    }
+
     fn resume(&mut self, _: ConsumerNumber) {}
 
     fn open_reply_address(&mut self, _: u16, _: ConsumerNumber) -> String {
