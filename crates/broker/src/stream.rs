@@ -50,6 +50,9 @@ pub(crate) struct Stream<B> {
     /// The newest messages, not settled yet.
     tail: VecDeque<(Stored, Position)>,
     tail_bytes: usize,
+    /// The batches of the log that are not durable yet, and the first message of each. Readers get nothing from there on: they come back
+    /// with the offset of what they saw last, and after a crash another message would have it.
+    unsynced: VecDeque<(Position, u64)>,
     /// Bytes of the messages that are kept, in memory and on disk.
     live_bytes: u64,
     backlog: B,
@@ -81,6 +84,7 @@ impl<B: Backlog> Stream<B> {
             next: 1,
             tail: VecDeque::new(),
             tail_bytes: 0,
+            unsynced: VecDeque::new(),
             live_bytes: 0,
             backlog,
             memory: Memory::NONE,
@@ -132,14 +136,19 @@ impl<B: Backlog> Stream<B> {
         self.last_used_ms = now_ms;
     }
 
-    /// Appends a message and returns its sequence number, which the log must know.
+    /// Appends a message and returns its sequence number, which the log must know, and whether it is the stream's first in its batch:
+    /// readers are to be served again once that is durable.
     pub(crate) fn append(
         &mut self,
         message: &Arc<Message>,
         position: Position,
         now_ms: u64,
-    ) -> u64 {
+    ) -> (u64, bool) {
         let sequence = self.next;
+        let is_first = self.unsynced.back().is_none_or(|(at, _)| *at != position);
+        if is_first {
+            self.unsynced.push_back((position, sequence));
+        }
         self.next += 1;
         self.tail_bytes += message.footprint();
         self.live_bytes += weight(message);
@@ -151,7 +160,15 @@ impl<B: Backlog> Stream<B> {
             delivery_count: 0,
         };
         self.tail.push_back((stored, position));
-        sequence
+        (sequence, is_first)
+    }
+
+    /// The first sequence number that is not durable.
+    fn durable_end(&mut self, durable: Position) -> u64 {
+        while self.unsynced.front().is_some_and(|(at, _)| *at <= durable) {
+            self.unsynced.pop_front();
+        }
+        self.unsynced.front().map_or(self.next, |(_, first)| *first)
     }
 
     pub(crate) fn after_publish<L: Log<Backlog = B>, S: Sink>(
@@ -275,8 +292,9 @@ impl<B: Backlog> Stream<B> {
         self.reading_until_ms = None;
         let place = self.place;
         let tail_start = self.tail_start();
+        let end = self.durable_end(work.log.durable());
         for reader in &mut self.readers {
-            while reader.cursor < self.next && reader.can_take() {
+            while reader.cursor < end && reader.can_take() {
                 if reader.window.is_empty() && reader.cursor < tail_start {
                     let mut ahead = Vec::new();
                     let read =
@@ -298,6 +316,11 @@ impl<B: Backlog> Stream<B> {
                     .pop_front()
                     .or_else(|| find(&self.tail, reader.cursor).cloned());
                 let Some(stored) = stored else { break };
+                if stored.sequence >= end {
+                    reader.cursor = stored.sequence;
+                    reader.window.push_front(stored);
+                    break;
+                }
                 reader.cursor = stored.sequence + 1;
                 if stored.received_ms < reader.not_before_ms {
                     continue;

@@ -221,7 +221,7 @@ impl Shard {
         {
             let mut state = self.state.borrow_mut();
             let State { core, outboxes, .. } = &mut *state;
-            core.release(outboxes);
+            core.release(now_ms, outboxes);
             core.tick(now_ms, outboxes);
             // Dead letters have no publisher who could wait.
             let _ = core.take_crowd();

@@ -104,7 +104,7 @@ fn a_repeated_publish_is_confirmed_with_the_place_of_the_first_once_that_is_dura
             [Taken(1), Repeated(1), Taken(2), Repeated(1)]
         );
         rig.shard.log().submit();
-        rig.shard.release(&mut rig.events);
+        rig.shard.release(rig.now_ms, &mut rig.events);
         publish(&mut rig, "a", 5);
         assert_eq!(told(&mut rig), [Repeated(1)], "submitted is not durable");
         rig.commit();

@@ -131,7 +131,9 @@ impl World {
             Op::Sync { share } => {
                 self.rig.shard.log().submit();
                 self.rig.shard.log().sync(*share);
-                self.rig.shard.release(&mut self.rig.events);
+                self.rig
+                    .shard
+                    .release(self.rig.now_ms, &mut self.rig.events);
             }
             Op::Restart => self.restart(),
         }

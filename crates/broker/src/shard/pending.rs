@@ -1,4 +1,4 @@
-//! What waits until the log is durable: confirms, commits, and dead letters that came from other shards.
+//! What waits until the log is durable: confirms, commits, readers of streams, and dead letters that came from other shards.
 
 use super::Shard;
 use super::cell::{Cell, find};
@@ -25,6 +25,8 @@ pub(super) enum Pending {
         place: QueueRef,
         sequence: u64,
     },
+    /// The readers of a stream.
+    Readable { position: Position, place: QueueRef },
 }
 
 impl<L: Log> Shard<L> {
@@ -80,7 +82,7 @@ impl<L: Log> Shard<L> {
     }
 
     /// Releases what waited for the log to be durable up to where it is now.
-    pub fn release<S: Sink>(&mut self, sink: &mut S) {
+    pub fn release<S: Sink>(&mut self, now_ms: u64, sink: &mut S) {
         let durable = self.log.durable();
         while let Some(front) = self.pending.front() {
             if front.position() > durable {
@@ -120,6 +122,12 @@ impl<L: Log> Shard<L> {
                 Some(Pending::Transferred {
                     place, sequence, ..
                 }) => self.effects.transferred.push((place, sequence)),
+                Some(Pending::Readable { place, .. }) => {
+                    self.with(place, now_ms, sink, |cell, work| match cell {
+                        Cell::Stream(stream) => stream.dispatch(work),
+                        Cell::Queue(_) => {}
+                    });
+                }
                 None => return,
             }
         }
@@ -163,7 +171,8 @@ impl Pending {
         match self {
             Self::Confirm { position, .. }
             | Self::Sync { position, .. }
-            | Self::Transferred { position, .. } => *position,
+            | Self::Transferred { position, .. }
+            | Self::Readable { position, .. } => *position,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::cell::{Cell, find};
+use super::pending::Pending;
 use crate::log::{Append, Log, Position};
 use crate::queue::{Offered, Work};
 use crate::{Event, Message, PublishTicket, QueueId, QueueRef, Sink, limits};
@@ -105,7 +106,14 @@ impl<L: Log> Shard<L> {
                 }
                 Cell::Stream(stream) => {
                     let before = stream.resident_bytes();
-                    let sequence = stream.append(message, self.log.position(), now_ms);
+                    let position = self.log.position();
+                    let (sequence, is_first) = stream.append(message, position, now_ms);
+                    if is_first {
+                        self.pending.push_back(Pending::Readable {
+                            position,
+                            place: *target,
+                        });
+                    }
                     logged.push((target.id, sequence));
                     self.resident_bytes =
                         (self.resident_bytes + stream.resident_bytes()).saturating_sub(before);

@@ -314,7 +314,7 @@ impl Rig {
     pub(crate) fn commit(&mut self) {
         self.shard.log().submit();
         self.shard.log().sync(255);
-        self.shard.release(&mut self.events);
+        self.shard.release(self.now_ms, &mut self.events);
         self.finish();
     }
 

@@ -59,7 +59,7 @@ fn a_confirm_waits_for_the_log_where_something_is_to_survive() {
         );
         assert_eq!(rig.shard.is_waiting(), waits);
         rig.shard.log().submit();
-        rig.shard.release(&mut rig.events);
+        rig.shard.release(rig.now_ms, &mut rig.events);
         assert!(confirmed(&mut rig).is_empty(), "submitted is not durable");
         rig.commit();
         assert_eq!(
@@ -154,7 +154,7 @@ fn a_letter_of_another_shard_is_reported_once_it_is_durable() {
     let elsewhere = rig.place("q");
     rig.publish("q", "letter");
     rig.shard.transferred_when_durable(elsewhere, 7);
-    rig.shard.release(&mut rig.events);
+    rig.shard.release(rig.now_ms, &mut rig.events);
     assert!(rig.shard.take_transferred().is_empty());
     rig.commit();
     assert_eq!(rig.shard.take_transferred(), [(elsewhere, 7)]);

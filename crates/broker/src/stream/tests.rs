@@ -14,6 +14,7 @@ fn stream(options: QueueOptions) -> Rig {
 
 fn publish(rig: &mut Rig, numbers: std::ops::Range<u64>) {
     numbers.for_each(|number| rig.publish("q", &number.to_string()));
+    rig.commit();
 }
 
 /// The offsets that a new consumer gets when it starts at `offset`.
@@ -67,6 +68,26 @@ fn each_consumer_reads_from_where_it_likes() {
             rig.cancel("q", number);
         }
         assert_eq!(rig.ready("q"), 8, "reading removes nothing");
+    }
+}
+
+#[test]
+fn nobody_reads_what_a_crash_may_take() {
+    for is_settled in [false, true] {
+        let mut rig = stream(QueueOptions::default());
+        publish(&mut rig, 0..2);
+        assert_eq!(read_from(&mut rig, StreamOffset::First, 1), [0, 1]);
+        rig.publish("q", "2");
+        rig.publish("q", "3");
+        if is_settled {
+            rig.settle_all();
+        }
+        assert!(offsets(&mut rig).is_empty(), "settled={is_settled}");
+        assert_eq!(read_from(&mut rig, StreamOffset::First, 2), [0, 1]);
+        rig.commit();
+        let mut both = offsets(&mut rig);
+        both.sort_unstable();
+        assert_eq!(both, [2, 2, 3, 3], "settled={is_settled}");
     }
 }
 
@@ -160,6 +181,7 @@ fn the_oldest_messages_go_when_there_are_too_many_bytes() {
             }
             assert!(rig.statistics("q").ready_bytes <= 1_130);
         }
+        rig.commit();
         let kept = read_from(&mut rig, StreamOffset::First, 1);
         assert!((100..=113).contains(&kept.len()), "{} are kept", kept.len());
         assert_eq!(kept.last(), Some(&499));

@@ -280,9 +280,9 @@ fn a_stream_takes_no_notice_of_a_delay() {
     rig.declare("q", QueueKind::Stream, true, options());
     rig.consume("q", 1, 10);
     rig.publish_in(100, "q", "now");
+    rig.commit();
     assert_eq!(rig.bodies(), ["now"]);
     assert_eq!(rig.statistics("q").delayed, 0);
-    rig.commit();
     rig.restart();
     rig.consume("q", 1, 10);
     assert_eq!(rig.bodies(), ["now"]);

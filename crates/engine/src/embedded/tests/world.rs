@@ -341,7 +341,7 @@ impl World {
     fn release(&mut self) {
         for shard in 0..self.cores.len() {
             let mut events = Vec::new();
-            self.cores[shard].release(&mut events);
+            self.cores[shard].release(self.now_ms, &mut events);
             self.absorb(shard, events);
         }
     }
