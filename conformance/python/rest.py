@@ -65,10 +65,10 @@ class Answer:
 
 
 class Rest:
-    """The REST interface as one account uses it; every call is a connection of its own."""
+    """The REST interface as one account uses it; every call is a connection of its own, over TLS if asked for."""
 
-    def __init__(self, broker, login="guest", password="guest", authorization=None):
-        self.broker, self.login, self.password = broker, login, password
+    def __init__(self, broker, login="guest", password="guest", authorization=None, tls=None):
+        self.broker, self.login, self.password, self.tls = broker, login, password, tls
         self.authorization = authorization if authorization is not None else basic(login, password)
 
     def call(self, method, path, json=None, body=None, headers=None, within=40, **query):
@@ -80,7 +80,7 @@ class Rest:
         sent.update(headers or {})
         if query:
             path += "?" + urlencode({key: _text(value) for key, value in query.items()})
-        link = http.client.HTTPConnection(urlsplit(self.broker.http_url).netloc, timeout=within)
+        link = self._connect(within)
         try:
             # A server that answers before it has read the whole body may close, and the answer is there all the same.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -89,6 +89,11 @@ class Rest:
             return Answer(f"{method} {path}", answer.status, answer.headers, answer.read())
         finally:
             link.close()
+
+    def _connect(self, within):
+        if self.tls is None:
+            return http.client.HTTPConnection(urlsplit(self.broker.http_url).netloc, timeout=within)
+        return http.client.HTTPSConnection(urlsplit(self.broker.https_url).netloc, timeout=within, context=self.tls)
 
     def get(self, path, **options):
         return self.call("GET", path, **options)

@@ -1,6 +1,7 @@
 """ABUSE.md C.36, D.39 and D.42 over REST: guessed passwords, cookies, other sites' pages, tokens, and where secrets must not be."""
 
 import secrets
+import ssl
 import threading
 
 import pytest
@@ -106,6 +107,23 @@ def test_d39_a_cookie_is_out_of_reach_of_scripts_and_of_other_sites(broker, memb
     value = cookie.split("=", 1)[1]
     assert "token" not in answer.json and value.encode() not in answer.body
     assert PASSWORD not in cookie and account.login not in value and csrf not in cookie
+
+
+def test_d39_over_tls_everything_works_and_a_cookie_never_goes_back_in_the_clear(broker, member, name):
+    account, queue = member(), name()
+    # The certificate is the server's own, made at its first start.
+    unverified = ssl._create_unverified_context()
+    tls = Rest(broker, account.login, PASSWORD, tls=unverified)
+    tls.make(queue)
+    tls.publish(queue, "over TLS")
+    assert tls.take(queue)["body"] == "over TLS"
+    login = {"login": account.login, "password": PASSWORD, "cookie": True}
+    answer = Rest(broker, authorization="", tls=unverified).post("/v1/sessions", login)
+    answer.ok(201)
+    attributes = set(answer.headers["Set-Cookie"].split("; ")[1:])
+    assert {"Secure", "HttpOnly", "SameSite=Strict"} <= attributes
+    with pytest.raises(ssl.SSLError):
+        Rest(broker, tls=ssl.create_default_context()).get("/v1/me")
 
 
 def test_d39_a_cookie_alone_reads_and_changes_nothing(broker, member, name):
