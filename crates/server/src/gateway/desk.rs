@@ -1,18 +1,21 @@
 //! What a link's agent keeps beside the engine's connection: a state machine without a socket, a thread or a clock.
 
+mod consumers;
+mod settling;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use broker::{
-    Annotation, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, Message, OutboxGauge,
-    Outcome, Port, Refusal, RefusalKind, Reply, StreamOffset,
+    Annotation, ConsumeRequest, ConsumerNumber, Credit, Delivery, Event, OutboxGauge, Outcome,
+    Port, Refusal, RefusalKind, Reply, StreamOffset,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use super::calls::Calls;
-use super::command::{Command, Delivered, Settle, Subscription};
+use super::command::{Command, Delivered, Settle};
 use super::groups::Hold;
-use super::leases::{Ended, Leased, Leases};
+use super::leases::{Leased, Leases};
 use super::publishing::{PUBLISH_CHANNEL, Publishing, Sender};
 use super::pulls::{Pulling, Pulls};
 
@@ -203,111 +206,6 @@ impl Desk {
         }
     }
 
-    fn subscribe<P: Port>(
-        &mut self,
-        subscription: Subscription,
-        answer: oneshot::Sender<Result<ConsumerNumber, Refusal>>,
-        port: &mut P,
-    ) {
-        let consumer = self.next_consumer();
-        let mut request = self.consume(
-            consumer,
-            &subscription.queue,
-            u32::from(subscription.prefetch),
-            subscription.offset,
-        );
-        if let broker::Request::Consume { consume, .. } = &mut request {
-            consume.exclusive = subscription.exclusive;
-            consume.priority = subscription.priority;
-            if let Some(tag) = subscription.tag {
-                consume.tag = tag.into();
-            }
-        }
-        let waiting = Waiting::Subscriber(consumer, answer);
-        match self.channels.ask(request, waiting, port) {
-            Ok(()) => {
-                let subscribed = Subscribed {
-                    sink: subscription.sink,
-                    hold: subscription.hold,
-                };
-                self.subscriptions.insert(consumer, subscribed);
-            }
-            Err(Waiting::Subscriber(_, answer)) => {
-                let _ = answer.send(Err(too_many("requests at once")));
-            }
-            Err(
-                Waiting::Sender(_)
-                | Waiting::PullOpens(_)
-                | Waiting::PullCloses(_)
-                | Waiting::Unsubscribed(..),
-            ) => {}
-        }
-    }
-
-    /// A consumer has stopped: what it has not settled by then goes back.
-    fn unsubscribed(&mut self, consumer: ConsumerNumber, ends_ms: u64) {
-        self.leases.bound(consumer, ends_ms);
-        self.end_subscription(consumer);
-    }
-
-    fn end_subscription(&mut self, consumer: ConsumerNumber) {
-        let ended = self.subscriptions.remove(&consumer);
-        self.released.extend(ended.and_then(|ended| ended.hold));
-    }
-
-    /// Frees partitions; called once the broker has been told of what was settled.
-    pub(super) fn release(&mut self) {
-        self.released.clear();
-    }
-
-    /// Tells the broker, or the group, what became of a message.
-    fn end<P: Port>(&mut self, ended: Ended, port: &mut P) {
-        let Ended {
-            leased,
-            message,
-            outcome,
-        } = ended;
-        let Some(hold) = leased.hold.clone().filter(|hold| hold.is_stream()) else {
-            self.put(leased, outcome, port);
-            return;
-        };
-        match outcome {
-            Outcome::Acked | Outcome::Rejected => {
-                hold.finish(leased.sequence);
-                self.put(leased, outcome, port);
-            }
-            // Whoever holds the partition next gets it again; its present reader gets it now.
-            Outcome::Requeued | Outcome::Recovered | Outcome::Unseen => {
-                self.deliver_again(leased, message, port)
-            }
-        }
-    }
-
-    fn deliver_again<P: Port>(&mut self, leased: Leased, message: Arc<Message>, port: &mut P) {
-        let reader = leased.consumer.and_then(|one| self.subscriptions.get(&one));
-        let Some(sink) = reader.map(|reader| reader.sink.clone()) else {
-            self.put(leased, Outcome::Acked, port);
-            return;
-        };
-        let delivered = Delivered {
-            queue: leased.queue,
-            sequence: leased.sequence,
-            partition: leased.hold.as_deref().and_then(Hold::partition),
-            redelivered: true,
-            annotation: Annotation::StreamOffset(leased.sequence.saturating_sub(1)),
-            outbox_bytes: 0,
-            message: message.clone(),
-            lease: Some(self.leases.grant(leased, message, u64::MAX)),
-        };
-        // A reader that is gone is found out by the next delivery, or by its link.
-        let _ = sink.try_send(delivered);
-    }
-
-    fn put<P: Port>(&mut self, leased: Leased, outcome: Outcome, port: &mut P) {
-        port.settle(leased.queue, leased.consumer, leased.sequence, outcome);
-        self.released.extend(leased.hold);
-    }
-
     fn consume(
         &self,
         consumer: ConsumerNumber,
@@ -334,23 +232,6 @@ impl Desk {
     fn next_consumer(&mut self) -> ConsumerNumber {
         self.consumers += 1;
         ConsumerNumber(self.consumers)
-    }
-
-    fn settle<P: Port>(&mut self, settles: &[Settle], port: &mut P, now_ms: u64) -> Vec<bool> {
-        let each = settles.iter().map(|settle| {
-            let queue = self.leases.queue(settle.lease);
-            if queue.is_some_and(|queue| !port.has_queue(queue)) {
-                // It went with its queue.
-                self.leases.forget(settle.lease);
-                return false;
-            }
-            let (is_held, ended) = self.leases.settle(settle.lease, settle.kind, now_ms);
-            if let Some(ended) = ended {
-                self.end(ended, port);
-            }
-            is_held
-        });
-        each.collect()
     }
 
     pub(super) fn handle_event<P: Port>(&mut self, event: Event, port: &mut P, now_ms: u64) {
@@ -480,78 +361,6 @@ impl Desk {
         }
     }
 
-    /// Stops a pull's consumer; what comes before the answer is taken too.
-    fn close_pull<P: Port>(&mut self, consumer: ConsumerNumber, port: &mut P, now_ms: u64) {
-        let request = broker::Request::Cancel { consumer };
-        let waiting = Waiting::PullCloses(consumer);
-        if self.channels.ask(request, waiting, port).is_err() {
-            port.drop_consumer(consumer);
-            self.finish_pull(consumer, port, now_ms);
-        }
-    }
-
-    /// Hands a pull's messages over under leases.
-    fn finish_pull<P: Port>(&mut self, consumer: ConsumerNumber, port: &mut P, now_ms: u64) {
-        let Some(pull) = self.pulls.remove(consumer) else {
-            return;
-        };
-        let ends_ms = now_ms.saturating_add(pull.lease_ms);
-        let mut messages = Vec::with_capacity(pull.taken.len());
-        for delivery in pull.taken {
-            let is_by_group = pull.hold.as_ref().is_some_and(|hold| hold.is_stream());
-            let is_settled = pull.no_ack || (is_of_stream(&delivery) && !is_by_group);
-            if let Some(hold) = &pull.hold
-                && !hold.deliver(delivery.sequence)
-            {
-                // The group is done with it.
-                continue;
-            }
-            let lease = (!is_settled).then(|| {
-                let leased = Leased {
-                    hold: pull.hold.clone(),
-                    ..leased(&delivery, Some(consumer))
-                };
-                self.leases.grant(leased, delivery.message.clone(), ends_ms)
-            });
-            messages.push(delivered(delivery, lease, pull.hold.as_deref()));
-        }
-        self.released.extend(pull.hold.clone());
-        let taken: Vec<_> = messages.iter().map(|message| message.sequence).collect();
-        match pull.answer.send(Ok(messages)) {
-            Ok(()) if pull.no_ack => {
-                if let Some(hold) = &pull.hold {
-                    taken.into_iter().for_each(|sequence| hold.finish(sequence));
-                }
-                for leased in pull.settled_at_once {
-                    self.put(leased, Outcome::Acked, port);
-                }
-            }
-            Ok(()) => {}
-            // Whoever asked is gone: nobody has them.
-            Err(Ok(messages)) => {
-                for message in messages {
-                    self.give_back(&message, consumer, port);
-                }
-            }
-            Err(Err(_)) => {}
-        }
-    }
-
-    fn give_back<P: Port>(&mut self, message: &Delivered, consumer: ConsumerNumber, port: &mut P) {
-        if let Some(lease) = message.lease {
-            self.leases.forget(lease);
-        }
-        if !matches!(message.annotation, Annotation::StreamOffset(_)) {
-            let leased = Leased {
-                queue: message.queue,
-                consumer: Some(consumer),
-                sequence: message.sequence,
-                hold: None,
-            };
-            self.put(leased, Outcome::Recovered, port);
-        }
-    }
-
     pub(super) fn handle_timeout<P: Port>(&mut self, port: &mut P, now_ms: u64) {
         while let Some(ended) = self.leases.expire(now_ms) {
             self.end(ended, port);
@@ -559,22 +368,6 @@ impl Desk {
         while let Some(consumer) = self.pulls.expired(now_ms) {
             self.close_pull(consumer, port, now_ms);
         }
-    }
-
-    /// Gives everything back that was not settled.
-    pub(super) fn close<P: Port>(&mut self, port: &mut P) {
-        for pull in self.pulls.drain() {
-            for delivery in &pull.taken {
-                self.put(leased(delivery, None), Outcome::Recovered, port);
-            }
-            self.released.extend(pull.hold);
-        }
-        for leased in self.leases.drain() {
-            self.put(leased, Outcome::Requeued, port);
-        }
-        let ended = self.subscriptions.drain();
-        self.released
-            .extend(ended.filter_map(|(_, subscribed)| subscribed.hold));
     }
 }
 
