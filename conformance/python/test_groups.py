@@ -4,7 +4,7 @@ import pytest
 
 from grpc_client import bodies as grpc_bodies
 from grpc_client import v1
-from harness.waiting import eventually
+from harness.waiting import eventually, pause
 from rest import REST_ONLY, bodies, lease_path, queue_path
 from test_event_source import EventSource
 from test_grpc import client as client  # noqa: F401
@@ -140,6 +140,38 @@ def test_a_partition_that_came_later_is_read_from_its_beginning(rest, stream):
     assert sorted(got) == list(range(32))
 
 
+def test_an_offset_beyond_everything_is_the_end_and_holds_up_no_other_group(rest, stream):
+    queue = stream(2)
+    assert rest.pull(queue, group="far", offset=str(2**64 - 1)) == []
+    ack(rest, rest.pull(queue, group="near", offset="first"))
+    eventually(lambda: rest.get(group_path(queue, "near")).ok()["partitions"][0]["next_offset"] == 1)
+    fill(rest, queue, 1, first=2)
+    assert numbers(rest.pull(queue, group="far", wait_ms=5000)) == [2]
+
+
+def test_a_partition_is_no_stream_for_a_group(rest, stream):
+    queue = stream(partitions=2)
+    rest.post(queue_path(queue + "-0") + "/pull", {"group": "g"}).problem(409, "partition")
+
+
+def test_what_was_settled_behind_an_open_message_stays_settled_while_nobody_reads(rest, stream):
+    queue = stream(4)
+    held = rest.pull(queue, max=4, group="g", offset="first", lease_ms=100)
+    ack(rest, held[1:])
+    eventually(lambda: not rest.get(group_path(queue, "g")).ok()["partitions"][0]["held"])
+    pause(1.2)
+    assert numbers(rest.pull(queue, max=4, group="g", wait_ms=5000)) == [0]
+
+
+def test_a_group_that_begins_at_a_time_stays_there_in_every_partition(rest, broker, stream):
+    queue = stream(32, partitions=4)
+    rest.put(group_path(queue, "g"), {"offset": "@4000000000"}).ok()
+    assert rest.pull(queue, group="h", offset="@4000000000") == []
+    broker.restart()
+    for group in ("g", "h"):
+        assert rest.pull(queue, max=100, group=group, offset="first") == []
+
+
 def test_groups_are_listed_moved_and_forgotten(rest, stream, read):  # noqa: F811
     queue = stream(10)
     rest.put(group_path(queue, "g"), {"offset": "7"}).ok()
@@ -173,6 +205,7 @@ def test_a_group_is_the_readers_business(rest, member, name):
     ({"kind": "stream", "partitions": 2}, {}, "name a group"),
     ({"kind": "stream"}, {"group": ""}, "1 to 255"),
     ({"kind": "stream"}, {"group": "g" * 256}, "1 to 255"),
+    ({"kind": "stream"}, {"group": "a\u200b"}, "U+200B"),
 ])
 def test_what_cannot_be_read_so_is_refused_with_a_reason(rest, name, kind, wish, words):
     queue = name("odd")

@@ -54,6 +54,18 @@ def of_vhost(exported, vhost):
             for kind in wanted}
 
 
+def test_a_partitioned_queue_is_one_queue_in_definitions(api, document):
+    vhost = document["vhosts"][0]["name"]
+    document["queues"] = [{"name": "split", "vhost": vhost, "durable": True, "auto_delete": False,
+                           "arguments": {"x-partitions": 3}}]
+    document["bindings"] = []
+    assert api.status("POST", "definitions", document) == 204
+    assert of_vhost(api.get("definitions"), vhost)["queues"] == document["queues"]
+    names = sorted(queue["name"] for queue in api.get(f"queues/{path(vhost)}"))
+    assert names == ["split", "split-0", "split-1", "split-2"]
+    assert api.status("POST", "definitions", document) == 204, "what is there stays"
+
+
 def test_what_is_imported_is_exported_again(api, document, connect):
     vhost, user = document["vhosts"][0]["name"], document["users"][0]
     assert api.status("POST", "definitions", document) == 204

@@ -173,6 +173,43 @@ def test_a_pull_waits_for_a_message_in_any_partition_and_for_one_that_is_freed(r
     assert bodies(got) == ["3"]
 
 
+@pytest.mark.parametrize("auto_ack", [False, True])
+def test_pulls_that_wait_lose_nothing_that_comes_to_many_partitions_at_once(rest, split, auto_ack):
+    queue, got, batches = split(8), [], 12
+    keys = [f"k{number}" for number in range(32)]
+    over = threading.Event()
+
+    def work():
+        while not over.is_set():
+            messages = rest.pull(queue, max=5, wait_ms=500, auto_ack=auto_ack)
+            got.extend((message["headers"]["x-partition-key"], int(message["body"])) for message in messages)
+            if not auto_ack and messages:
+                rest.settle(ack=[message["lease"] for message in messages])
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for each in workers:
+        each.start()
+    for number in range(batches):
+        fill(rest, queue, keys, 1, first=number)
+    eventually(lambda: len(got) >= batches * len(keys), within=30)
+    over.set()
+    for each in workers:
+        each.join(10)
+    assert sorted(got) == sorted((key, number) for key in keys for number in range(batches))
+    shown = rest.show(queue)
+    assert (shown["messages_ready"], shown["messages_unacknowledged"]) == (0, 0)
+
+
+def test_a_pull_that_waits_is_told_when_the_queue_goes(rest, split):
+    queue, answers = split(4), []
+    thread = threading.Thread(target=lambda: answers.append(rest.post(queue_path(queue) + "/pull", {"wait_ms": 20_000})))
+    thread.start()
+    eventually(lambda: rest.show(queue)["consumers"] == 4)
+    rest.delete(queue_path(queue)).ok()
+    thread.join(10)
+    assert answers and answers[0].status == 404, answers
+
+
 def test_a_lease_that_ends_frees_the_partition_with_its_message_first(rest, split):
     queue = split(2)
     for text in "123":

@@ -31,7 +31,7 @@ use ready::{Entry, Ready};
 /// How a queue is doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueueStatistics {
-    /// Messages that ever came in: the sequence number of the newest.
+    /// Messages that ever came in: the sequence number of the newest; of a stream, of the newest that is durable.
     pub published: u64,
     /// Messages ready for delivery.
     pub ready: u64,

@@ -113,7 +113,11 @@ impl<B: Backlog> Stream<B> {
 
     pub(crate) fn statistics(&self) -> QueueStatistics {
         QueueStatistics {
-            published: self.next.saturating_sub(1),
+            published: self
+                .unsynced
+                .front()
+                .map_or(self.next, |(_, first)| *first)
+                .saturating_sub(1),
             ready: self.backlog.live() + self.tail.len() as u64,
             delayed: 0,
             unacked: self

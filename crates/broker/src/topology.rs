@@ -503,6 +503,15 @@ impl Vhost {
     /// The options that hold for a queue: its own under its policy.
     #[must_use]
     pub fn options_of(&self, queue: &QueueEntry) -> QueueOptions {
+        let mut options = self.options_by_policy(queue);
+        if queue.partition_of.is_some() || self.rings.contains_key(&queue.place.id.0) {
+            // A head has no consumers of its own, and no partition goes by itself.
+            options.expires_ms = None;
+        }
+        options
+    }
+
+    fn options_by_policy(&self, queue: &QueueEntry) -> QueueOptions {
         match Policy::for_queue(&self.policies, queue.known_as(), queue.kind) {
             Some(policy) => queue.own_options.under_policy(policy.options()),
             None => queue.own_options.clone(),

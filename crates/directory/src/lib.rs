@@ -36,4 +36,5 @@ pub use model::{
     Grant, Invitation, Permission, Policy, Profile, Queue, QueueKey, QueueKind, Quota,
     ResourceKind, Role, Session, Snapshot, StreamGroup, TopicPermission, VirtualHost, Webhook,
 };
+pub use name::check_name;
 pub use reader::Reader;

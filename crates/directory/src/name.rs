@@ -5,7 +5,7 @@ use crate::limits::NAME_BYTES_MAX;
 /// Checks the name of a virtual host or a policy; the error is a sentence for a person.
 ///
 /// Units: 1..=255 bytes, what the protocol can carry.
-pub(crate) fn check_name(name: &str) -> Result<(), String> {
+pub fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         let bytes = name.len();
         return Err(format!(

@@ -286,6 +286,10 @@ impl Shared {
         } else {
             self.clock.now_ms()
         };
+        // Those too whose clients had gone when their passwords were found wrong.
+        for closed in self.accounts.take_closed() {
+            self.audit(Author::locked_out(&closed));
+        }
         let counted = self.audit.refusals().take_due(now_ms);
         counted.into_iter().for_each(|record| self.audit(record));
         let Waiting { entries, dropped } = std::mem::take(&mut *self.audit.waiting());

@@ -19,6 +19,8 @@ pub struct QueueParts {
     pub kind: QueueKind,
     /// Where its partitions live, in order; none if it is not split.
     pub partitions: Vec<QueueRef>,
+    /// It is itself a partition of another.
+    pub is_partition: bool,
 }
 
 impl QueueParts {
@@ -50,6 +52,14 @@ impl StreamGroups {
     }
 }
 
+/// Checks the name of a group.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_group_name(name: &str) -> Result<(), String> {
+    directory::check_name(name)
+}
+
 impl Handle {
     /// Finds what a queue consists of; `None` when there is none of this name.
     #[must_use]
@@ -61,6 +71,7 @@ impl Handle {
             head: found.place,
             kind: found.kind,
             partitions: host.partition_places(found),
+            is_partition: found.partition_of.is_some(),
         })
     }
 

@@ -47,7 +47,7 @@ pub use alarm::{Alarm, Alarms};
 pub use clock::Clock;
 pub use connection::{Batch, Connection, ConnectionInfo};
 pub use directory::{Change, CommitError};
-pub use groups::QueueParts;
+pub use groups::{QueueParts, check_group_name};
 pub use policies::check_policy;
 pub use quotas::{AccountLimits, PublishWait, Usage};
 pub use shard::Shard;

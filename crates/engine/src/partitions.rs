@@ -7,7 +7,6 @@ use tokio::sync::oneshot;
 
 use crate::administration::Handle;
 use crate::audit::Author;
-use crate::mailbox::Letter;
 use crate::renaming::NO_CONNECTION;
 use crate::requests::{specifications, to_store};
 
@@ -18,7 +17,7 @@ impl Handle {
     /// The new partitions are on disk on return. When they cannot be written there are none.
     ///
     /// # Errors
-    /// As there; also `LimitExceeded` for the quota of the account that asks, and `Unavailable` when the disk fails.
+    /// As there; also `LimitExceeded` for the quota of the owner, and `Unavailable` when the disk fails.
     pub async fn raise_partitions(
         &self,
         access: &Access,
@@ -33,12 +32,15 @@ impl Handle {
         let (answer, answered) = oneshot::channel();
         {
             let mut topology = self.shared.topology_mut();
-            let more = topology.vhost(&access.vhost).and_then(|host| {
+            let head = topology.vhost(&access.vhost).and_then(|host| {
                 let head = host.usable_queue(name, Right::Configure, &actor).ok()?;
-                Some(count.saturating_sub(host.partitions_of(head)))
+                let more = count.saturating_sub(host.partitions_of(head));
+                Some((head.owner.clone()?, u64::from(more)))
             });
-            let more = u64::from(more.unwrap_or_default());
-            self.shared.check_queues(&topology, &access.login, more)?;
+            // Whoever asks, they are the owner's.
+            if let Some((owner, more)) = &head {
+                self.shared.check_queues(&topology, owner, *more)?;
+            }
             let made = topology.raise_partitions(&access.vhost, name, count, &actor)?;
             let made = specifications(made, &access.vhost);
             let mut changes = to_store(topology.take_changes());
@@ -49,7 +51,9 @@ impl Handle {
             changes.extend(author.changed(&changes, now_ms));
             let places: Vec<_> = made.iter().map(|one| one.place).collect();
             for partition in made {
-                self.shared.quotas.owns_another(&access.login);
+                if let Some((owner, _)) = &head {
+                    self.shared.quotas.owns_another(owner);
+                }
                 // Under the topology's lock: whoever finds the queue from now on finds it on its shard.
                 if let Some(mailbox) = self
                     .shared
@@ -62,15 +66,7 @@ impl Handle {
             let shared = std::sync::Arc::downgrade(&self.shared);
             self.shared.metadata.commit(changes, move |result| {
                 if let (Err(_), Some(shared)) = (&result, shared.upgrade()) {
-                    for place in places {
-                        let undo = Letter::Delete {
-                            place,
-                            if_unused: false,
-                            if_empty: false,
-                            answer: None,
-                        };
-                        shared.post(place.shard, undo);
-                    }
+                    shared.unmake(places);
                 }
                 // Whoever asked may have gone.
                 let _ = answer.send(result);

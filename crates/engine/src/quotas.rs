@@ -285,6 +285,17 @@ impl Shared {
     }
 }
 
+/// The queues of every account, in all virtual hosts.
+fn owned_by_each(topology: &broker::topology::Topology) -> HashMap<Name, Vec<QueueRef>> {
+    let mut owned: HashMap<Name, Vec<QueueRef>> = HashMap::new();
+    for queue in topology.vhosts().into_iter().flat_map(|host| host.queues()) {
+        if let Some(owner) = &queue.owner {
+            owned.entry(owner.clone()).or_default().push(queue.place);
+        }
+    }
+    owned
+}
+
 /// The queues of an account, in all virtual hosts.
 fn owned_by(topology: &broker::topology::Topology, login: &str) -> Vec<QueueRef> {
     let hosts = topology.vhosts().into_iter();
@@ -331,7 +342,11 @@ impl Counting {
 
     fn ask(&mut self, shared: &SharedRef) {
         let metered: Vec<_> = {
-            let meters = shared.quotas.meters();
+            let mut meters = shared.quotas.meters();
+            // Those that no connection has.
+            meters.retain(|_, meter| {
+                Arc::strong_count(meter) > 1 || meter.is_full.load(Ordering::Relaxed)
+            });
             let is_bounded =
                 |meter: &Arc<Meter>| meter.bytes_max.load(Ordering::Relaxed) != u64::MAX;
             meters
@@ -340,13 +355,20 @@ impl Counting {
                 .map(|(login, meter)| (login.clone(), meter.clone()))
                 .collect()
         };
+        if metered.is_empty() {
+            return;
+        }
+        let mut owned = owned_by_each(&shared.topology());
         for (login, meter) in metered {
-            let places = owned_by(&shared.topology(), &login);
+            let places = owned.remove(&login).unwrap_or_default();
             let mut answers = Vec::new();
             for shard in 0..u16::try_from(shared.mailboxes.len()).unwrap_or(u16::MAX) {
                 let there = places.iter().copied().filter(|place| place.shard == shard);
+                let places: Vec<_> = there.collect();
+                if places.is_empty() {
+                    continue;
+                }
                 let (answer, answered) = oneshot::channel();
-                let places = there.collect();
                 shared.post(shard, Letter::Statistics { places, answer });
                 answers.push(answered);
             }

@@ -300,7 +300,9 @@ impl Connection {
                         options,
                     };
                     shard.create(specification, now_ms);
+                    let mut made = vec![place];
                     for partition in partitions {
+                        made.push(partition.place);
                         shard.shared.quotas.owns_another(&self.access().login);
                         shard.create(partition, now_ms);
                     }
@@ -313,7 +315,7 @@ impl Connection {
                         changes,
                         Some((self.id(), channel)),
                         reply,
-                        Concerned::Made(place),
+                        Concerned::Made(made),
                     );
                     exclusive = Some(place).filter(|_| is_exclusive);
                 }
@@ -508,14 +510,8 @@ impl Shard {
             // And in the order of commits: until now somebody may have been given a right on it.
             forget_all(&shared, &gone);
             shared.audit.note();
-            if let (Err(_), Concerned::Made(place)) = (&result, concerned) {
-                let undo = Letter::Delete {
-                    place,
-                    if_unused: false,
-                    if_empty: false,
-                    answer: None,
-                };
-                shared.post(place.shard, undo);
+            if let (Err(_), Concerned::Made(places)) = (&result, concerned) {
+                shared.unmake(places);
             }
             if let Some((connection, channel)) = answer {
                 shared.post(
@@ -567,8 +563,8 @@ pub(crate) fn specifications(made: Vec<QueueDeclared>, vhost: &Name) -> Vec<Queu
 pub(crate) enum Concerned {
     /// None, or one that stays.
     Nothing,
-    /// A new one: it is deleted again if the directory refuses it.
-    Made(QueueRef),
+    /// A new one with its partitions: they are deleted again if the directory refuses them.
+    Made(Vec<QueueRef>),
     /// One that was deleted.
     Gone {
         /// Its virtual host.
@@ -576,6 +572,21 @@ pub(crate) enum Concerned {
         /// Its name.
         queue: Name,
     },
+}
+
+impl Shared {
+    /// Has queues deleted whose declarations could not be made durable.
+    pub(crate) fn unmake(&self, places: Vec<QueueRef>) {
+        for place in places {
+            let undo = Letter::Delete {
+                place,
+                if_unused: false,
+                if_empty: false,
+                answer: None,
+            };
+            self.post(place.shard, undo);
+        }
+    }
 }
 
 type Resource = (ResourceKind, Name, Name);

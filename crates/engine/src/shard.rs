@@ -206,18 +206,7 @@ impl Shard {
             }
             self.admit(&mut state, now_ms);
         }
-        let letters = mailbox.take(Vec::new());
-        let bytes = letters.iter().map(Letter::bytes).sum();
-        for letter in letters {
-            self.read(letter, now_ms);
-        }
-        if mailbox.note_read(bytes) {
-            // Publishers of every shard may have waited for this room.
-            self.shared
-                .mailboxes
-                .iter()
-                .for_each(|mailbox| mailbox.notify.notify_one());
-        }
+        self.read_mailbox(now_ms);
         {
             let mut state = self.state.borrow_mut();
             let State { core, outboxes, .. } = &mut *state;
@@ -327,9 +316,32 @@ impl Shard {
         }
     }
 
+    /// Acts on the letters that have come.
+    fn read_mailbox(&self, now_ms: u64) {
+        let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) else {
+            return;
+        };
+        let letters = mailbox.take(Vec::new());
+        let bytes = letters.iter().map(Letter::bytes).sum();
+        for letter in letters {
+            self.read(letter, now_ms);
+        }
+        if mailbox.note_read(bytes) {
+            // Publishers of every shard may have waited for this room.
+            self.shared
+                .mailboxes
+                .iter()
+                .for_each(|mailbox| mailbox.notify.notify_one());
+        }
+    }
+
     /// Gives a letter to a shard: at once to this one, at the end of the batch to another.
     pub(crate) fn post(&self, shard: u16, letter: Letter, now_ms: u64) {
         if shard == self.index {
+            if matches!(letter, Letter::Consume { .. }) {
+                // What others gave back comes before what a new consumer gets.
+                self.read_mailbox(now_ms);
+            }
             self.read(letter, now_ms);
         } else if let Some(letters) = self
             .state

@@ -318,19 +318,32 @@ impl Link {
     /// # Errors
     /// The refusal.
     pub(crate) async fn pull(&self, pull: Pull) -> Result<Vec<Delivered>, Refusal> {
+        self.begin_pull(pull).await?.wait().await
+    }
+
+    /// Begins a pull and leaves the waiting to the caller.
+    async fn begin_pull(&self, pull: Pull) -> Result<PullUnderWay, Refusal> {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        let mut interest = Interest {
-            link: self,
-            ticket: Some(ticket),
-        };
-        let pulled = self.ask(|answer| Command::Pull {
+        let (answer, answered) = oneshot::channel();
+        let command = Command::Pull {
             pull,
             ticket,
             answer,
-        });
-        let pulled = pulled.await;
-        interest.ticket = None;
-        pulled?
+        };
+        self.commands.send(command).await.map_err(|_| closed())?;
+        Ok(PullUnderWay {
+            answered,
+            interest: Interest {
+                commands: self.commands.clone(),
+                ticket: Some(ticket),
+            },
+        })
+    }
+
+    /// Ends a pull whose answer is waited for: it comes with what there is by then.
+    async fn end_pull(&self, ticket: u64) {
+        // A link that closed has no pulls.
+        let _ = self.commands.send(Command::GiveUp { ticket }).await;
     }
 
     /// Settles or extends leases; one answer each, in order: false for a lease that is not held.
@@ -451,18 +464,37 @@ impl Link {
     }
 }
 
+/// A pull that was begun. Whoever drops it stops waiting, and takes nothing.
+struct PullUnderWay {
+    answered: oneshot::Receiver<Result<Vec<Delivered>, Refusal>>,
+    interest: Interest,
+}
+
+impl PullUnderWay {
+    /// What [`Link::end_pull`] knows it by.
+    fn ticket(&self) -> Option<u64> {
+        self.interest.ticket
+    }
+
+    async fn wait(mut self) -> Result<Vec<Delivered>, Refusal> {
+        let pulled = (&mut self.answered).await.map_err(|_| closed());
+        self.interest.ticket = None;
+        pulled?
+    }
+}
+
 /// Somebody waits for a pull.
-struct Interest<'a> {
-    link: &'a Link,
+struct Interest {
+    commands: mpsc::Sender<Command>,
     /// `None` once it was answered.
     ticket: Option<u64>,
 }
 
-impl Drop for Interest<'_> {
+impl Drop for Interest {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             // With no room for the command its consumer stays until its time is up.
-            let _ = self.link.commands.try_send(Command::GiveUp { ticket });
+            let _ = self.commands.try_send(Command::GiveUp { ticket });
         }
     }
 }

@@ -88,6 +88,8 @@ impl Vhost {
         };
         let there = self.owner_of(Resource::Exchange, exchange);
         access.may(Right::Write, Resource::Exchange, exchange, there)
-            || queue.is_some_and(|key| self.queue(key).is_some() && access.may_address(key, target))
+            || queue
+                .and_then(|key| self.queue(key))
+                .is_some_and(|queue| access.may_address(queue.known_as(), target))
     }
 }

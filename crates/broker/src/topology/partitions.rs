@@ -23,6 +23,9 @@ pub(super) const PARTITION: &str = "x-partition";
 /// The header of a message whose equals keep its order.
 pub const PARTITION_KEY: &str = "x-partition-key";
 
+/// The header by which a repeated message is known.
+const DEDUPLICATION_ID: &str = "x-deduplication-header";
+
 /// What a queue is a partition of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionOf {
@@ -72,17 +75,26 @@ impl Ring {
         }
     }
 
-    /// The partition of a message: by its key if it has one, else in turn.
+    /// The partition of a message: by its key if it has one, by its deduplication id, so that a repeated one meets the first, else in turn.
     fn choose(&self, properties: &PropertiesRef<'_>) -> Option<QueueRef> {
-        let key = properties
-            .headers
-            .and_then(|headers| headers.get(PARTITION_KEY));
-        let index = match key {
-            Some(ValueRef::LongString(text)) => jump(key_hash(text), self.count()) as usize,
-            Some(_) | None => self.turn.fetch_add(1, Ordering::Relaxed) % self.places.len().max(1),
+        let header = |name| properties.headers.and_then(|headers| headers.get(name));
+        let hash = header(PARTITION_KEY)
+            .and_then(hash_of)
+            .or_else(|| header(DEDUPLICATION_ID).and_then(hash_of));
+        let index = match hash {
+            Some(hash) => jump(hash, self.count()) as usize,
+            None => self.turn.fetch_add(1, Ordering::Relaxed) % self.places.len().max(1),
         };
         self.places.get(index).copied().flatten()
     }
+}
+
+/// The hash of a key: a text, or a number.
+fn hash_of(key: ValueRef<'_>) -> Option<u64> {
+    if let ValueRef::LongString(text) = key {
+        return Some(key_hash(text));
+    }
+    key.as_i64().map(|number| key_hash(&number.to_be_bytes()))
 }
 
 /// Jump consistent hashing (Lamping and Veach, 2014): when buckets are added, keys move to the new ones only.
@@ -150,7 +162,8 @@ impl Vhost {
         let Some(part) = &queue.partition_of else {
             return Ok(());
         };
-        if !self.rings.contains_key(&part.head.0) {
+        if !self.queue_names.contains_key(&part.head.0) {
+            // What a deletion that was broken off left over.
             return Ok(());
         }
         Err(Refusal::precondition(format!(
@@ -210,6 +223,10 @@ impl Vhost {
             Some(part) => {
                 if let Some(ring) = self.rings.get_mut(&part.head.0) {
                     ring.put(part.index, None);
+                    // No key is to lead behind the last one.
+                    while ring.places.last().is_some_and(Option::is_none) {
+                        ring.places.pop();
+                    }
                 }
             }
             None => drop(self.rings.remove(&entry.place.id.0)),

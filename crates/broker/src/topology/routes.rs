@@ -277,6 +277,9 @@ impl Vhost {
             }
         }
         if !self.rings.is_empty() {
+            // A queue that is found twice is one.
+            routes.sort_unstable();
+            routes.dedup();
             by_key_alone &= !self.spread(routes, properties);
         }
         if routes.len() > 1 {

@@ -289,7 +289,7 @@ impl Desk {
         }
         let Some(Subscribed { sink, hold }) = self.subscriptions.get(&consumer) else {
             self.written += delivery.outbox_bytes();
-            self.put(leased(&delivery, Some(consumer)), Outcome::Recovered, port);
+            self.put(leased(&delivery, Some(consumer)), Outcome::Unseen, port);
             return;
         };
         let leased = Leased {

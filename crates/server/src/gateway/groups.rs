@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use broker::arguments::QueueKind;
 use broker::{Name, Refusal, RefusalKind, StreamOffset};
 use engine::{Handle, QueueParts};
+use futures_util::future::join_all;
 use tokio::time::Duration;
 
 use super::Link;
@@ -29,8 +30,6 @@ pub(crate) use listing::GroupView;
 
 /// How often it is written down how far groups came.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
-/// The longest name of a group, in bytes.
-const GROUP_BYTES_MAX: usize = 255;
 /// Groups of one stream.
 const GROUPS_PER_STREAM_MAX: usize = 1_000;
 
@@ -44,6 +43,8 @@ pub(crate) struct Groups(Arc<Inner>);
 struct Inner {
     engine: Handle,
     open: Mutex<HashMap<Key, Arc<Group>>>,
+    /// Held by whoever writes down how far groups came, so that the last word is the last on disk.
+    writing: tokio::sync::Mutex<()>,
 }
 
 /// What kind of sharing a consumer of a queue takes part in.
@@ -59,6 +60,7 @@ impl Groups {
         Self(Arc::new(Inner {
             engine,
             open: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -98,11 +100,12 @@ impl Groups {
                 "'{queue}' is a partitioned stream: name a group, or read one of its partitions '{queue}-0' to '{queue}-{}'",
                 parts.partitions.len() - 1
             ))),
-            Some(name) if name.is_empty() || name.len() > GROUP_BYTES_MAX => Err(precondition(
-                format!("a group's name has 1 to {GROUP_BYTES_MAX} bytes"),
-            )),
+            Some(_) if parts.is_partition => Err(precondition(format!(
+                "'{queue}' is a partition: a group reads the whole stream, name that"
+            ))),
             Some(name) => {
-                let group = self.stream_group(vhost, &parts, name, start).await?;
+                check_group(name)?;
+                let group = self.stream_group(link, vhost, &parts, name, start).await?;
                 Ok(Sharing::Group(group))
             }
             None => Ok(Sharing::Group(self.queue_group(vhost, &parts))),
@@ -121,6 +124,7 @@ impl Groups {
 
     async fn stream_group(
         &self,
+        link: &Link,
         vhost: &str,
         parts: &QueueParts,
         name: &str,
@@ -140,21 +144,18 @@ impl Groups {
             ));
         }
         // Where "next" is now: what comes later is read although nobody reads at that moment.
-        let ends = engine.stream_ends(&places).await;
+        let start = start.unwrap_or(StreamOffset::Next);
+        let fresh = if begun {
+            Vec::new()
+        } else {
+            self.places(link, vhost, &places, start).await?
+        };
         let begin = |index: usize| {
             let place = places.get(index)?;
-            let end = ends.get(index).copied().unwrap_or_default();
-            Some(match engine.group_offset(place.id, name) {
-                Some(offset) => StreamOffset::Offset(offset),
-                // A partition that came later than the group is read from its beginning.
-                None if begun => StreamOffset::First,
-                None => match start.unwrap_or(StreamOffset::Next) {
-                    StreamOffset::First => StreamOffset::Offset(0),
-                    StreamOffset::Last => StreamOffset::Offset(end.saturating_sub(1)),
-                    StreamOffset::Next => StreamOffset::Offset(end),
-                    exact @ (StreamOffset::Offset(_) | StreamOffset::Timestamp(_)) => exact,
-                },
-            })
+            let known = engine.group_offset(place.id, name);
+            let offset = known.or_else(|| fresh.get(index).copied());
+            // A partition that came later than the group is read from its beginning.
+            Some(offset.map_or(StreamOffset::First, StreamOffset::Offset))
         };
         let group = {
             let mut open = self.lock();
@@ -201,8 +202,11 @@ impl Groups {
                 tracing::warn!(%refusal, "how far groups read is not written down for now");
             }
             // What nobody uses is on disk.
-            self.lock()
-                .retain(|_, group| group.is_used() || group.has_moved());
+            self.lock().retain(|_, group| {
+                let is_known = group.is_used() || group.has_moved() || group.has_open();
+                // Whoever has just found it is about to use it.
+                is_known || Arc::strong_count(group) > 1
+            });
         }
     }
 
@@ -214,21 +218,30 @@ impl Groups {
     /// # Errors
     /// `Unavailable` while the disk takes nothing; it is tried again at the next call.
     pub(crate) async fn flush(&self) -> Result<(), Refusal> {
+        let _writing = self.0.writing.lock().await;
         let groups: Vec<_> = self.lock().values().cloned().collect();
-        let moved: Vec<_> = groups.iter().flat_map(|group| group.moved()).collect();
-        if moved.is_empty() {
-            return Ok(());
-        }
-        let written = self.0.engine.set_group_offsets(&moved).await;
-        if written.is_err() {
-            groups.iter().for_each(|group| group.not_written());
-        }
-        written
+        let each = groups.iter().map(|group| async move {
+            let moved = group.moved();
+            if moved.is_empty() {
+                return Ok(());
+            }
+            let written = self.0.engine.set_group_offsets(&moved).await;
+            if written.is_err() {
+                group.not_written();
+            }
+            written
+        });
+        // One that cannot be written holds up no other.
+        join_all(each).await.into_iter().collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Group>>> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn check_group(name: &str) -> Result<(), Refusal> {
+    engine::check_group_name(name).map_err(|reason| precondition(format!("the group: {reason}")))
 }
 
 fn precondition(detail: String) -> Refusal {

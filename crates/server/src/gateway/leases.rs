@@ -121,9 +121,9 @@ impl Leases {
         lease.map(|lease| lease.message.clone())
     }
 
-    /// Ends a lease whose message somebody else settles.
-    pub(super) fn forget(&mut self, id: LeaseId) {
-        self.take(id);
+    /// Ends a lease whose message somebody else settles; says what it was for.
+    pub(super) fn forget(&mut self, id: LeaseId) -> Option<Leased> {
+        self.take(id).map(|lease| lease.leased)
     }
 
     /// Takes one lease whose end has come.

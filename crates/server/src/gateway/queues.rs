@@ -5,7 +5,7 @@ use broker::{Refusal, RefusalKind, Reply, Request};
 use engine::QueueView;
 use engine::audit::Author;
 
-use super::{Gateway, Link};
+use super::{Gateway, Link, stopping};
 
 impl Gateway {
     /// Splits a partitioned queue into `count` partitions; those who consume share out the new ones.
@@ -19,11 +19,17 @@ impl Gateway {
         count: u32,
         author: &Author,
     ) -> Result<(), Refusal> {
-        let engine = self.engine();
-        let raised = engine.raise_partitions(access, queue, count, author);
-        raised.await?;
-        self.groups().raised(&access.vhost, queue);
-        Ok(())
+        let (gateway, access, author) = (self.clone(), access.clone(), author.clone());
+        let queue = queue.to_owned();
+        // Whoever asked may go: those who consume are to hear of it all the same.
+        let raising = tokio::spawn(async move {
+            let engine = gateway.engine();
+            let raised = engine.raise_partitions(&access, &queue, count, &author);
+            raised.await?;
+            gateway.groups().raised(&access.vhost, &queue);
+            Ok(())
+        });
+        raising.await.unwrap_or_else(|_| Err(stopping()))
     }
 
     /// Deletes all messages that wait in a queue; returns how many.

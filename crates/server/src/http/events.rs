@@ -89,10 +89,11 @@ pub(super) async fn of_queue(
         let offset = stream_start(last.as_deref(), offset)?;
         return stream_events(&web, &caller, queue, prefetch, offset, String::new()).await;
     }
+    let source = source_of(&queue, params.group.as_deref());
     let resumed = last.as_deref().and_then(|id| {
         let (token, seen) = id.rsplit_once('.')?;
         let seen = seen.parse().ok()?;
-        web.feeds().resume(token, seen, &caller.login.name, &queue)
+        web.feeds().resume(token, seen, &caller.login.name, &source)
     });
     let reading = match resumed {
         Some(reading) => reading,
@@ -131,10 +132,19 @@ pub(super) async fn stream_events(
 }
 
 async fn start(web: &Web, caller: &Caller, wish: FeedWish) -> Result<Reading, Problem> {
-    let queue = wish.queue.clone();
+    let source = source_of(&wish.queue, wish.group.as_deref());
     let link = caller.own_link(web, DEFAULT_VHOST).await?;
     let feed = Feed::start(web.gateway().groups(), link, wish).await?;
-    Ok(web.feeds().read(feed, caller.login.name.clone(), queue))
+    Ok(web.feeds().read(feed, caller.login.name.clone(), source))
+}
+
+/// What a feed is from: who comes back to another queue or group begins there.
+fn source_of(queue: &str, group: Option<&str>) -> String {
+    match group {
+        // No group's name has this character.
+        Some(group) => format!("{queue}\n{group}"),
+        None => queue.to_owned(),
+    }
 }
 
 /// What events are named by.

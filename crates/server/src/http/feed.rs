@@ -276,6 +276,8 @@ impl Feeds {
         }
         let feed = held.feed.as_mut()?;
         feed.resume(seen);
+        // At once: the connection may go before the answer is read to its end.
+        feed.tell_link();
         let link = feed.link.clone();
         held.reader += 1;
         held.until = None;

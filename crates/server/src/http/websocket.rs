@@ -29,6 +29,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PREFETCH_DEFAULT: u16 = 200;
 /// How long the reader's half of the closing may take.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+/// A closing frame has 125 bytes, two of them for its code (RFC 6455, section 5.5).
+const REASON_BYTES_MAX: usize = 123;
 /// Pings that may stay unanswered.
 const PINGS_MAX: u32 = 2;
 
@@ -186,7 +188,7 @@ impl Conversation {
         };
         let frame = CloseFrame {
             code,
-            reason: reason.chars().take(120).collect::<String>().into(),
+            reason: shortened(&reason).into(),
         };
         // The reader may be gone already.
         if socket.send(Message::Close(Some(frame))).await.is_ok() {
@@ -287,6 +289,14 @@ async fn await_close(mut socket: WebSocket) {
     let closing = async { while let Some(Ok(_)) = socket.recv().await {} };
     // A reader that goes on as if nothing was is cut off.
     let _ = tokio::time::timeout(CLOSE_PATIENCE, closing).await;
+}
+
+/// What of a reason a closing frame has room for.
+fn shortened(reason: &str) -> &str {
+    let end = (0..=REASON_BYTES_MAX.min(reason.len()))
+        .rev()
+        .find(|end| reason.is_char_boundary(*end));
+    reason.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
 async fn say(socket: &mut WebSocket, answer: &Answer<'_>) -> Result<(), axum::Error> {

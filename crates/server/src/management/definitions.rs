@@ -110,7 +110,8 @@ impl Export {
                 .collect(),
             queues: queues
                 .iter()
-                .filter(|view| !view.exclusive)
+                // Partitions are made with the queue that they are of.
+                .filter(|view| !view.exclusive && view.partition_of.is_none())
                 .map(|view| QueueRow::of(view, is_whole))
                 .collect(),
             exchanges: exchanges

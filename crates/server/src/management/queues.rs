@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use broker::Request;
+use broker::topology::PARTITIONS;
 use engine::QueueView;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -121,12 +122,17 @@ impl QueueOut {
 
 impl QueueRow {
     pub(super) fn of(view: &QueueView, has_vhost: bool) -> Self {
+        let mut arguments = map_of_table(&view.arguments);
+        if view.partitions > 0 {
+            // As many as there are by now.
+            arguments.insert(PARTITIONS.to_owned(), view.partitions.into());
+        }
         Self {
             name: view.name.to_string(),
             vhost: has_vhost.then(|| view.vhost.to_string()),
             durable: view.durable,
             auto_delete: view.auto_delete,
-            arguments: map_of_table(&view.arguments),
+            arguments,
         }
     }
 

@@ -12,6 +12,7 @@ use opentelemetry_sdk::trace::Span;
 
 use super::Traces;
 use super::export::Counts;
+use super::watch::REPLY_QUEUE;
 use crate::gateway::Outgoing;
 
 /// What became of the message, as an attribute.
@@ -58,11 +59,15 @@ impl<'a> Facts<'a> {
     }
 
     /// The exchange; for the default one the queue, which is the routing key.
-    pub(super) const fn destination(&self) -> &'a str {
-        if self.exchange.is_empty() {
-            self.routing_key
-        } else {
+    ///
+    /// Where a reply is waited for has a name that nobody is to know: it is called by what all such names begin with.
+    pub(super) fn destination(&self) -> &'a str {
+        if !self.exchange.is_empty() {
             self.exchange
+        } else if self.routing_key.starts_with(REPLY_QUEUE) {
+            REPLY_QUEUE
+        } else {
+            self.routing_key
         }
     }
 

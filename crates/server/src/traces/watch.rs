@@ -18,7 +18,7 @@ use super::{Traces, context};
 /// Spans of publishes and of deliveries that a connection may have open, each.
 const OPEN_MAX: usize = 10_000;
 /// The name of the queue that direct replies come from.
-const REPLY_QUEUE: &str = "amq.rabbitmq.reply-to";
+pub(super) const REPLY_QUEUE: &str = "amq.rabbitmq.reply-to";
 
 /// Watches one connection.
 #[derive(Debug)]

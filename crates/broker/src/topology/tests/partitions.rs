@@ -8,7 +8,7 @@ use super::super::partitions::{PARTITION, jump};
 use super::*;
 use crate::access::{Grants, Resource, Rights};
 use crate::routing::key_hash;
-use crate::topology::{Change, PARTITION_KEY, PARTITIONS, Routes};
+use crate::topology::{Change, PARTITION_KEY, PARTITIONS, Routes, partition_name};
 use crate::{Name, limits};
 
 fn split(rig: &mut Rig, name: &str, count: u32) -> Vec<QueueRef> {
@@ -75,6 +75,64 @@ fn a_key_has_one_partition_through_every_exchange_and_others_take_turns() {
     }
     let turns: Vec<_> = (0..4).flat_map(|_| route(&rig, "", "q", None)).collect();
     assert_eq!(turns, places);
+}
+
+#[test]
+fn a_message_comes_once_however_often_it_is_bound_and_a_repeated_one_meets_the_first() {
+    let mut rig = Rig::new();
+    split(&mut rig, "q", 8);
+    rig.exchange(exchange("t", ExchangeKind::Topic)).unwrap();
+    for pattern in ["a.#", "#.b", "#"] {
+        rig.bind(binding("t", "q", false, pattern)).unwrap();
+    }
+    for _ in 0..8 {
+        assert_eq!(route(&rig, "t", "a.b", None).len(), 1);
+    }
+    let by_header = |name: &str, value: Value| {
+        let message = with_headers("q", "", Some(table(&[(name, value)])));
+        let properties = PropertiesRef::parse(message.properties()).unwrap();
+        let mut routes = Routes::new();
+        let host = rig.topology.vhost(VHOST).unwrap();
+        host.route("", "q", &properties, &mut routes).unwrap();
+        routes
+    };
+    for (name, value) in [
+        ("x-deduplication-header", Value::LongString("once".into())),
+        (PARTITION_KEY, Value::from(7_i64)),
+    ] {
+        let first = by_header(name, value.clone());
+        assert!(
+            (0..8).all(|_| by_header(name, value.clone()) == first),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn no_policy_takes_a_head_or_a_partition_away() {
+    let mut rig = Rig::new();
+    split(&mut rig, "q", 2);
+    rig.queue(queue("other")).unwrap();
+    let definition = table(&[("expires", Value::from(1_000_i64))]);
+    let policy = Policy::new("short".into(), ".*", ApplyTo::Queues, 0, &definition).unwrap();
+    rig.topology.set_policies(VHOST, vec![policy]);
+    let host = rig.topology.vhost(VHOST).unwrap();
+    let expires = |name| host.options_of(host.queue(name).unwrap()).expires_ms;
+    let found = ["q", "q-0", "q-1", "other"].map(expires);
+    assert_eq!(found, [None, None, None, Some(1_000)]);
+}
+
+#[test]
+fn partitions_that_were_taken_back_can_be_made_again() {
+    let mut rig = Rig::new();
+    split(&mut rig, "q", 2);
+    for (index, place) in (2..).zip(raise(&mut rig, "q", 4).unwrap()) {
+        assert!(
+            rig.topology
+                .remove_queue(VHOST, &partition_name("q", index), place)
+        );
+    }
+    assert_eq!(raise(&mut rig, "q", 4).unwrap().len(), 2);
 }
 
 #[test]

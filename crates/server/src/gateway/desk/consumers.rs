@@ -105,13 +105,9 @@ impl Desk {
             });
             messages.push(delivered(delivery, lease, pull.hold.as_deref()));
         }
-        self.released.extend(pull.hold.clone());
-        let taken: Vec<_> = messages.iter().map(|message| message.sequence).collect();
+        self.released.extend(pull.hold);
         match pull.answer.send(Ok(messages)) {
             Ok(()) if pull.no_ack => {
-                if let Some(hold) = &pull.hold {
-                    taken.into_iter().for_each(|sequence| hold.finish(sequence));
-                }
                 for leased in pull.settled_at_once {
                     self.put(leased, Outcome::Acked, port);
                 }

@@ -73,7 +73,9 @@ impl Desk {
             let queue = self.leases.queue(settle.lease);
             if queue.is_some_and(|queue| !port.has_queue(queue)) {
                 // It went with its queue.
-                self.leases.forget(settle.lease);
+                if let Some(leased) = self.leases.forget(settle.lease) {
+                    self.put(leased, Outcome::Unseen, port);
+                }
                 return false;
             }
             let (is_held, ended) = self.leases.settle(settle.lease, settle.kind, now_ms);
@@ -91,9 +93,8 @@ impl Desk {
         consumer: ConsumerNumber,
         port: &mut P,
     ) {
-        if let Some(lease) = message.lease {
-            self.leases.forget(lease);
-        }
+        let leased = message.lease.and_then(|lease| self.leases.forget(lease));
+        self.released.extend(leased.and_then(|leased| leased.hold));
         if !matches!(message.annotation, Annotation::StreamOffset(_)) {
             let leased = Leased {
                 queue: message.queue,
@@ -101,7 +102,7 @@ impl Desk {
                 sequence: message.sequence,
                 hold: None,
             };
-            self.put(leased, Outcome::Recovered, port);
+            self.put(leased, Outcome::Unseen, port);
         }
     }
 
@@ -109,7 +110,7 @@ impl Desk {
     pub(in crate::gateway) fn close<P: Port>(&mut self, port: &mut P) {
         for pull in self.pulls.drain() {
             for delivery in &pull.taken {
-                self.put(leased(delivery, None), Outcome::Recovered, port);
+                self.put(leased(delivery, None), Outcome::Unseen, port);
             }
             self.released.extend(pull.hold);
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use broker::{ConsumerNumber, QueueRef, Refusal, StreamOffset};
+use broker::{ConsumerNumber, QueueRef, Refusal, RefusalKind, StreamOffset};
 use engine::Handle;
 use tokio::sync::mpsc;
 
@@ -126,6 +126,7 @@ impl Consumer {
     async fn begin(&mut self) -> Result<(), Refusal> {
         for hold in self.member.hold() {
             let Some(queue) = self.engine.queue_name(&self.wish.vhost, hold.place()) else {
+                hold.bury();
                 continue;
             };
             let unit = hold.unit();
@@ -167,8 +168,20 @@ impl Consumer {
                 return;
             }
             self.give_up().await;
-            if let Err(refusal) = self.begin().await {
+            let mut begun = self.begin().await;
+            if begun
+                .as_ref()
+                .is_err_and(|refusal| refusal.kind == RefusalKind::NotFound)
+            {
+                // It may just have got another name.
+                begun = self.begin().await;
+            }
+            if let Err(refusal) = begun {
                 tracing::debug!(%refusal, queue = self.wish.queue, "a member of a group ends");
+                // Its reader is told, and what it held is for others.
+                for (_, consumer) in self.subscribed.drain() {
+                    self.link.unsubscribe(consumer, HAND_OVER_MS).await;
+                }
                 return;
             }
         }

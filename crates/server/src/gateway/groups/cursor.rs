@@ -12,6 +12,8 @@ pub(super) struct Cursor {
     next: Option<u64>,
     /// Delivered and not done with.
     open: BTreeSet<u64>,
+    /// Another reader begins: what comes before its first message is gone.
+    resumes: bool,
     /// What is on disk.
     written: Option<u64>,
 }
@@ -29,6 +31,7 @@ impl Cursor {
             start,
             next,
             open: BTreeSet::new(),
+            resumes: false,
             written: None,
         }
     }
@@ -39,12 +42,16 @@ impl Cursor {
     }
 
     /// Where whoever holds the partition next begins to read.
-    pub(super) fn resume(&self) -> StreamOffset {
+    pub(super) fn resume(&mut self) -> StreamOffset {
+        self.resumes = true;
         self.low().map_or(self.start, StreamOffset::Offset)
     }
 
     /// Notes a delivery; false if it is done with already.
     pub(super) fn deliver(&mut self, offset: u64) -> bool {
+        if std::mem::take(&mut self.resumes) {
+            self.open = self.open.split_off(&offset);
+        }
         if self.next.is_some_and(|next| offset < next) {
             return self.open.contains(&offset);
         }
@@ -62,6 +69,11 @@ impl Cursor {
     pub(super) fn take_moved(&mut self) -> Option<u64> {
         let low = self.low()?;
         (self.written.replace(low) != Some(low)).then_some(low)
+    }
+
+    /// Says whether something was delivered that is not done with.
+    pub(super) fn has_open(&self) -> bool {
+        !self.open.is_empty()
     }
 
     /// Says whether [`Self::take_moved`] has something to tell.
@@ -107,6 +119,11 @@ mod tests {
         assert!(cursor.deliver(100));
         cursor.finish(100);
         assert_eq!(cursor.low(), Some(101));
+        assert!(cursor.deliver(101) && cursor.deliver(102));
+        assert_eq!(cursor.resume(), StreamOffset::Offset(101));
+        assert!(cursor.deliver(102), "101 is gone");
+        cursor.finish(102);
+        assert_eq!(cursor.low(), Some(103));
     }
 
     #[test]

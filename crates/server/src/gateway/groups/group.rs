@@ -36,6 +36,8 @@ struct State {
 struct Unit {
     place: QueueRef,
     is_held: bool,
+    /// Its queue was deleted.
+    is_gone: bool,
     wanted_by: Option<MemberId>,
     /// How far the group has read it, if it is of a stream.
     cursor: Option<Cursor>,
@@ -84,6 +86,7 @@ impl Group {
             state.units.push(Unit {
                 place,
                 is_held: false,
+                is_gone: false,
                 wanted_by: None,
                 cursor: start(index).map(Cursor::new),
             });
@@ -123,7 +126,7 @@ impl Group {
         let mut state = self.lock();
         let is_split = state.is_split;
         let units = state.units.iter_mut().enumerate();
-        let free = units.filter(|(_, unit)| !unit.is_held && is_wanted(unit));
+        let free = units.filter(|(_, unit)| !unit.is_held && !unit.is_gone && is_wanted(unit));
         let holds = free.map(|(index, unit)| {
             unit.is_held = true;
             Arc::new(Hold {
@@ -146,6 +149,14 @@ impl Group {
     pub(crate) fn is_used(&self) -> bool {
         let state = self.lock();
         !state.members.is_empty() || state.units.iter().any(|unit| unit.is_held)
+    }
+
+    /// Says whether it knows what the disk does not: which deliveries behind the first that is not done with are.
+    pub(super) fn has_open(&self) -> bool {
+        let state = self.lock();
+        let units = state.units.iter().filter(|unit| !unit.is_gone);
+        let mut cursors = units.filter_map(|unit| unit.cursor.as_ref());
+        cursors.any(Cursor::has_open)
     }
 
     /// How many partitions there are.
@@ -205,10 +216,14 @@ impl Group {
 
     fn free(&self, unit: usize) {
         let mut state = self.lock();
-        if let Some(unit) = state.units.get_mut(unit) {
-            unit.is_held = false;
+        let Some(unit) = state.units.get_mut(unit) else {
+            return;
+        };
+        unit.is_held = false;
+        // Nobody is to try again what is not there.
+        if !unit.is_gone {
+            self.tell(state);
         }
-        self.tell(state);
     }
 
     fn tell(&self, state: MutexGuard<'_, State>) {
@@ -323,12 +338,15 @@ impl Hold {
 
     /// Where to begin to read.
     pub(super) fn start(&self) -> StreamOffset {
-        let state = self.group.lock();
-        let cursor = state
-            .units
-            .get(self.unit)
-            .and_then(|unit| unit.cursor.as_ref());
-        cursor.map_or(StreamOffset::First, Cursor::resume)
+        self.with_cursor(Cursor::resume)
+            .unwrap_or(StreamOffset::First)
+    }
+
+    /// Notes that its queue is gone.
+    pub(super) fn bury(&self) {
+        if let Some(unit) = self.group.lock().units.get_mut(self.unit) {
+            unit.is_gone = true;
+        }
     }
 
     /// Notes a delivery by its sequence number; false if the group is done with it already.

@@ -1,11 +1,12 @@
 //! Groups of a stream as lists show them, and what an operator does to them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use broker::{Refusal, StreamOffset};
+use broker::{QueueRef, Refusal, StreamOffset};
 use engine::QueueParts;
 
-use super::Groups;
+use super::{Group, Groups};
 use crate::gateway::{Link, Pull, PullFrom};
 
 /// A group as lists show it.
@@ -88,23 +89,14 @@ impl Groups {
         group: &str,
         to: StreamOffset,
     ) -> Result<bool, Refusal> {
+        super::check_group(group)?;
         let units = parts.units();
-        let ends = self.0.engine.stream_ends(&units).await;
-        let mut moved = Vec::with_capacity(units.len());
-        for (place, end) in units.iter().zip(ends) {
-            let offset = match to {
-                StreamOffset::First => 0,
-                StreamOffset::Next => end,
-                StreamOffset::Offset(offset) => offset.min(end),
-                StreamOffset::Last | StreamOffset::Timestamp(_) => {
-                    let Some(stream) = self.0.engine.queue_name(vhost, *place) else {
-                        continue;
-                    };
-                    first_from(link, &stream, to).await?.unwrap_or(end)
-                }
-            };
-            moved.push((place.id, group.into(), offset));
-        }
+        let offsets = self.places(link, vhost, &units, to).await?;
+        let moved = units.iter().zip(offsets);
+        let moved: Vec<_> = moved
+            .map(|(place, offset)| (place.id, group.into(), offset))
+            .collect();
+        let _writing = self.0.writing.lock().await;
         if !self.close(vhost, parts.head.id.0, group) {
             return Ok(false);
         }
@@ -122,6 +114,7 @@ impl Groups {
         parts: &QueueParts,
         group: &str,
     ) -> Result<bool, Refusal> {
+        let _writing = self.0.writing.lock().await;
         if !self.close(vhost, parts.head.id.0, group) {
             return Ok(false);
         }
@@ -129,11 +122,36 @@ impl Groups {
         Ok(true)
     }
 
+    /// The offset that a place in each of some streams has now.
+    pub(super) async fn places(
+        &self,
+        link: &Link,
+        vhost: &str,
+        streams: &[QueueRef],
+        at: StreamOffset,
+    ) -> Result<Vec<u64>, Refusal> {
+        let ends = self.0.engine.stream_ends(streams).await;
+        let mut offsets = Vec::with_capacity(ends.len());
+        for (place, end) in streams.iter().zip(ends) {
+            let name = self.0.engine.queue_name(vhost, *place);
+            offsets.push(match (at, name) {
+                (StreamOffset::First, _) => 0,
+                (StreamOffset::Offset(offset), _) => offset.min(end),
+                (StreamOffset::Last | StreamOffset::Timestamp(_), Some(name)) => {
+                    first_from(link, &name, at).await?.unwrap_or(end)
+                }
+                (StreamOffset::Next | StreamOffset::Last | StreamOffset::Timestamp(_), _) => end,
+            });
+        }
+        Ok(offsets)
+    }
+
     /// Takes a group that nobody reads by out of memory; false if somebody does.
     fn close(&self, vhost: &str, head: u64, name: &str) -> bool {
         let key = (vhost.into(), head, name.to_owned());
         let mut open = self.lock();
-        if open.get(&key).is_some_and(|group| group.is_used()) {
+        let is_wanted = |group: &Arc<Group>| group.is_used() || Arc::strong_count(group) > 1;
+        if open.get(&key).is_some_and(is_wanted) {
             return false;
         }
         open.remove(&key);

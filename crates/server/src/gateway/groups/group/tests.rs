@@ -16,6 +16,7 @@ fn parts(count: u64) -> QueueParts {
         head: place(0),
         kind: QueueKind::Classic,
         partitions: (1..=count).map(place).collect(),
+        is_partition: false,
     }
 }
 
