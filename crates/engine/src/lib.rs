@@ -15,6 +15,7 @@ pub mod audit;
 mod clock;
 mod connection;
 mod crowds;
+mod declared;
 mod embedded;
 mod groups;
 mod housekeeping;

@@ -7,8 +7,9 @@ use tokio::sync::oneshot;
 
 use crate::administration::Handle;
 use crate::audit::Author;
+use crate::declared::to_store;
 use crate::renaming::NO_CONNECTION;
-use crate::requests::{specifications, to_store};
+use crate::requests::specifications;
 
 impl Handle {
     /// Gives a partitioned queue further partitions, up to `count`; see [`broker::topology::Topology::raise_partitions`].

@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 use crate::Shared;
 use crate::administration::Handle;
 use crate::audit::Author;
+use crate::declared::to_store;
 use crate::mailbox::Letter;
-use crate::requests::to_store;
 
 /// Who asks by a handle: no connection, so that every exclusive queue is another's.
 pub(crate) const NO_CONNECTION: ConnectionId = ConnectionId(u64::MAX);

@@ -15,10 +15,10 @@ use broker::topology::Routes;
 use broker::{ConnectionId, Event, Message, QueueRef, Reply, Sink};
 
 use crate::SharedRef;
+use crate::declared::Concerned;
 use crate::embedded::EmbeddedLog;
 use crate::mailbox::{Letter, Mailbox};
 use crate::outbox::Outboxes;
-use crate::requests::Concerned;
 
 /// How often a settling that failed, as on a full disk, is tried again.
 const SETTLE_RETRY_MS: u64 = 500;
