@@ -14,6 +14,7 @@
 
 pub mod account;
 mod change;
+pub mod chat;
 pub mod credentials;
 mod directory;
 mod error;

@@ -1,0 +1,27 @@
+//! The chat's rules: rooms and who is in them, private conversations, commands, moderation, presence, the exchange of clocks.
+//!
+//! A state machine: commands and outcomes of what was stored go in with the time, effects come out. Everything that has to outlive a
+//! restart is a [`directory::chat::ChatChange`], and nobody hears of it before it is stored.
+//!
+//! It must never own a socket or know a line, JSON or AMQP: doors turn those into [`Command`]s and [`Event`]s.
+//!
+//! Start reading at [`Command`], then [`Event`].
+
+mod clock;
+mod command;
+mod event;
+pub mod limits;
+mod name;
+mod refusal;
+mod reply;
+mod session;
+
+pub use clock::{ClockReading, Exchange};
+pub use command::{Actor, Command, PageOf, RoomSettings, Sanction, Target};
+pub use event::{
+    Delivery, Entered, Event, LeftCause, Member, MessageView, Presence, PresenceChange, RoomChange,
+};
+pub use name::{RoomName, RoomNameError};
+pub use refusal::{Reason, Refusal, RefusalKind};
+pub use reply::{ConversationView, Found, History, Posted, Reply, RoomView, UserView};
+pub use session::{Ended, Language, Newcomer, SessionId};

@@ -1,0 +1,19 @@
+//! What the chat keeps: rooms, private conversations, their messages, and what each account has read. One SQLite file of its own beside
+//! the directory's, so that a long history never delays a login.
+//!
+//! [`ChatChange`]s are committed in batches; a message's sequence number is given in the transaction that stores it, so that what was
+//! never stored never had a number, and no number is ever given twice. What was committed is on disk.
+//!
+//! It decides nothing about who may do what, but for what only a transaction can know: whether a message is there and whose it is,
+//! whether a sender's own id was seen before, whether somebody who is away has blocked the sender.
+//!
+//! Start reading at [`ChatStore::commit`].
+
+mod change;
+mod model;
+
+pub use change::{ChatChange, ChatOutcome, ChatRefused, Draft};
+pub use model::{
+    ChatAuthor, ChatMessage, ChatPage, ChatPerson, ChatPosition, ChatReaction, ChatRoom,
+    ChatSanction, ChatSnapshot, Conversation, Cursor, RoomNumber, SanctionKind,
+};
