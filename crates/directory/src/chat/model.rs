@@ -168,4 +168,6 @@ pub struct ChatPage {
 pub struct ChatSnapshot {
     /// The rooms, by number.
     pub rooms: Vec<ChatRoom>,
+    /// The accounts that were ever there, with when they were last.
+    pub seen: Vec<(String, u64)>,
 }
