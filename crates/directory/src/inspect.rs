@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
 use crate::error::Failure;
-use crate::limits::{BUSY_TIMEOUT, PROBLEMS_MAX};
+use crate::file::open_read_only;
+use crate::limits::PROBLEMS_MAX;
 use crate::model::Snapshot;
 use crate::reader::Reader;
 use crate::schema;
@@ -89,13 +90,6 @@ pub fn read(path: &Path) -> Result<Snapshot, Failure> {
     Reader::open(path)?.snapshot()
 }
 
-pub(crate) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    Ok(connection)
-}
-
 fn examine(connection: &Connection, inspection: &mut Inspection) -> rusqlite::Result<()> {
     // One read transaction, so that all findings are of the same moment.
     let transaction = connection.unchecked_transaction()?;
@@ -108,7 +102,7 @@ fn examine(connection: &Connection, inspection: &mut Inspection) -> rusqlite::Re
         }
         Ok(())
     })?;
-    match schema::check(&transaction, schema::VERSION) {
+    match schema::DIRECTORY.check(&transaction) {
         Ok(_) => {}
         Err(schema::MigrateError::Sql(error)) => return Err(error),
         Err(schema::MigrateError::Unusable(reason)) => {

@@ -80,3 +80,9 @@ pub(crate) const STATEMENTS_MAX: usize = 128;
 
 /// How many problems an inspection reports.
 pub(crate) const PROBLEMS_MAX: usize = 100;
+
+/// The most different emojis under one message of the chat.
+pub const EMOJIS_PER_MESSAGE_MAX: usize = 20;
+
+/// How many messages of the chat are deleted at once, so that nobody waits long for it.
+pub(crate) const CLEANED_AT_ONCE_MAX: usize = 10_000;

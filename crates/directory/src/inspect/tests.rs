@@ -151,7 +151,11 @@ fn what_refers_to_nothing_or_contradicts_itself_is_found() {
 fn a_database_of_an_earlier_version_is_sound_and_not_read() {
     let (_folder, path) = folder();
     let mut connection = Connection::open(&path).unwrap();
-    schema::migrate(&mut connection, &schema::STEPS[..1]).unwrap();
+    let first = schema::Schema {
+        steps: &schema::STEPS[..1],
+        ..schema::DIRECTORY
+    };
+    first.migrate(&mut connection).unwrap();
     let inspection = inspect(&path).unwrap();
     assert_eq!((inspection.schema_version, inspection.counts), (1, None));
     assert_eq!(inspection.problems, Vec::<String>::new());

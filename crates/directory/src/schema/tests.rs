@@ -12,6 +12,10 @@ fn error_of(result: Result<(), MigrateError>) -> String {
     result.unwrap_err().to_string()
 }
 
+fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), MigrateError> {
+    Schema { steps, ..DIRECTORY }.migrate(connection)
+}
+
 /// The current steps and `further` ones, as a later version would have them.
 fn later(further: &[&'static str]) -> Vec<&'static str> {
     STEPS.iter().chain(further).copied().collect()
