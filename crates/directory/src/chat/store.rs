@@ -149,7 +149,15 @@ fn load(connection: &Connection) -> SqlResult<ChatSnapshot> {
     for room in &mut rooms {
         room.sanctions = sanctions(&transaction, room.number)?;
     }
-    Ok(ChatSnapshot { rooms })
+    let seen = seen(&transaction)?;
+    Ok(ChatSnapshot { rooms, seen })
+}
+
+fn seen(connection: &Connection) -> SqlResult<Vec<(String, u64)>> {
+    let mut statement = connection
+        .prepare("SELECT login, last_seen_ms FROM people WHERE last_seen_ms > 0 ORDER BY login")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, uint(row, 1)?)))?;
+    rows.collect()
 }
 
 fn sanctions(connection: &Connection, room: RoomNumber) -> SqlResult<Vec<ChatSanction>> {
