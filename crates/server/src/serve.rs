@@ -381,6 +381,8 @@ fn open_doors(config: &Config, shards: u16) -> Result<Vec<Door>, ServeError> {
             false,
             1,
         ),
+        ("line", config.listeners.line_address(), false, 1),
+        ("line-tls", config.listeners.line_tls_address(), true, 1),
     ];
     let open = wanted
         .into_iter()

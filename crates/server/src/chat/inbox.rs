@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use chat::{Actor, Command, Ended, Newcomer, Refusal, Reply, SessionId};
+use chat::{Actor, Command, Ended, Newcomer, Refusal, Reply, SessionId, Told};
+use directory::chat::ChatOutcome;
 use mio::Waker;
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,6 +29,10 @@ pub(crate) enum Letter {
     Overhear { hear: mpsc::Sender<Overheard> },
     /// See [`super::Chat::check_logins`].
     CheckLogins,
+    /// What came of the changes that were handed over last; `None` if they could not be stored.
+    Committed(Option<Vec<ChatOutcome>>),
+    /// What the history said.
+    Told(u64, Told),
 }
 
 /// Where letters wait. Whoever asks waits for the answer, so their number is bounded by that of those who ask.
