@@ -15,6 +15,7 @@ mod model;
 mod reader;
 mod row;
 mod schema;
+mod search;
 mod store;
 
 pub use change::{ChatChange, ChatOutcome, ChatRefused, Draft};
