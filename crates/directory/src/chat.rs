@@ -11,6 +11,7 @@
 
 mod apply;
 mod change;
+mod inspect;
 mod model;
 mod reader;
 mod row;
@@ -19,6 +20,7 @@ mod search;
 mod store;
 
 pub use change::{ChatChange, ChatOutcome, ChatRefused, Draft};
+pub use inspect::{ChatCounts, inspect};
 pub use model::{
     ChatAuthor, ChatMessage, ChatPage, ChatPerson, ChatPosition, ChatReaction, ChatRoom,
     ChatSanction, ChatSnapshot, Conversation, Cursor, RoomNumber, SanctionKind,

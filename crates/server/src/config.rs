@@ -490,6 +490,11 @@ pub(crate) mod paths {
         data.join("directory.sqlite")
     }
 
+    /// The database of the chat.
+    pub(crate) fn chat(data: &Path) -> PathBuf {
+        data.join("chat.sqlite")
+    }
+
     /// The socket of the command line.
     pub(crate) fn admin_socket(data: &Path) -> PathBuf {
         data.join("admin.sock")

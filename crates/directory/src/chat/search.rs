@@ -40,7 +40,7 @@ pub(super) fn search(
         let mut statement = connection.prepare_cached(
             "SELECT w.rowid FROM words AS w JOIN messages AS m ON m.id = w.rowid
              WHERE w.words MATCH ?1 AND w.rowid < ?2 AND m.deleted_ms IS NULL
-               AND m.room IN (SELECT value FROM json_each(?3))
+               AND m.room IN (SELECT value FROM json_each(?3) EXCEPT SELECT room FROM gone)
              ORDER BY w.rowid DESC LIMIT ?4",
         )?;
         let rest = int((wanted - ids.len()) as u64);
@@ -71,7 +71,7 @@ fn tail(
     let mut found = Vec::new();
     let mut step = connection.prepare_cached(
         "SELECT id, text FROM messages
-         WHERE id > ?1 AND id < ?2 AND deleted_ms IS NULL AND room IN (SELECT value FROM json_each(?3))
+         WHERE id > ?1 AND id < ?2 AND deleted_ms IS NULL AND room IN (SELECT value FROM json_each(?3) EXCEPT SELECT room FROM gone)
          ORDER BY id DESC LIMIT ?4",
     )?;
     let mut before = before;
