@@ -86,3 +86,9 @@ pub const EMOJIS_PER_MESSAGE_MAX: usize = 20;
 
 /// How many messages of the chat are deleted at once, so that nobody waits long for it.
 pub(crate) const CLEANED_AT_ONCE_MAX: usize = 10_000;
+
+/// How many words of a search in the chat's history count.
+pub const SEARCH_WORDS_MAX: usize = 32;
+
+/// How many messages that are not indexed yet a search looks through at a time.
+pub(crate) const SEARCH_STEP_MESSAGES: usize = 2_000;

@@ -25,9 +25,6 @@ pub(crate) const DIRECTORY: Schema<'static> = Schema {
     refuse: refuse_twins,
 };
 
-/// The version of the directory's schema that this program writes.
-pub(crate) const VERSION: i64 = DIRECTORY.version();
-
 /// Each takes the schema one version up.
 pub(crate) const STEPS: &[&str] = &[
     "

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Result as SqlResult, params};
 use super::model::{ChatMessage, ChatPage, Cursor, RoomNumber};
 use super::row::{all, exists, int, message_at, select_messages};
 use super::schema::CHAT;
+use super::search::{Search, search};
 use crate::error::Failure;
 use crate::file;
 
@@ -55,6 +56,29 @@ impl ChatReader {
             }
             message_at(connection, room, seq)
         })
+    }
+
+    /// Finds the messages of some rooms that have all these words, newest first, and tells whether there are more. The last word may be
+    /// only the beginning of one. Case and accents do not matter, and no character has a meaning of its own.
+    ///
+    /// *Units*: at most `limit` messages; with `before_id` only those with a lower id; the first
+    /// [`crate::limits::SEARCH_WORDS_MAX`] words count.
+    ///
+    /// *Errors*: as for [`ChatReader::history`].
+    pub fn search(
+        &self,
+        words: &str,
+        rooms: &[RoomNumber],
+        before_id: Option<u64>,
+        limit: u32,
+    ) -> Result<(Vec<ChatMessage>, bool), Failure> {
+        let wanted = Search {
+            words,
+            rooms,
+            before_id,
+            limit,
+        };
+        self.read(|connection| search(connection, &wanted))
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> SqlResult<T>) -> Result<T, Failure> {

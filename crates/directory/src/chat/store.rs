@@ -187,3 +187,22 @@ fn sanctions(connection: &Connection, room: RoomNumber) -> SqlResult<Vec<ChatSan
     })?;
     rows.collect()
 }
+
+#[cfg(test)]
+impl ChatStore {
+    /// A setting of the connection.
+    pub(super) fn pragma(&self, name: &str) -> rusqlite::types::Value {
+        let value = self
+            .connection
+            .pragma_query_value(None, name, |row| row.get(0));
+        value.expect("a setting that there is")
+    }
+
+    /// As if the disk had failed in a write.
+    pub(super) fn fail(&mut self) -> Failure {
+        let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+        let failed =
+            self.write(|_| -> SqlResult<()> { Err(rusqlite::Error::SqliteFailure(error, None)) });
+        failed.expect_err("it failed")
+    }
+}

@@ -1,6 +1,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod files;
 mod fixture;
+mod going;
+mod inspection;
+mod messages;
+mod people;
+mod search;
 
 use super::*;
 use fixture::*;

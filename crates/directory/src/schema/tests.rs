@@ -2,6 +2,8 @@
 
 use super::*;
 
+const VERSION: i64 = DIRECTORY.version();
+
 fn version(connection: &Connection) -> i64 {
     connection
         .pragma_query_value(None, "user_version", |row| row.get(0))

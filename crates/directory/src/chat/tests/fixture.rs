@@ -43,25 +43,28 @@ impl Fixture {
     }
 
     pub(super) fn refusal(&mut self, change: ChatChange) -> ChatRefused {
-        match self.one(change) {
-            ChatOutcome::Refused(reason) => reason,
-            outcome => panic!("not refused: {outcome:?}"),
-        }
+        let outcome = self.one(change);
+        let ChatOutcome::Refused(reason) = outcome else {
+            panic!("not refused: {outcome:?}")
+        };
+        reason
     }
 
     /// The message that a change leaves behind.
     pub(super) fn changed(&mut self, change: ChatChange) -> ChatMessage {
-        match self.one(change) {
-            ChatOutcome::Message(message) => *message,
-            outcome => panic!("not a message: {outcome:?}"),
-        }
+        let outcome = self.one(change);
+        let ChatOutcome::Message(message) = outcome else {
+            panic!("not a message: {outcome:?}")
+        };
+        *message
     }
 
     pub(super) fn room(&mut self, name: &str) -> RoomNumber {
-        match self.one(room_added(name)) {
-            ChatOutcome::Room(number) => number,
-            outcome => panic!("not a room: {outcome:?}"),
-        }
+        let outcome = self.one(room_added(name));
+        let ChatOutcome::Room(number) = outcome else {
+            panic!("not a room: {outcome:?}")
+        };
+        number
     }
 
     /// The message, which is a new one.
@@ -85,10 +88,11 @@ impl Fixture {
 
     pub(super) fn person_made(&mut self, login: &str, created_ms: u64) -> ChatPerson {
         let login = login.to_owned();
-        match self.one(ChatChange::PersonLoaded(ChatAuthor { login, created_ms })) {
-            ChatOutcome::Person(person) => *person,
-            outcome => panic!("not a person: {outcome:?}"),
-        }
+        let outcome = self.one(ChatChange::PersonLoaded(ChatAuthor { login, created_ms }));
+        let ChatOutcome::Person(person) = outcome else {
+            panic!("not a person: {outcome:?}")
+        };
+        *person
     }
 
     pub(super) fn newest(&self, room: RoomNumber) -> Vec<ChatMessage> {
@@ -108,13 +112,14 @@ pub(super) const CREATED_MS: u64 = 1_000;
 pub(super) const AT_MS: u64 = 5_000;
 
 pub(super) fn posting(outcome: ChatOutcome) -> (ChatMessage, bool) {
-    match outcome {
-        ChatOutcome::Posted {
-            message,
-            is_duplicate,
-        } => (*message, is_duplicate),
-        outcome => panic!("not posted: {outcome:?}"),
-    }
+    let ChatOutcome::Posted {
+        message,
+        is_duplicate,
+    } = outcome
+    else {
+        panic!("not posted: {outcome:?}")
+    };
+    (*message, is_duplicate)
 }
 
 pub(super) fn room_added(name: &str) -> ChatChange {
@@ -166,4 +171,26 @@ pub(super) fn position(room: RoomNumber, read: u64, mentions: &[u64]) -> ChatPos
 
 pub(super) fn texts(messages: &[ChatMessage]) -> Vec<&str> {
     messages.iter().map(|message| &*message.text).collect()
+}
+
+pub(super) fn edited(room: RoomNumber, seq: u64, author: &str, text: &str) -> ChatChange {
+    ChatChange::Edited {
+        room,
+        seq,
+        author: author.into(),
+        text: text.into(),
+        mentions: Vec::new(),
+        at_ms: 6_000,
+        since_ms: 0,
+    }
+}
+
+pub(super) fn deleted(room: RoomNumber, seq: u64, author: Option<&str>) -> ChatChange {
+    ChatChange::Deleted {
+        room,
+        seq,
+        author: author.map(str::to_owned),
+        at_ms: 6_000,
+        since_ms: 0,
+    }
 }
