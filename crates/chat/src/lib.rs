@@ -7,14 +7,18 @@
 //!
 //! Start reading at [`Command`], then [`Event`].
 
+pub mod catalogue;
 mod clock;
 mod command;
 mod event;
 pub mod limits;
 mod name;
+pub mod profile;
 mod refusal;
 mod reply;
 mod session;
+
+pub use directory::chat::Cursor;
 
 pub use clock::{ClockReading, Exchange};
 pub use command::{Actor, Command, PageOf, RoomSettings, Sanction, Target};
