@@ -7,6 +7,7 @@
 //!
 //! Start reading at [`Command`] and [`Event`], then [`Chat`].
 
+pub mod catalogue;
 mod chat;
 mod clock;
 mod command;
@@ -14,11 +15,14 @@ mod effect;
 mod event;
 pub mod limits;
 mod name;
+pub mod profile;
 mod refusal;
 mod reply;
 mod session;
 mod sessions;
 mod settings;
+
+pub use directory::chat::Cursor;
 
 pub use chat::Chat;
 pub use clock::{ClockReading, Exchange};

@@ -63,6 +63,9 @@ const _: () = assert!(AUDIT_PAGE_ENTRIES <= AUDIT_LIMIT_MAX);
 /// The longest name of a virtual host or a policy, and of a queue that is renamed.
 pub const NAME_BYTES_MAX: usize = 255;
 
+/// The shortest password of a new account; what an operator sets may be shorter.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+
 /// The longest password, so that hashing one costs a bounded time.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 

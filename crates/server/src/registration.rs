@@ -1,6 +1,7 @@
 //! Who may make an account, with which role: the same at every door.
 
 use directory::account::check_account_name;
+use directory::limits::PASSWORD_CHARS_MIN;
 use directory::{CommitError, Profile, Role, token};
 use engine::accounts::Denied;
 use engine::audit::Author;
@@ -10,8 +11,6 @@ use crate::config;
 use crate::flaw::Flaw;
 use crate::http::{Caller, Web};
 
-/// The shortest password of a new account.
-pub(crate) const PASSWORD_CHARS_MIN: usize = 8;
 const INVITATION_MISSING: &str =
     "this server asks for an invitation: give its code as `invitation`";
 

@@ -87,7 +87,7 @@ impl Keeper {
     }
 
     /// Ends the threads; what was handed over before is written. The reader goes first: it would keep the writer from tidying up.
-    pub(crate) fn close(mut self) {
+    pub(crate) fn close(&mut self) {
         self.queries = None;
         self.changes = None;
         for thread in self.threads.drain(..) {
