@@ -5,6 +5,7 @@
 //! Start reading at [`Chat`].
 
 mod inbox;
+pub(crate) mod json;
 
 use std::sync::Arc;
 
