@@ -6,6 +6,7 @@
 
 mod host;
 mod inbox;
+pub(crate) mod json;
 mod keeper;
 
 use std::sync::Arc;
