@@ -27,7 +27,7 @@ use crate::listen::{ConnectionCount, Door, Reception, accept};
 use crate::metrics::Observer;
 use crate::tls::{self, TlsAcceptor, TlsError};
 use crate::traces::{Exporter, Traces};
-use crate::{admin, announce, web};
+use crate::{admin, announce, line, web};
 
 /// Turns that every shard takes after its connections are closed: a letter may cause one more.
 const LAST_TURNS: usize = 4;
@@ -87,6 +87,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// The chat cannot be opened.
+    #[error(transparent)]
+    Chat(#[from] line::ChatError),
     /// The operating system refuses threads, signals or a terminal to print on.
     #[error("the operating system refuses what the server needs")]
     System(#[from] io::Error),
@@ -150,6 +153,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         .collect();
     let mut admin_socket = Some(admin_socket);
     let web = web::Doors::take(&mut doors, tls.as_ref());
+    let lines = line::Doors::take(&mut doors, tls.as_ref());
     let mut desks = Vec::new();
     let mut threads = Vec::new();
     let last_turns = Arc::new(Barrier::new(usize::from(shards)));
@@ -182,6 +186,13 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
     }
     let gateway = Gateway::new(engine.handle(), desks, traces.clone());
     let observer = Observer::new(config.metrics.open, traces);
+    let chat = line::start(
+        &config,
+        lines,
+        &engine.handle(),
+        &count,
+        runtime.handle().clone(),
+    )?;
     let web = web.open(&config, gateway, observer, &count, addresses)?;
     // Whoever reads that the server is ready may stop it the next moment.
     let signals = {
@@ -210,6 +221,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         Duration::from_millis(config.limits.shutdown_timeout_ms),
     ));
     web.close();
+    chat.close();
     // Nobody listens only when every shard has ended already.
     let _ = stop.send(Phase::Stopped);
     for thread in threads {

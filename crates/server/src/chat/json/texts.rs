@@ -5,43 +5,8 @@ use chat::{Language, LeftCause, Reason};
 use super::Bye;
 
 /// Why something was refused.
-pub(crate) fn refusal(reason: &Reason, _: Language) -> String {
-    match reason {
-        Reason::NoRoom(room) => format!("there is no room '{room}'"),
-        Reason::NoUser(login) => format!("there is no account '{login}'"),
-        Reason::NoMessage(seq) => format!("there is no message {seq}, or it was deleted"),
-        Reason::RoomName(error) => error.to_string(),
-        Reason::RoomTaken(room) => format!("there is a room '{room}' already"),
-        Reason::RoomConfusable(room) => format!("the name looks like that of the room '{room}'"),
-        Reason::NotOwner(room) => {
-            format!("only the creator of '{room}' and administrators may do that")
-        }
-        Reason::KeepForbidden => "you may not make a room that stays".to_owned(),
-        Reason::DefaultRoom => "the default room stays as it is".to_owned(),
-        Reason::Banned { room, reason, .. } if reason.is_empty() => {
-            format!("you are banned from '{room}'")
-        }
-        Reason::Banned { room, reason, .. } => format!("you are banned from '{room}': {reason}"),
-        Reason::Muted { room, .. } => format!("you are muted in '{room}'"),
-        Reason::Slow(seconds) => format!("the room takes one message of yours in {seconds} s"),
-        Reason::Flood => "you send too much; wait a moment".to_owned(),
-        Reason::EmptyText => "the text is empty".to_owned(),
-        Reason::LongText(bytes) => format!(
-            "the text has {bytes} bytes; {} are the most",
-            chat::limits::TEXT_BYTES_MAX
-        ),
-        Reason::NotAuthor => "it is somebody else's message".to_owned(),
-        Reason::TooOld => "it was sent too long ago to be changed".to_owned(),
-        Reason::Blocked(login) => format!("'{login}' does not take messages from you"),
-        Reason::Yourself => "one does not do that to oneself".to_owned(),
-        Reason::Administrator => "one does not do that to an administrator".to_owned(),
-        Reason::TooMany(what) => format!("too many {what}"),
-        Reason::Invalid(what) => (*what).to_owned(),
-        Reason::NotThere(room) => format!("you are not in '{room}'"),
-        Reason::NoSession => "that needs a connection that listens".to_owned(),
-        Reason::Unavailable => "the chat cannot do that at the moment".to_owned(),
-        Reason::Void => "the account is gone, or its login does not hold any more".to_owned(),
-    }
+pub(crate) fn refusal(reason: &Reason, language: Language) -> String {
+    chat::catalogue::refusal(reason, language)
 }
 
 /// Why somebody is in another room, or in one less.
