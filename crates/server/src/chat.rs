@@ -11,7 +11,7 @@ mod keeper;
 
 use std::sync::Arc;
 
-use chat::{Actor, Command, Ended, Event, Newcomer, Reason, Refusal, Reply, SessionId};
+use chat::{Actor, Command, Ended, Event, Language, Newcomer, Reason, Refusal, Reply, SessionId};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use host::{Asker, Caller, Host, Lines};
@@ -146,6 +146,21 @@ impl Listener {
     /// As [`Chat::ask`].
     pub(crate) async fn ask(&self, command: Command) -> Result<Reply, Refusal> {
         self.chat.ask(self.actor(), command).await
+    }
+
+    /// The language that the account has chosen, or else the one that the session began with.
+    ///
+    /// # Errors
+    /// As [`Chat::ask`].
+    pub(crate) async fn language(&self) -> Result<Option<Language>, Refusal> {
+        // The account may still be looked up; nothing is answered before that.
+        self.ask(Command::Blocked).await?;
+        let (answer, answered) = oneshot::channel();
+        self.chat.inbox.post(Letter::Language {
+            session: self.session,
+            answer,
+        });
+        answered.await.map_err(|_| unavailable())
     }
 
     /// The client said goodbye: it will not come back in a moment.

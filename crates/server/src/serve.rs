@@ -10,6 +10,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use broker::topology::Quotas;
+use chat::Language;
 use engine::{AccountLimits, Engine, EngineError, Options, ShardSeed};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use session::Settings;
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use crate::backend::Operator;
+use crate::chat::{Chat, Inbox};
 use crate::config::{Config, LogFormat};
 use crate::entries::{self, Obstacle};
 use crate::gateway::{Gateway, Opening, serve_desk};
@@ -27,7 +29,7 @@ use crate::listen::{ConnectionCount, Door, Reception, accept};
 use crate::metrics::Observer;
 use crate::tls::{self, TlsAcceptor, TlsError};
 use crate::traces::{Exporter, Traces};
-use crate::{admin, announce, web};
+use crate::{admin, announce, http, web};
 
 /// Turns that every shard takes after its connections are closed: a letter may cause one more.
 const LAST_TURNS: usize = 4;
@@ -182,7 +184,14 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
     }
     let gateway = Gateway::new(engine.handle(), desks, traces.clone());
     let observer = Observer::new(config.metrics.open, traces);
-    let web = web.open(&config, gateway, observer, &count, addresses)?;
+    let poll = mio::Poll::new()?;
+    let waker = mio::Waker::new(poll.registry(), mio::Token(0))?;
+    let chat = http::ChatDoor {
+        chat: Chat::new(Arc::new(Inbox::new(waker))),
+        default_room: config.chat.default_room.clone(),
+        language: Language::of(&config.chat.language).unwrap_or_default(),
+    };
+    let web = web.open(&config, gateway, chat, observer, &count, addresses)?;
     // Whoever reads that the server is ready may stop it the next moment.
     let signals = {
         let _context = runtime.enter();

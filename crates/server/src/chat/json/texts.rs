@@ -1,59 +1,51 @@
-//! The sentences of refusals and of what happens to a session, in English until the catalogue of all languages is there.
+//! The sentences about what happens to a session, in every language.
 
-use chat::{Language, LeftCause, Reason};
+use chat::{Language, LeftCause};
 
 use super::Bye;
 
-/// Why something was refused.
-pub(crate) fn refusal(reason: &Reason, _: Language) -> String {
-    match reason {
-        Reason::NoRoom(room) => format!("there is no room '{room}'"),
-        Reason::NoUser(login) => format!("there is no account '{login}'"),
-        Reason::NoMessage(seq) => format!("there is no message {seq}, or it was deleted"),
-        Reason::RoomName(error) => error.to_string(),
-        Reason::RoomTaken(room) => format!("there is a room '{room}' already"),
-        Reason::RoomConfusable(room) => format!("the name looks like that of the room '{room}'"),
-        Reason::NotOwner(room) => {
-            format!("only the creator of '{room}' and administrators may do that")
+/// Why somebody is not in a room any more; empty when they wanted that.
+pub(super) fn left(cause: &LeftCause, language: Language) -> String {
+    match (cause, language) {
+        (LeftCause::Asked | LeftCause::Arrived, _) => String::new(),
+        (LeftCause::Deleted(by), Language::English) => format!("{by} deleted the room"),
+        (LeftCause::Deleted(by), Language::Spanish) => format!("{by} borró la sala"),
+        (LeftCause::CreatorGone(by), Language::English) => {
+            format!("the room went with {by}, who made it")
         }
-        Reason::KeepForbidden => "you may not make a room that stays".to_owned(),
-        Reason::DefaultRoom => "the default room stays as it is".to_owned(),
-        Reason::Banned { room, reason, .. } if reason.is_empty() => {
-            format!("you are banned from '{room}'")
+        (LeftCause::CreatorGone(by), Language::Spanish) => {
+            format!("la sala se fue con {by}, que la creó")
         }
-        Reason::Banned { room, reason, .. } => format!("you are banned from '{room}': {reason}"),
-        Reason::Muted { room, .. } => format!("you are muted in '{room}'"),
-        Reason::Slow(seconds) => format!("the room takes one message of yours in {seconds} s"),
-        Reason::Flood => "you send too much; wait a moment".to_owned(),
-        Reason::EmptyText => "the text is empty".to_owned(),
-        Reason::LongText(bytes) => format!(
-            "the text has {bytes} bytes; {} are the most",
-            chat::limits::TEXT_BYTES_MAX
-        ),
-        Reason::NotAuthor => "it is somebody else's message".to_owned(),
-        Reason::TooOld => "it was sent too long ago to be changed".to_owned(),
-        Reason::Blocked(login) => format!("'{login}' does not take messages from you"),
-        Reason::Yourself => "one does not do that to oneself".to_owned(),
-        Reason::Administrator => "one does not do that to an administrator".to_owned(),
-        Reason::TooMany(what) => format!("too many {what}"),
-        Reason::Invalid(what) => (*what).to_owned(),
-        Reason::NotThere(room) => format!("you are not in '{room}'"),
-        Reason::NoSession => "that needs a connection that listens".to_owned(),
-        Reason::Unavailable => "the chat cannot do that at the moment".to_owned(),
-        Reason::Void => "the account is gone, or its login does not hold any more".to_owned(),
+        (LeftCause::Kicked { by, reason }, Language::English) => {
+            with(format!("{by} sent you out"), reason)
+        }
+        (LeftCause::Kicked { by, reason }, Language::Spanish) => {
+            with(format!("{by} te sacó"), reason)
+        }
+        (LeftCause::Banned { by, reason, .. }, Language::English) => {
+            with(format!("{by} keeps you out"), reason)
+        }
+        (LeftCause::Banned { by, reason, .. }, Language::Spanish) => {
+            with(format!("{by} te prohibió la entrada"), reason)
+        }
     }
 }
 
-/// Why somebody is in another room, or in one less.
-pub(super) fn cause(cause: &LeftCause, room: &str, _: Language) -> String {
-    match cause {
-        LeftCause::Asked | LeftCause::Arrived => String::new(),
-        LeftCause::Deleted(by) => format!("{by} deleted the room you were in; this is '{room}'"),
-        LeftCause::CreatorGone(by) => {
-            format!("{by}, who made the room you were in, is gone; this is '{room}'")
-        }
-        LeftCause::Kicked { by, reason } => format!("{by} sent you out: {reason}"),
-        LeftCause::Banned { by, reason, .. } => format!("{by} keeps you out: {reason}"),
+/// Why somebody is in another room now.
+pub(super) fn moved(cause: &LeftCause, language: Language) -> String {
+    let why = left(cause, language);
+    match (why.is_empty(), language) {
+        (true, _) => why,
+        (false, Language::English) => format!("you are here now: {why}"),
+        (false, Language::Spanish) => format!("ahora estás aquí: {why}"),
+    }
+}
+
+fn with(sentence: String, reason: &str) -> String {
+    if reason.is_empty() {
+        sentence
+    } else {
+        format!("{sentence}: {reason}")
     }
 }
 
