@@ -32,6 +32,7 @@ fn somebody_logs_in_and_enters_a_room() {
     session.logged_in(Ok(LoggedIn {
         login: "ana".to_owned(),
         language: None,
+        time_ms: 1_700_000_000_000,
         unread_private: 0,
     }));
     assert_eq!(
