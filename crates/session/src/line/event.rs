@@ -58,7 +58,9 @@ impl LineSession {
         let language = self.language();
         let rendering = self.rendering();
         match place.strip_prefix('@') {
-            Some(with) => render::private(message, with, language, self.output()),
+            Some(with) => {
+                render::private(message, with, is_history, language, self.output());
+            }
             None if is_history => render::past(message, language, self.output()),
             None => render::render_message(message, rendering, self.output()),
         }

@@ -24,20 +24,31 @@ pub fn render_message(message: &MessageView, rendering: Rendering, out: &mut Vec
     out.push(b'\n');
 }
 
-/// Appends a message of a private conversation, which says so in front and, if it is one's own, whom it is for.
-pub(super) fn private(message: &MessageView, with: &str, language: Language, out: &mut Vec<u8>) {
+/// Appends a message of a private conversation, which says so in front, if it is one's own whom it is for, and if it is of the past when
+/// it was said.
+pub(super) fn private(
+    message: &MessageView,
+    with: &str,
+    is_history: bool,
+    language: Language,
+    out: &mut Vec<u8>,
+) {
     let mark = match message.from == with {
         true => Answer::PrivateMark,
         false => Answer::PrivateMarkTo(with),
     };
     out.push(b'[');
     sanitise(&catalogue::say(language, mark), out);
+    if is_history {
+        out.push(b' ');
+        out.extend_from_slice(catalogue::minute(message.at_ms).as_bytes());
+    }
     out.extend_from_slice(b"] ");
     said(message, language, out);
     out.push(b'\n');
 }
 
-/// Appends a message of the past with its number, if it is known where that counts, and its time.
+/// Appends a message of the past with its number and its time.
 pub(super) fn past(message: &MessageView, language: Language, out: &mut Vec<u8>) {
     let time = catalogue::minute(message.at_ms);
     out.extend_from_slice(format!("[{} {time}] ", message.seq).as_bytes());

@@ -163,14 +163,21 @@ impl LineSession {
         action
     }
 
-    /// Says what became of a login or a registration.
-    pub fn logged_in(&mut self, result: Result<LoggedIn, LogInRefused>) {
-        let State::Checking(dialogue) = std::mem::replace(&mut self.state, State::Login) else {
-            return;
+    /// Says what became of a login or a registration; whether somebody is logged in by that, and not gone meanwhile.
+    pub fn logged_in(&mut self, result: Result<LoggedIn, LogInRefused>) -> bool {
+        let State::Checking(dialogue) = &mut self.state else {
+            return false;
         };
+        let dialogue = dialogue.take();
         match result {
-            Ok(account) => self.open(account),
-            Err(refused) => self.refused(&refused, dialogue),
+            Ok(account) => {
+                self.open(account);
+                true
+            }
+            Err(refused) => {
+                self.refused(&refused, dialogue);
+                false
+            }
         }
     }
 
@@ -308,7 +315,10 @@ impl LineSession {
         if self.shown == Shown::Json {
             return self.act(LineAction::NoJson(why));
         }
-        let bytes_max = LINE_BYTES_MAX;
+        let bytes_max = match self.login() {
+            Some(_) => LINE_BYTES_MAX,
+            None => usize::from(LINE_LOGIN_BYTES_MAX),
+        };
         self.notice(match why {
             Unreadable::TooLong => Answer::LineTooLong { bytes_max },
             Unreadable::NotText => Answer::NotText,
