@@ -52,6 +52,11 @@ pub(super) fn say(reason: &Reason) -> String {
         Reason::TooMany(what) => format!("Too many: {what}."),
         Reason::Invalid(what) => format!("That cannot be so: {what}."),
         Reason::NotThere(room) => format!("You are not in {room}."),
+        Reason::UserNotThere(login, room) => format!("{login} is not in {room}."),
+        Reason::NotSanctioned(login) => format!("{login} is neither banned nor muted here."),
+        Reason::NoTalk(login) => {
+            format!("There is no private conversation with {login} yet. Write to them first.")
+        }
         Reason::NoSession => "That needs a connection that listens.".to_owned(),
         Reason::Unavailable => {
             "The history cannot be reached at the moment. Try again later.".to_owned()

@@ -55,6 +55,13 @@ pub(super) fn say(reason: &Reason) -> String {
         Reason::TooMany(what) => format!("Demasiado: {what}."),
         Reason::Invalid(what) => format!("No puede ser así: {what}."),
         Reason::NotThere(room) => format!("No estás en {room}."),
+        Reason::UserNotThere(login, room) => format!("{login} no está en {room}."),
+        Reason::NotSanctioned(login) => {
+            format!("{login} no está expulsado ni silenciado aquí.")
+        }
+        Reason::NoTalk(login) => {
+            format!("Todavía no hay conversación privada con {login}. Escríbele primero.")
+        }
         Reason::NoSession => "Eso necesita una conexión que escuche.".to_owned(),
         Reason::Unavailable => {
             "No se llega al historial en este momento. Prueba más tarde.".to_owned()
