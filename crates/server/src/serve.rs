@@ -193,7 +193,8 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         &count,
         runtime.handle().clone(),
     )?;
-    let web = web.open(&config, gateway, observer, &count, addresses)?;
+    let mut web = web.open(&config, gateway.clone(), observer, &count, addresses)?;
+    web.open_chat(&chat.chat(), &gateway);
     // Whoever reads that the server is ready may stop it the next moment.
     let signals = {
         let _context = runtime.enter();

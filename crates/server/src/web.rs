@@ -8,6 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::chat::Chat;
+use crate::chat::amqp::{self, Bridge};
 use crate::config::Config;
 use crate::gateway::{Gateway, Groups};
 use crate::http::{self, HttpDoor, HttpSettings, Web};
@@ -35,6 +37,7 @@ pub(crate) struct Running {
     stopping: watch::Sender<bool>,
     doors: Vec<JoinHandle<()>>,
     groups: Groups,
+    bridge: Option<Bridge>,
 }
 
 impl Doors {
@@ -74,6 +77,7 @@ impl Doors {
             stopping,
             doors: Vec::new(),
             groups: gateway.groups().clone(),
+            bridge: None,
         };
         // What nobody can reach need not be made.
         if self.0.is_empty() {
@@ -121,6 +125,12 @@ impl Doors {
 }
 
 impl Running {
+    /// Opens the chat over AMQP, whose tasks run beside those of HTTP.
+    pub(crate) fn open_chat(&mut self, chat: &Chat, gateway: &Gateway) {
+        let _inside = self.runtime.enter();
+        self.bridge = Some(amqp::open(chat, gateway));
+    }
+
     /// Lets nobody new in; requests under way come to their end.
     pub(crate) fn stop(&self) {
         // No receiver is left when no door is open.
@@ -130,6 +140,9 @@ impl Running {
     /// Ends what is still under way.
     pub(crate) fn close(self) {
         self.doors.iter().for_each(JoinHandle::abort);
+        if let Some(bridge) = self.bridge {
+            self.runtime.block_on(bridge.close());
+        }
         let written = async { tokio::time::timeout(LAST_REQUESTS, self.groups.flush()).await };
         // What is not written is delivered again.
         if let Ok(Err(refusal)) = self.runtime.block_on(written) {
