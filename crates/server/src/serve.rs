@@ -10,6 +10,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use broker::topology::Quotas;
+use chat::Language;
 use engine::{AccountLimits, Engine, EngineError, Options, ShardSeed};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use session::Settings;
@@ -27,7 +28,7 @@ use crate::listen::{ConnectionCount, Door, Reception, accept};
 use crate::metrics::Observer;
 use crate::tls::{self, TlsAcceptor, TlsError};
 use crate::traces::{Exporter, Traces};
-use crate::{admin, announce, line, web};
+use crate::{admin, announce, http, line, web};
 
 /// Turns that every shard takes after its connections are closed: a letter may cause one more.
 const LAST_TURNS: usize = 4;
@@ -193,8 +194,12 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         &count,
         runtime.handle().clone(),
     )?;
-    let mut web = web.open(&config, gateway.clone(), observer, &count, addresses)?;
-    web.open_chat(&chat.chat(), &gateway);
+    let chat_door = http::ChatDoor {
+        chat: chat.chat(),
+        default_room: config.chat.default_room.clone(),
+        language: Language::of(&config.chat.language).unwrap_or_default(),
+    };
+    let web = web.open(&config, gateway, chat_door, observer, &count, addresses)?;
     // Whoever reads that the server is ready may stop it the next moment.
     let signals = {
         let _context = runtime.enter();

@@ -8,11 +8,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::chat::Chat;
 use crate::chat::amqp::{self, Bridge};
 use crate::config::Config;
 use crate::gateway::{Gateway, Groups};
-use crate::http::{self, HttpDoor, HttpSettings, Web};
+use crate::http::{self, ChatDoor, HttpDoor, HttpSettings, Web};
 use crate::listen::{ConnectionCount, Door};
 use crate::management::{self, Facts};
 use crate::metrics::Observer;
@@ -37,6 +36,7 @@ pub(crate) struct Running {
     stopping: watch::Sender<bool>,
     doors: Vec<JoinHandle<()>>,
     groups: Groups,
+    /// The chat over AMQP, whose tasks run beside those of HTTP.
     bridge: Option<Bridge>,
 }
 
@@ -62,6 +62,7 @@ impl Doors {
         self,
         config: &Config,
         gateway: Gateway,
+        chat: ChatDoor,
         observer: Observer,
         count: &ConnectionCount,
         listeners: Vec<(String, String)>,
@@ -79,6 +80,10 @@ impl Doors {
             groups: gateway.groups().clone(),
             bridge: None,
         };
+        running.bridge = Some({
+            let _inside = running.runtime.enter();
+            amqp::open(&chat.chat, &gateway)
+        });
         // What nobody can reach need not be made.
         if self.0.is_empty() {
             return Ok(running);
@@ -90,7 +95,7 @@ impl Doors {
                 .unwrap_or(usize::MAX),
             registration: config.accounts.registration,
         };
-        let web = Web::new(gateway.clone(), settings, observer, stops.clone());
+        let web = Web::new(gateway.clone(), chat, settings, observer, stops.clone());
         running.runtime.spawn(web.clone().sweep());
         let hooks = Hooks::new(
             gateway,
@@ -125,12 +130,6 @@ impl Doors {
 }
 
 impl Running {
-    /// Opens the chat over AMQP, whose tasks run beside those of HTTP.
-    pub(crate) fn open_chat(&mut self, chat: &Chat, gateway: &Gateway) {
-        let _inside = self.runtime.enter();
-        self.bridge = Some(amqp::open(chat, gateway));
-    }
-
     /// Lets nobody new in; requests under way come to their end.
     pub(crate) fn stop(&self) {
         // No receiver is left when no door is open.

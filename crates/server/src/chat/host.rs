@@ -188,6 +188,10 @@ impl Host {
                     hear,
                     answer,
                 } => self.listen(newcomer, hear, answer),
+                Letter::Language { session, answer } => {
+                    // Whoever wanted to know may have gone.
+                    let _ = answer.send(self.chat.language(session));
+                }
                 Letter::Part { session, ended } => self.detach(session, ended),
                 Letter::Overhear { hear } => self.followers.push(hear),
                 Letter::CheckLogins => must_check = true,

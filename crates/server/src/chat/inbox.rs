@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use chat::{Actor, Command, Ended, Newcomer, Refusal, Reply, SessionId, Told};
+use chat::{Actor, Command, Ended, Language, Newcomer, Refusal, Reply, SessionId, Told};
 use directory::chat::ChatOutcome;
 use mio::Waker;
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +24,11 @@ pub(crate) enum Letter {
         newcomer: Newcomer,
         hear: mpsc::Sender<Heard>,
         answer: oneshot::Sender<Result<SessionId, Refusal>>,
+    },
+    /// See [`super::Listener::language`].
+    Language {
+        session: SessionId,
+        answer: oneshot::Sender<Option<Language>>,
     },
     /// A listener is gone.
     Part { session: SessionId, ended: Ended },

@@ -9,18 +9,16 @@ mod said;
 mod texts;
 mod word;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use chat::{Entered, Event, Language, Refusal, Reply};
 
 use super::Farewell;
-#[expect(unused_imports, reason = "its doors are being made")]
 pub(crate) use forms::{
     ConversationForm, FoundForm, HistoryForm, MemberForm, MessageForm, RoomForm, UserForm,
 };
 pub(crate) use said::Hello;
 use said::{ErrorForm, JoinedForm, Said};
-#[expect(unused_imports, reason = "its doors are being made")]
-pub(crate) use texts::refusal as text_of;
-#[expect(unused_imports, reason = "its doors are being made")]
 pub(crate) use word::{Ref, Refused, Word, level_of, page_of, parse, target};
 
 /// Why a connection ends, for whoever is at its other end.
@@ -34,8 +32,6 @@ pub(crate) enum Bye {
     Slow,
     /// The client did not say that it is there.
     Silent,
-    /// Another connection has taken its place.
-    Replaced,
     /// The client said goodbye.
     Asked,
 }
@@ -110,6 +106,14 @@ pub(crate) fn time(reference: Option<&Ref>, t1_us: i64, t2_us: i64, t3_us: i64) 
     written(&said, reference)
 }
 
+/// The server's clock, in microseconds since 1970.
+pub(crate) fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    })
+}
+
 /// The last object of a connection.
 pub(crate) fn bye(bye: Bye, language: Language) -> String {
     let cause = match bye {
@@ -117,7 +121,6 @@ pub(crate) fn bye(bye: Bye, language: Language) -> String {
         Bye::Revoked => "revoked",
         Bye::Slow => "slow",
         Bye::Silent => "silent",
-        Bye::Replaced => "replaced",
         Bye::Asked => "asked",
     };
     let text = texts::bye(bye, language);

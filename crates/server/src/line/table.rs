@@ -741,6 +741,10 @@ impl Context<'_> {
                 }
                 LineAction::Close => {
                     connection.has_parted = true;
+                    if connection.machine.is_some() {
+                        let bye = json::bye(Bye::Asked, connection.session.language());
+                        put_line(&mut connection.session, &bye);
+                    }
                     self.end(connection);
                 }
             }

@@ -227,7 +227,7 @@ impl<'a> Said<'a> {
             Event::Entered(entered) => Self::Joined(Box::new(JoinedForm::of(entered, language))),
             Event::Left { place, cause } => Self::Left {
                 room: place,
-                why: Why::of(cause, place, language),
+                why: Why::of(cause, texts::left(cause, language)),
             },
             Event::Presence { place, change } => Self::Presence(PresenceForm::of(place, change)),
             Event::Typing { place, login } => Self::Typing { room: place, login },
@@ -285,11 +285,10 @@ impl<'a> Said<'a> {
 }
 
 impl<'a> Why<'a> {
-    fn of(cause: &'a LeftCause, room: &str, language: Language) -> Self {
+    fn of(cause: &'a LeftCause, text: String) -> Self {
         let why = match cause {
-            // Nobody has to be told what they have just done.
-            LeftCause::Asked => return Self::named("asked"),
-            LeftCause::Arrived => return Self::named("arrived"),
+            LeftCause::Asked => Self::named("asked"),
+            LeftCause::Arrived => Self::named("arrived"),
             LeftCause::Deleted(by) => Self {
                 by: Some(by),
                 ..Self::named("deleted")
@@ -314,10 +313,7 @@ impl<'a> Why<'a> {
                 ..Self::named("banned")
             },
         };
-        Self {
-            text: texts::cause(cause, room, language),
-            ..why
-        }
+        Self { text, ..why }
     }
 
     fn named(cause: &'static str) -> Self {
@@ -341,7 +337,7 @@ impl<'a> JoinedForm<'a> {
             default: entered.is_default,
             members: entered.members,
             skipped: entered.skipped,
-            why: Why::of(&entered.cause, &entered.room, language),
+            why: Why::of(&entered.cause, texts::moved(&entered.cause, language)),
         }
     }
 }
@@ -414,7 +410,7 @@ impl ErrorForm {
         };
         Self {
             code: refusal.reason.code(),
-            text: texts::refusal(&refusal.reason, language),
+            text: chat::catalogue::refusal(&refusal.reason, language),
             retry_after_ms,
         }
     }

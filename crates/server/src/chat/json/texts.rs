@@ -1,24 +1,51 @@
-//! The sentences of refusals and of what happens to a session, in English until the catalogue of all languages is there.
+//! The sentences about what happens to a session, in every language.
 
-use chat::{Language, LeftCause, Reason};
+use chat::{Language, LeftCause};
 
 use super::Bye;
 
-/// Why something was refused.
-pub(crate) fn refusal(reason: &Reason, language: Language) -> String {
-    chat::catalogue::refusal(reason, language)
+/// Why somebody is not in a room any more; empty when they wanted that.
+pub(super) fn left(cause: &LeftCause, language: Language) -> String {
+    match (cause, language) {
+        (LeftCause::Asked | LeftCause::Arrived, _) => String::new(),
+        (LeftCause::Deleted(by), Language::English) => format!("{by} deleted the room"),
+        (LeftCause::Deleted(by), Language::Spanish) => format!("{by} borró la sala"),
+        (LeftCause::CreatorGone(by), Language::English) => {
+            format!("the room went with {by}, who made it")
+        }
+        (LeftCause::CreatorGone(by), Language::Spanish) => {
+            format!("la sala se fue con {by}, que la creó")
+        }
+        (LeftCause::Kicked { by, reason }, Language::English) => {
+            with(format!("{by} sent you out"), reason)
+        }
+        (LeftCause::Kicked { by, reason }, Language::Spanish) => {
+            with(format!("{by} te sacó"), reason)
+        }
+        (LeftCause::Banned { by, reason, .. }, Language::English) => {
+            with(format!("{by} keeps you out"), reason)
+        }
+        (LeftCause::Banned { by, reason, .. }, Language::Spanish) => {
+            with(format!("{by} te prohibió la entrada"), reason)
+        }
+    }
 }
 
-/// Why somebody is in another room, or in one less.
-pub(super) fn cause(cause: &LeftCause, room: &str, _: Language) -> String {
-    match cause {
-        LeftCause::Asked | LeftCause::Arrived => String::new(),
-        LeftCause::Deleted(by) => format!("{by} deleted the room you were in; this is '{room}'"),
-        LeftCause::CreatorGone(by) => {
-            format!("{by}, who made the room you were in, is gone; this is '{room}'")
-        }
-        LeftCause::Kicked { by, reason } => format!("{by} sent you out: {reason}"),
-        LeftCause::Banned { by, reason, .. } => format!("{by} keeps you out: {reason}"),
+/// Why somebody is in another room now.
+pub(super) fn moved(cause: &LeftCause, language: Language) -> String {
+    let why = left(cause, language);
+    match (why.is_empty(), language) {
+        (true, _) => why,
+        (false, Language::English) => format!("you are here now: {why}"),
+        (false, Language::Spanish) => format!("ahora estás aquí: {why}"),
+    }
+}
+
+fn with(sentence: String, reason: &str) -> String {
+    if reason.is_empty() {
+        sentence
+    } else {
+        format!("{sentence}: {reason}")
     }
 }
 
@@ -33,8 +60,6 @@ pub(super) const fn bye(bye: Bye, language: Language) -> &'static str {
         (Bye::Slow, Language::Spanish) => "no leíste lo que se te envió; vuelve a conectarte",
         (Bye::Silent, Language::English) => "you did not say that you are there",
         (Bye::Silent, Language::Spanish) => "no respondiste cuando se te preguntó",
-        (Bye::Replaced, Language::English) => "another connection has taken your place",
-        (Bye::Replaced, Language::Spanish) => "otra conexión ocupó tu lugar",
         (Bye::Asked, Language::English) => "goodbye",
         (Bye::Asked, Language::Spanish) => "adiós",
     }
