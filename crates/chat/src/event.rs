@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::session::SessionId;
-
 /// A message as somebody sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageView {
@@ -219,13 +217,4 @@ pub enum Event {
         /// Who did it.
         by: Arc<str>,
     },
-}
-
-/// Which sessions an event is for; the doors look up what is connected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// The session.
-    pub session: SessionId,
-    /// The event, shared by all that get it.
-    pub event: Arc<Event>,
 }

@@ -42,7 +42,8 @@ mod visible;
 use std::sync::Arc;
 
 pub use administration::{
-    AccountView, ConnectionView, ExchangeView, Handle, QueueKeyView, QueueView, Registration,
+    AccountView, Admission, Closer, ConnectionView, ExchangeView, Handle, QueueKeyView, QueueView,
+    Registration,
 };
 pub use alarm::{Alarm, Alarms};
 pub use clock::Clock;

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::gateway::{Gateway, Groups};
-use crate::http::{self, HttpDoor, HttpSettings, Web};
+use crate::http::{self, ChatDoor, HttpDoor, HttpSettings, Web};
 use crate::listen::{ConnectionCount, Door};
 use crate::management::{self, Facts};
 use crate::metrics::Observer;
@@ -59,6 +59,7 @@ impl Doors {
         self,
         config: &Config,
         gateway: Gateway,
+        chat: ChatDoor,
         observer: Observer,
         count: &ConnectionCount,
         listeners: Vec<(String, String)>,
@@ -86,7 +87,7 @@ impl Doors {
                 .unwrap_or(usize::MAX),
             registration: config.accounts.registration,
         };
-        let web = Web::new(gateway.clone(), settings, observer, stops.clone());
+        let web = Web::new(gateway.clone(), chat, settings, observer, stops.clone());
         running.runtime.spawn(web.clone().sweep());
         let hooks = Hooks::new(
             gateway,

@@ -25,6 +25,7 @@ mod handshake;
 #[cfg(test)]
 mod harness;
 pub mod limits;
+pub mod line;
 mod methods;
 mod output;
 mod peer;

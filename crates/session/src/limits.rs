@@ -44,3 +44,16 @@ pub const TRANSACTION_OVERHEAD_BYTES: usize = 128;
 
 const _: () = assert!(OUTPUT_KEEP_BYTES <= OUTPUT_BYTES_MAX);
 const _: () = assert!(SHARED_BODY_BYTES_MIN < PUBLISH_WAIT_BYTES_MAX);
+
+/// Longest line of somebody who is not logged in: the longest password and more.
+pub const LINE_LOGIN_BYTES_MAX: u16 = 2 * 1024;
+/// Wishes of a line session that wait to be taken; it reads no further.
+pub const LINE_ACTIONS_MAX: usize = 32;
+/// Messages of a line session whose fate is not known; it reads no further.
+pub const LINE_SAYS_MAX: u8 = 64;
+/// Bytes of a line session's answers that wait to be written; it reads no further. One answer may be longer.
+pub const LINE_OUTPUT_BYTES_MAX: usize = 64 * 1024;
+/// Wrong passwords or tokens that close a line session.
+pub const LINE_FAILURES_MAX: u8 = 3;
+/// Messages that `#history` and `#search` show without a number.
+pub const LINE_PAGE: u32 = 20;

@@ -1,0 +1,7 @@
+//! English.
+
+use super::Sentence;
+
+pub(super) fn say(sentence: &Sentence<'_>) -> String {
+    format!("{sentence:?}")
+}

@@ -1,0 +1,7 @@
+//! Spanish.
+
+use super::Sentence;
+
+pub(super) fn say(sentence: &Sentence<'_>) -> String {
+    format!("{sentence:?}")
+}
