@@ -163,7 +163,7 @@ impl LineSession {
                 is_on: *is_on,
             }),
             // Who is in it is told why they leave it.
-            RoomChange::Created | RoomChange::Deleted => {}
+            RoomChange::Created | RoomChange::Deleted | RoomChange::Banned { .. } => {}
         }
     }
 
