@@ -14,8 +14,8 @@ use std::sync::Arc;
 use chat::{Actor, Command, Ended, Event, Language, Newcomer, Reason, Refusal, Reply, SessionId};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use host::{Asker, Caller, Host, Lines};
-pub(crate) use inbox::{Inbox, Letter};
+pub(crate) use host::{Asker, Caller, EngineAccounts, Host, Lines};
+pub(crate) use inbox::{Inbox, Letter, LineLetter};
 pub(crate) use keeper::Opened;
 
 /// The chat, from any thread; cheap to clone.

@@ -19,6 +19,7 @@ mod grpc;
 #[expect(unused_qualifications, reason = "utoipa's macros write whole paths")]
 mod http;
 mod json;
+mod line;
 mod listen;
 mod management;
 mod metrics;
@@ -31,4 +32,5 @@ mod web;
 mod webhooks;
 
 pub use entries::Obstacle;
+pub use line::ChatError;
 pub use serve::{ServeError, ServeOptions, serve};

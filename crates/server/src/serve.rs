@@ -21,15 +21,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use crate::backend::Operator;
-use crate::chat::{Chat, Inbox};
 use crate::config::{Config, LogFormat};
 use crate::entries::{self, Obstacle};
 use crate::gateway::{Gateway, Opening, serve_desk};
+use crate::http::ChatDoor;
 use crate::listen::{ConnectionCount, Door, Reception, accept};
 use crate::metrics::Observer;
 use crate::tls::{self, TlsAcceptor, TlsError};
 use crate::traces::{Exporter, Traces};
-use crate::{admin, announce, http, web};
+use crate::{admin, announce, line, web};
 
 /// Turns that every shard takes after its connections are closed: a letter may cause one more.
 const LAST_TURNS: usize = 4;
@@ -89,6 +89,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// The chat cannot be opened.
+    #[error(transparent)]
+    Chat(#[from] line::ChatError),
     /// The operating system refuses threads, signals or a terminal to print on.
     #[error("the operating system refuses what the server needs")]
     System(#[from] io::Error),
@@ -152,6 +155,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         .collect();
     let mut admin_socket = Some(admin_socket);
     let web = web::Doors::take(&mut doors, tls.as_ref());
+    let lines = line::Doors::take(&mut doors, tls.as_ref());
     let mut desks = Vec::new();
     let mut threads = Vec::new();
     let last_turns = Arc::new(Barrier::new(usize::from(shards)));
@@ -184,14 +188,19 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
     }
     let gateway = Gateway::new(engine.handle(), desks, traces.clone());
     let observer = Observer::new(config.metrics.open, traces);
-    let poll = mio::Poll::new()?;
-    let waker = mio::Waker::new(poll.registry(), mio::Token(0))?;
-    let chat = http::ChatDoor {
-        chat: Chat::new(Arc::new(Inbox::new(waker))),
+    let chat = line::start(
+        &config,
+        lines,
+        &engine.handle(),
+        &count,
+        runtime.handle().clone(),
+    )?;
+    let door = ChatDoor {
+        chat: chat.chat(),
         default_room: config.chat.default_room.clone(),
         language: Language::of(&config.chat.language).unwrap_or_default(),
     };
-    let web = web.open(&config, gateway, chat, observer, &count, addresses)?;
+    let web = web.open(&config, gateway, door, observer, &count, addresses)?;
     // Whoever reads that the server is ready may stop it the next moment.
     let signals = {
         let _context = runtime.enter();
@@ -219,6 +228,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         Duration::from_millis(config.limits.shutdown_timeout_ms),
     ));
     web.close();
+    chat.close();
     // Nobody listens only when every shard has ended already.
     let _ = stop.send(Phase::Stopped);
     for thread in threads {

@@ -487,6 +487,32 @@ impl Chat {
         }
     }
 
+    /// From now on a session says itself what it has read, or does not.
+    pub fn set_reads_all(&mut self, id: SessionId, reads_all: bool) {
+        let Some(session) = self.sessions.find(id) else {
+            return;
+        };
+        let (login, rooms) = (session.login.clone(), session.rooms.clone());
+        // What it had before counts as read.
+        for number in rooms {
+            let head = self.rooms.get(number).map_or(0, |room| room.head);
+            self.write_read(number, &login, head);
+        }
+        if let Some(session) = self.sessions.find_mut(id) {
+            session.reads_all = reads_all;
+        }
+    }
+
+    /// The rooms that a session is in, by their names.
+    #[must_use]
+    pub fn rooms_of(&self, id: SessionId) -> Vec<Arc<str>> {
+        let rooms = self.sessions.find(id).map(|session| session.rooms.iter());
+        let rooms = rooms.into_iter().flatten();
+        rooms
+            .filter_map(|number| Some(self.rooms.get(*number)?.name.clone()))
+            .collect()
+    }
+
     /// Says for whom sessions are open, so that their owner can look whether their logins still hold.
     #[must_use]
     pub fn session_login(&self, id: SessionId) -> Option<(Arc<str>, u64)> {

@@ -5,6 +5,7 @@ mod fixture;
 mod going;
 mod inspection;
 mod messages;
+mod model;
 mod people;
 mod search;
 

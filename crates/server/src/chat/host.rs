@@ -12,7 +12,7 @@ use chat::{
 use engine::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::inbox::{Inbox, Letter};
+use super::inbox::{Inbox, Letter, LineLetter};
 use super::keeper::Keeper;
 use super::{Farewell, Heard, Overheard};
 
@@ -44,7 +44,7 @@ pub(crate) enum Asker {
 /// The connections of this thread.
 pub(crate) trait Lines {
     /// Something happened that a connection hears.
-    fn tell(&mut self, caller: Caller, event: &Arc<Event>, turn: u64);
+    fn tell(&mut self, caller: Caller, event: &Arc<Event>, number: u64, chat: &Chat);
     /// A connection is answered.
     fn answer(&mut self, caller: Caller, number: u64, result: &Result<Reply, Refusal>);
 }
@@ -126,9 +126,39 @@ impl Host {
         self.chat.detach(session, ended, now_ms);
     }
 
-    /// The language that a session's account has chosen.
-    pub(crate) fn language(&self, session: SessionId) -> Option<chat::Language> {
-        self.chat.language(session)
+    /// A session says itself from now on what it has read, or does not; it is told again where it is.
+    pub(crate) fn set_reads_all(&mut self, actor: &Actor, session: SessionId, reads_all: bool) {
+        self.chat.set_reads_all(session, reads_all);
+        for room in self.chat.rooms_of(session) {
+            let join = Command::Join {
+                room: room.to_string(),
+                after: None,
+                is_only: false,
+            };
+            self.ask(actor.clone(), Asker::Nobody, join);
+        }
+    }
+
+    /// Lets a connection of this thread into the listings.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub(crate) fn admit(
+        &self,
+        login: &engine::accounts::Login,
+        info: engine::ConnectionInfo,
+        caller: Caller,
+    ) -> Result<engine::Admission, broker::Refusal> {
+        let inbox = self.inbox.clone();
+        let closer = Arc::new(move |reason: &str| {
+            let farewell = if reason.contains("shutting down") {
+                Farewell::Shutdown
+            } else {
+                Farewell::Revoked
+            };
+            inbox.post(Letter::Line(LineLetter::Close { caller, farewell }));
+        });
+        self.accounts.0.admit(login, info, closer)
     }
 
     pub(crate) fn ask(&mut self, actor: Actor, asker: Asker, command: Command) {
@@ -142,9 +172,10 @@ impl Host {
             .handle(actor, Ticket(ticket), command, &self.accounts, now_ms);
     }
 
-    /// Takes the letters that other threads have sent; returns whether logins are to be looked at.
-    pub(crate) fn read_letters(&mut self) -> bool {
+    /// Takes the letters that other threads have sent; returns those for the line protocol, and whether logins are to be looked at.
+    pub(crate) fn read_letters(&mut self) -> (Vec<LineLetter>, bool) {
         let mut must_check = false;
+        let mut for_lines = Vec::new();
         for letter in self.inbox.take() {
             match letter {
                 Letter::Ask {
@@ -159,11 +190,12 @@ impl Host {
                 } => self.listen(newcomer, hear, answer),
                 Letter::Language { session, answer } => {
                     // Whoever wanted to know may have gone.
-                    let _ = answer.send(self.language(session));
+                    let _ = answer.send(self.chat.language(session));
                 }
                 Letter::Part { session, ended } => self.detach(session, ended),
                 Letter::Overhear { hear } => self.followers.push(hear),
                 Letter::CheckLogins => must_check = true,
+                Letter::Line(letter) => for_lines.push(letter),
                 Letter::Committed(outcomes) => self.committed(outcomes),
                 Letter::Told(id, told) => {
                     let now_ms = self.now_ms();
@@ -171,7 +203,7 @@ impl Host {
                 }
             }
         }
-        must_check
+        (for_lines, must_check)
     }
 
     fn listen(
@@ -260,7 +292,7 @@ impl Host {
             let ear = self.ears.get(session.index as usize);
             match ear.and_then(Option::as_ref) {
                 Some((id, Ear::Line(caller))) if id == session => {
-                    lines.tell(*caller, event, self.told);
+                    lines.tell(*caller, event, self.told, &self.chat);
                 }
                 Some((id, Ear::Listener(hear))) if id == session => {
                     if hear.try_send(Heard::Event(event.clone())).is_err() {
@@ -302,7 +334,8 @@ impl Host {
             self.keeper.write(self.chat.take_changes());
         }
         self.keeper.close();
-        self.read_letters();
+        // Nobody is left who could be closed or logged in.
+        drop(self.read_letters());
         self.turn(lines);
     }
 }

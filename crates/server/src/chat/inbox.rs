@@ -7,7 +7,9 @@ use directory::chat::ChatOutcome;
 use mio::Waker;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Heard, Overheard};
+use super::host::Caller;
+use super::{Farewell, Heard, Overheard};
+use crate::line::Outcome;
 
 /// What other threads want of the chat.
 pub(crate) enum Letter {
@@ -38,6 +40,18 @@ pub(crate) enum Letter {
     Committed(Option<Vec<ChatOutcome>>),
     /// What the history said.
     Told(u64, Told),
+    /// For the line protocol.
+    Line(LineLetter),
+}
+
+/// What other threads want of the line protocol.
+pub(crate) enum LineLetter {
+    /// What became of a login.
+    LoggedIn(Caller, Box<Outcome>),
+    /// A connection is to end.
+    Close { caller: Caller, farewell: Farewell },
+    /// The server stops.
+    Stop,
 }
 
 /// Where letters wait. Whoever asks waits for the answer, so their number is bounded by that of those who ask.

@@ -106,7 +106,7 @@ impl Batch<'_> {
             self.add_words(newest, row.get_ref(1)?.as_str()?)?;
             count += 1;
         }
-        let has_more = count == rows_max && rows_max > 0;
+        let has_more = count == rows_max;
         // Past those that are not there any more.
         self.counters.indexed = if has_more {
             newest

@@ -121,10 +121,14 @@ fn a_big_room_is_gone_at_once_and_its_messages_bit_by_bit() {
     );
     let again = changes[last - 1].clone();
     fixture.commit(&changes);
+    // Of the three that will be left over, one is not indexed.
+    assert!(fixture.store.index(last - 1).unwrap());
+    assert_eq!(rows(&fixture, INDEXED), 10_002);
     fixture.done(ChatChange::RoomDeleted { room });
     assert_eq!(fixture.newest(room), []);
     assert_eq!(search(&fixture, room), 0);
     assert_eq!(rows(&fixture, "messages"), 3);
+    assert_eq!(rows(&fixture, INDEXED), 2);
     // What is only waiting to go is no earlier message.
     let other = fixture.room("other");
     let ChatChange::Posted { draft, .. } = again else {
@@ -134,8 +138,12 @@ fn a_big_room_is_gone_at_once_and_its_messages_bit_by_bit() {
     while fixture.store.index(1).unwrap() {}
     assert_eq!(rows(&fixture, "messages"), 1);
     assert_eq!(rows(&fixture, "gone"), 0);
+    assert_eq!(rows(&fixture, INDEXED), 1);
     assert_eq!(search(&fixture, other), 1);
 }
+
+/// The table of the full-text index that has a row for each message in it.
+const INDEXED: &str = "words_docsize";
 
 fn rows(fixture: &Fixture, table: &str) -> i64 {
     rusqlite::Connection::open(fixture.store.path())
@@ -181,7 +189,10 @@ fn old_messages_go_and_numbers_go_on() {
 
     // All of them, and then a restart: neither ids nor numbers begin again.
     fixture.done(expired(u64::MAX, 0));
-    assert_eq!(rows(&fixture, "messages"), 0);
+    assert_eq!(
+        (rows(&fixture, "messages"), rows(&fixture, INDEXED)),
+        (0, 0)
+    );
     let mut fixture = fixture.reopen();
     assert_eq!(fixture.store.load().unwrap().rooms[0].head, 6);
     let next = fixture.say(room, "ana", "word");

@@ -42,6 +42,7 @@ fn words_are_found_whatever_their_case_and_accents_before_and_after_indexing() {
         check(fixture, "", &[room], &[]);
     };
     check_all(&fixture);
+    assert!(fixture.store.index(0).unwrap());
     assert!(fixture.store.index(1).unwrap());
     check_all(&fixture);
     index(&mut fixture);
