@@ -184,7 +184,7 @@ class Chaski(Server):
 
     def command(self):
         return [self.binary, "serve", "--data", str(self.data()), "--amqp", "127.0.0.1:0", "--amqps", "off",
-                "--http", "off", "--https", "off", "--management", "off", "--ready-json", *self.extra]
+                "--http", "off", "--https", "off", "--management", "off", "--line", "off", "--line-tls", "off", "--ready-json", *self.extra]
 
     def ready_line(self):
         return "amqp"

@@ -135,13 +135,14 @@ class Chaski(_Owned):
         if not Path(self.binary).is_file():
             raise SystemExit(f"{self.binary} is not there: build it (cargo build --release) or name it by CHASKI_BIN")
         self._amqp = self._amqps = self._http = self._https = self._management = f"{listen}:0"
+        self._line = self._line_tls = f"{listen}:0"
         self.ctl = ChaskiCtl(self.binary, self.directory / "data")
 
     def start(self):
         self._spawn(
             [self.binary, "serve", "--data", str(self.directory / "data"), "--amqp", self._amqp,
              "--amqps", self._amqps, "--http", self._http, "--https", self._https,
-             "--management", self._management, "--ready-json", *self._settings],
+             "--management", self._management, "--line", self._line, "--line-tls", self._line_tls, "--ready-json", *self._settings],
             stdout=subprocess.PIPE,
         )
         line = self._process.stdout.readline()
@@ -151,6 +152,8 @@ class Chaski(_Owned):
         ready = json.loads(line)
         self._amqp, self._amqps = ready["amqp"], ready["amqps"]
         self._http, self._https, self._management = ready["http"], ready["https"], ready["management"]
+        self._line, self._line_tls = ready["line"], ready["line-tls"]
+        self.line_port, self.line_tls_port = port_of(self._line), port_of(self._line_tls)
         self.port, self.tls_port = port_of(self._amqp), port_of(self._amqps)
         self.http_url, self.https_url = f"http://{self._http}", f"https://{self._https}"
         self.management_url = f"http://{self._management}"

@@ -21,7 +21,7 @@ ends with exit code 0. SIGHUP loads the TLS certificates again.
 Examples:
   chaski serve
   chaski serve --data /srv/chaski --bind 0.0.0.0
-  chaski serve --amqp 127.0.0.1:0 --amqps off --http off --https off --management off --ready-json
+  chaski serve --amqp 127.0.0.1:0 --amqps off --http off --https off --management off --line off --line-tls off --ready-json
   chaski serve --set limits.max_message_bytes=16777216")]
 pub(crate) struct ServeArgs {
     /// Where AMQP listens: ADDR:PORT, PORT, or off [default: 5672]
@@ -43,6 +43,14 @@ pub(crate) struct ServeArgs {
     /// Where RabbitMQ's management interface listens: ADDR:PORT, PORT, or off [default: 15672]
     #[arg(long, value_name = "ADDR:PORT")]
     management: Option<ListenAddress>,
+
+    /// Where the chat's line protocol listens: ADDR:PORT, PORT, or off [default: 1543]
+    #[arg(long, value_name = "ADDR:PORT")]
+    line: Option<ListenAddress>,
+
+    /// Where the chat's line protocol over TLS listens: ADDR:PORT, PORT, or off [default: 1544]
+    #[arg(long, value_name = "ADDR:PORT")]
+    line_tls: Option<ListenAddress>,
 
     /// The address of listeners that name only a port; 0.0.0.0 = every network [default: 127.0.0.1]
     #[arg(long, value_name = "IP")]
@@ -91,6 +99,11 @@ impl ServeArgs {
             (
                 "listeners.management",
                 self.management.map(|value| value.to_string()),
+            ),
+            ("listeners.line", self.line.map(|value| value.to_string())),
+            (
+                "listeners.line_tls",
+                self.line_tls.map(|value| value.to_string()),
             ),
             ("listeners.bind", self.bind.map(|value| value.to_string())),
             ("shards", self.shards.map(|value| value.to_string())),

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::session::SessionId;
-
 /// A message as somebody sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageView {
@@ -141,6 +139,13 @@ pub enum RoomChange {
     Created,
     /// It is gone.
     Deleted,
+    /// Somebody may not come in or hear it any more, or may again. Only whoever follows all rooms is told.
+    Banned {
+        /// Who.
+        login: String,
+        /// Banned, not let in again.
+        is_on: bool,
+    },
     /// Somebody was muted there, or may talk again.
     Muted {
         /// Who.
@@ -219,13 +224,4 @@ pub enum Event {
         /// Who did it.
         by: Arc<str>,
     },
-}
-
-/// Which sessions an event is for; the doors look up what is connected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// The session.
-    pub session: SessionId,
-    /// The event, shared by all that get it.
-    pub event: Arc<Event>,
 }

@@ -5,23 +5,34 @@
 //!
 //! It must never own a socket or know a line, JSON or AMQP: doors turn those into [`Command`]s and [`Event`]s.
 //!
-//! Start reading at [`Command`], then [`Event`].
+//! Start reading at [`Command`] and [`Event`], then [`Chat`].
 
+pub mod catalogue;
+mod chat;
 mod clock;
 mod command;
+mod effect;
 mod event;
 pub mod limits;
 mod name;
+pub mod profile;
 mod refusal;
 mod reply;
 mod session;
+mod sessions;
+mod settings;
 
+pub use directory::chat::Cursor;
+
+pub use chat::Chat;
 pub use clock::{ClockReading, Exchange};
 pub use command::{Actor, Command, PageOf, RoomSettings, Sanction, Target};
+pub use effect::{AccountFacts, Accounts, Effect, Query, Ticket, Told};
 pub use event::{
-    Delivery, Entered, Event, LeftCause, Member, MessageView, Presence, PresenceChange, RoomChange,
+    Entered, Event, LeftCause, Member, MessageView, Presence, PresenceChange, RoomChange,
 };
-pub use name::{RoomName, RoomNameError};
+pub use name::{RoomName, RoomNameError, fold};
 pub use refusal::{Reason, Refusal, RefusalKind};
 pub use reply::{ConversationView, Found, History, Posted, Reply, RoomView, UserView};
 pub use session::{Ended, Language, Newcomer, SessionId};
+pub use settings::{KeepRooms, Settings};

@@ -90,6 +90,12 @@ pub enum Reason {
     Invalid(&'static str),
     /// One is not in the room.
     NotThere(String),
+    /// Somebody (the first) is not in a room (the second).
+    UserNotThere(String, String),
+    /// Somebody is neither banned nor muted there.
+    NotSanctioned(String),
+    /// No private conversation with this account yet.
+    NoTalk(String),
     /// The request needs a connection that listens.
     NoSession,
     /// The history cannot be written or read at the moment.
@@ -121,7 +127,12 @@ impl Refusal {
 impl Reason {
     const fn kind(&self) -> RefusalKind {
         match self {
-            Self::NoRoom(_) | Self::NoUser(_) | Self::NoMessage(_) => RefusalKind::NotFound,
+            Self::NoRoom(_)
+            | Self::NoUser(_)
+            | Self::NoMessage(_)
+            | Self::NoTalk(_)
+            | Self::UserNotThere(..)
+            | Self::NotSanctioned(_) => RefusalKind::NotFound,
             Self::RoomTaken(_) | Self::RoomConfusable(_) => RefusalKind::Taken,
             Self::NotOwner(_)
             | Self::KeepForbidden
@@ -174,6 +185,9 @@ impl Reason {
             Self::TooMany(_) => "too_many",
             Self::Invalid(_) => "invalid",
             Self::NotThere(_) => "not_there",
+            Self::UserNotThere(..) => "user_not_there",
+            Self::NotSanctioned(_) => "not_sanctioned",
+            Self::NoTalk(_) => "no_conversation",
             Self::NoSession => "no_session",
             Self::Unavailable => "unavailable",
             Self::Void => "void",

@@ -9,11 +9,24 @@
 //!
 //! Start reading at [`ChatStore::commit`].
 
+mod apply;
 mod change;
+mod inspect;
 mod model;
+mod reader;
+mod row;
+mod schema;
+mod search;
+mod store;
 
 pub use change::{ChatChange, ChatOutcome, ChatRefused, Draft};
+pub use inspect::{ChatCounts, inspect};
 pub use model::{
     ChatAuthor, ChatMessage, ChatPage, ChatPerson, ChatPosition, ChatReaction, ChatRoom,
     ChatSanction, ChatSnapshot, Conversation, Cursor, RoomNumber, SanctionKind,
 };
+pub use reader::ChatReader;
+pub use store::ChatStore;
+
+#[cfg(test)]
+mod tests;

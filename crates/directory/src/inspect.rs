@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
 use crate::error::Failure;
-use crate::limits::{BUSY_TIMEOUT, PROBLEMS_MAX};
+use crate::file::open_read_only;
+use crate::limits::PROBLEMS_MAX;
 use crate::model::Snapshot;
 use crate::reader::Reader;
-use crate::schema;
+use crate::schema::{self, Schema};
 
 /// What an inspection found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inspection {
+pub struct Inspection<C = Counts> {
     /// The schema version of the database.
     pub schema_version: i64,
     /// The schema version that this program writes.
@@ -23,10 +24,10 @@ pub struct Inspection {
     pub problems: Vec<String>,
     /// How much is in it; `None` unless the schema is the current one and the
     /// tables can be read.
-    pub counts: Option<Counts>,
+    pub counts: Option<C>,
 }
 
-impl Inspection {
+impl<C> Inspection<C> {
     /// Tells whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
@@ -62,15 +63,27 @@ pub struct Counts {
 ///
 /// Errors: the file is missing or cannot be read.
 pub fn inspect(path: &Path) -> Result<Inspection, Failure> {
+    inspect_as(path, &schema::DIRECTORY, |connection, problems| {
+        check_rows(connection, problems)?;
+        count(connection)
+    })
+}
+
+/// As [`inspect`], of a database of another schema; `look` looks at the rows, and counts them.
+pub(crate) fn inspect_as<C>(
+    path: &Path,
+    schema: &Schema<'_>,
+    look: impl FnOnce(&Connection, &mut Vec<String>) -> rusqlite::Result<C>,
+) -> Result<Inspection<C>, Failure> {
     let fail = |source: rusqlite::Error| Failure::new("inspect", path, source);
     let connection = open_read_only(path).map_err(fail)?;
     let mut inspection = Inspection {
         schema_version: 0,
-        known_version: schema::VERSION,
+        known_version: schema.version(),
         problems: Vec::new(),
         counts: None,
     };
-    match examine(&connection, &mut inspection) {
+    match examine(&connection, schema, look, &mut inspection) {
         Ok(()) => Ok(inspection),
         Err(error) if is_damage(&error) => {
             inspection
@@ -89,14 +102,12 @@ pub fn read(path: &Path) -> Result<Snapshot, Failure> {
     Reader::open(path)?.snapshot()
 }
 
-pub(crate) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    Ok(connection)
-}
-
-fn examine(connection: &Connection, inspection: &mut Inspection) -> rusqlite::Result<()> {
+fn examine<C>(
+    connection: &Connection,
+    schema: &Schema<'_>,
+    look: impl FnOnce(&Connection, &mut Vec<String>) -> rusqlite::Result<C>,
+    inspection: &mut Inspection<C>,
+) -> rusqlite::Result<()> {
     // One read transaction, so that all findings are of the same moment.
     let transaction = connection.unchecked_transaction()?;
     inspection.schema_version =
@@ -108,7 +119,7 @@ fn examine(connection: &Connection, inspection: &mut Inspection) -> rusqlite::Re
         }
         Ok(())
     })?;
-    match schema::check(&transaction, schema::VERSION) {
+    match schema.check(&transaction) {
         Ok(_) => {}
         Err(schema::MigrateError::Sql(error)) => return Err(error),
         Err(schema::MigrateError::Unusable(reason)) => {
@@ -116,35 +127,19 @@ fn examine(connection: &Connection, inspection: &mut Inspection) -> rusqlite::Re
             return Ok(());
         }
     }
-    if inspection.schema_version != schema::VERSION {
+    if inspection.schema_version != schema.version() {
         // Older, or empty: opening it brings it up to date.
         return Ok(());
     }
-    check_rows(&transaction, &mut inspection.problems)?;
-    inspection.counts = Some(count(&transaction)?);
+    inspection.counts = Some(look(&transaction, &mut inspection.problems)?);
     transaction.finish()
 }
 
 /// Finds rows that refer to something that is not there, or contradict themselves.
 fn check_rows(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(
-        "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (table, parent, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        problems.push(format!(
-            "{count} rows of {table} refer to {parent} that do not exist"
-        ));
-    }
+    check_references(connection, problems)?;
     // Predeclared exchanges have no rows; see the rules for bindings.
-    let mut report = |sql: &str, what: &str| -> rusqlite::Result<()> {
-        let found: i64 = connection.query_row(sql, [], |row| row.get(0))?;
-        if found > 0 {
-            problems.push(format!("{found} {what}"));
-        }
-        Ok(())
-    };
+    let mut report = |sql: &str, what: &str| report(connection, problems, sql, what);
     report(
         "SELECT count(*) FROM bindings AS b
          WHERE (b.source NOT GLOB 'amq.*' AND NOT EXISTS
@@ -172,11 +167,7 @@ fn check_rows(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::
 }
 
 fn count(connection: &Connection) -> rusqlite::Result<Counts> {
-    let rows = |table: &str| {
-        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
-            row.get::<_, i64>(0).map(i64::unsigned_abs)
-        })
-    };
+    let rows = |table: &str| rows(connection, table);
     Ok(Counts {
         vhosts: rows("vhosts")?,
         accounts: rows("accounts")?,
@@ -195,6 +186,45 @@ fn count(connection: &Connection) -> rusqlite::Result<Counts> {
         webhooks: rows("webhooks")?,
         stream_groups: rows("stream_groups")?,
         audit: rows("audit")?,
+    })
+}
+
+/// Finds rows that refer to something that is not there.
+pub(crate) fn check_references(
+    connection: &Connection,
+    problems: &mut Vec<String>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, parent, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        problems.push(format!(
+            "{count} rows of {table} refer to {parent} that do not exist"
+        ));
+    }
+    Ok(())
+}
+
+/// Adds what is wrong with the rows that a query counts, if there are any.
+pub(crate) fn report(
+    connection: &Connection,
+    problems: &mut Vec<String>,
+    sql: &str,
+    what: &str,
+) -> rusqlite::Result<()> {
+    let found: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    if found > 0 {
+        problems.push(format!("{found} {what}"));
+    }
+    Ok(())
+}
+
+/// Counts the rows of a table.
+pub(crate) fn rows(connection: &Connection, table: &str) -> rusqlite::Result<u64> {
+    connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+        row.get::<_, i64>(0).map(i64::unsigned_abs)
     })
 }
 

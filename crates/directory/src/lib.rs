@@ -18,6 +18,7 @@ pub mod chat;
 pub mod credentials;
 mod directory;
 mod error;
+mod file;
 mod inspect;
 pub mod limits;
 mod model;

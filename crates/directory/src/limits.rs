@@ -63,6 +63,9 @@ const _: () = assert!(AUDIT_PAGE_ENTRIES <= AUDIT_LIMIT_MAX);
 /// The longest name of a virtual host or a policy, and of a queue that is renamed.
 pub const NAME_BYTES_MAX: usize = 255;
 
+/// The shortest password of a new account; what an operator sets may be shorter.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+
 /// The longest password, so that hashing one costs a bounded time.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
@@ -80,3 +83,15 @@ pub(crate) const STATEMENTS_MAX: usize = 128;
 
 /// How many problems an inspection reports.
 pub(crate) const PROBLEMS_MAX: usize = 100;
+
+/// The most different emojis under one message of the chat.
+pub const EMOJIS_PER_MESSAGE_MAX: usize = 20;
+
+/// How many messages of the chat are deleted at once, so that nobody waits long for it.
+pub(crate) const CLEANED_AT_ONCE_MAX: usize = 10_000;
+
+/// How many words of a search in the chat's history count.
+pub const SEARCH_WORDS_MAX: usize = 32;
+
+/// How many messages that are not indexed yet a search looks through at a time.
+pub(crate) const SEARCH_STEP_MESSAGES: usize = 2_000;

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::error::Failure;
-use crate::inspect::open_read_only;
-use crate::limits::STATEMENTS_MAX;
+use crate::file;
 use crate::model::{AuditEntry, AuditFilter, Snapshot};
-use crate::schema::{self, MigrateError};
+use crate::schema;
 use crate::table;
 
 /// A directory opened for reading; it modifies nothing and sees what is committed.
@@ -27,14 +26,8 @@ impl Reader {
     ///
     /// Errors: the file is missing or damaged, or its schema is not the current one.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let open = || -> Result<Connection, MigrateError> {
-            let connection = open_read_only(path)?;
-            connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-            schema::check_current(&connection)?;
-            Ok(connection)
-        };
         Ok(Self {
-            connection: open().map_err(|source| Failure::new("read", path, source))?,
+            connection: file::open_reader(path, &schema::DIRECTORY)?,
             path: path.to_owned(),
         })
     }

@@ -7,11 +7,23 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use crate::error::Unusable;
 
-/// `Chsk`: tells `file` and us whose database it is.
-const APPLICATION_ID: i32 = 0x4368_736B;
+/// The schema of one kind of database.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schema<'a> {
+    /// Tells `file` and us whose database it is.
+    pub(crate) application_id: i32,
+    /// Each takes the schema one version up.
+    pub(crate) steps: &'a [&'a str],
+    /// Refuses a database that has been through so many steps, with a sentence in place of a broken constraint.
+    pub(crate) refuse: fn(&Connection, usize) -> Result<(), MigrateError>,
+}
 
-/// The version of the schema that this program writes.
-pub(crate) const VERSION: i64 = STEPS.len() as i64;
+/// The schema of the directory; its id is `Chsk`.
+pub(crate) const DIRECTORY: Schema<'static> = Schema {
+    application_id: 0x4368_736B,
+    steps: STEPS,
+    refuse: refuse_twins,
+};
 
 /// Each takes the schema one version up.
 pub(crate) const STEPS: &[&str] = &[
@@ -112,37 +124,67 @@ pub(crate) enum MigrateError {
     Sql(#[from] rusqlite::Error),
 }
 
-/// Finds how many steps a database has been through, without modifying it.
-///
-/// Errors: it was written by a later version or by another program.
-pub(crate) fn check(connection: &Connection, known: i64) -> Result<i64, MigrateError> {
-    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i32 =
-        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let blank = application == 0 && version == 0 && tables == 0;
-    if !blank && (application != APPLICATION_ID || version < 1) {
-        return Err(Unusable::Foreign.into());
+impl Schema<'_> {
+    /// The version that this program writes.
+    pub(crate) const fn version(&self) -> i64 {
+        self.steps.len() as i64
     }
-    if version > known {
-        return Err(Unusable::Newer {
-            found: version,
-            known,
-        }
-        .into());
-    }
-    Ok(version)
-}
 
-/// Finds that a database is of exactly the current version, without modifying it.
-pub(crate) fn check_current(connection: &Connection) -> Result<(), MigrateError> {
-    let found = check(connection, VERSION)?;
-    if found < VERSION {
-        let known = VERSION;
-        return Err(Unusable::Older { found, known }.into());
+    /// Finds how many steps a database has been through, without modifying it.
+    ///
+    /// Errors: it was written by a later version or by another program.
+    pub(crate) fn check(&self, connection: &Connection) -> Result<i64, MigrateError> {
+        let known = self.version();
+        let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let application: i32 =
+            connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let blank = application == 0 && version == 0 && tables == 0;
+        if !blank && (application != self.application_id || version < 1) {
+            return Err(Unusable::Foreign.into());
+        }
+        if version > known {
+            return Err(Unusable::Newer {
+                found: version,
+                known,
+            }
+            .into());
+        }
+        Ok(version)
     }
-    Ok(())
+
+    /// Finds that a database is of exactly the current version, without modifying it.
+    pub(crate) fn check_current(&self, connection: &Connection) -> Result<(), MigrateError> {
+        let known = self.version();
+        let found = self.check(connection)?;
+        if found < known {
+            return Err(Unusable::Older { found, known }.into());
+        }
+        Ok(())
+    }
+
+    /// Takes a database through the steps that it lacks, all of them or none.
+    ///
+    /// Durability: on return the new version is on disk.
+    pub(crate) fn migrate(&self, connection: &mut Connection) -> Result<(), MigrateError> {
+        let known = self.version();
+        if self.check(connection)? == known {
+            return Ok(());
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Again, now that nobody else can be migrating.
+        let done = self.check(&transaction)?;
+        let done = usize::try_from(done).expect("versions below 0 are refused");
+        (self.refuse)(&transaction, done)?;
+        for step in self.steps.iter().skip(done) {
+            transaction.execute_batch(step)?;
+        }
+        transaction.pragma_update(None, "application_id", self.application_id)?;
+        transaction.pragma_update(None, "user_version", known)?;
+        transaction.commit()?;
+        Ok(())
+    }
 }
 
 /// Refuses to take accounts through the second step that it would not keep
@@ -165,28 +207,6 @@ fn refuse_twins(connection: &Connection, done: usize) -> Result<(), MigrateError
         )
         .optional()?;
     twins.map_or(Ok(()), |twins| Err(twins.into()))
-}
-
-/// Takes a database through the steps that it lacks, all of them or none.
-///
-/// Durability: on return the new version is on disk.
-pub(crate) fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), MigrateError> {
-    let known = i64::try_from(steps.len()).expect("there are few steps");
-    if check(connection, known)? == known {
-        return Ok(());
-    }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Again, now that nobody else can be migrating.
-    let done = check(&transaction, known)?;
-    let done = usize::try_from(done).expect("versions below 0 are refused");
-    refuse_twins(&transaction, done)?;
-    for step in steps.iter().skip(done) {
-        transaction.execute_batch(step)?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", known)?;
-    transaction.commit()?;
-    Ok(())
 }
 
 #[cfg(test)]

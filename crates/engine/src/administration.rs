@@ -19,7 +19,7 @@ use crate::shard::Shard;
 use crate::startup::Engine;
 pub use accounts::{AccountView, QueueKeyView, Registration};
 pub(crate) use connections::ConnectionTable;
-pub use connections::ConnectionView;
+pub use connections::{Admission, Closer, ConnectionView};
 
 /// A queue as listings show it.
 #[derive(Debug, Clone)]

@@ -4,14 +4,20 @@
 //!
 //! Start reading at [`Chat`].
 
+pub(crate) mod amqp;
+mod host;
 mod inbox;
+pub(crate) mod json;
+mod keeper;
 
 use std::sync::Arc;
 
-use chat::{Actor, Command, Ended, Event, Newcomer, Reason, Refusal, Reply, SessionId};
+use chat::{Actor, Command, Ended, Event, Language, Newcomer, Reason, Refusal, Reply, SessionId};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use inbox::{Inbox, Letter};
+pub(crate) use host::{Asker, Caller, EngineAccounts, Host, Lines};
+pub(crate) use inbox::{Inbox, Letter, LineLetter};
+pub(crate) use keeper::Opened;
 
 /// The chat, from any thread; cheap to clone.
 #[derive(Clone)]
@@ -54,6 +60,7 @@ pub(crate) struct Listener {
     session: SessionId,
     actor: Actor,
     heard: mpsc::Receiver<Heard>,
+    is_over: bool,
     ended: Ended,
 }
 
@@ -107,6 +114,7 @@ impl Chat {
                 ..actor
             },
             heard,
+            is_over: false,
             ended: Ended::Lost,
         })
     }
@@ -127,7 +135,14 @@ impl Chat {
 impl Listener {
     /// Waits for what happens next; `None` after [`Heard::End`].
     pub(crate) async fn hear(&mut self) -> Option<Heard> {
-        self.heard.recv().await
+        if self.is_over {
+            return None;
+        }
+        // Whoever let the buffer fill up is sent away without a word: there was no room for one.
+        let heard = self.heard.recv().await;
+        let heard = heard.unwrap_or(Heard::End(Farewell::Slow));
+        self.is_over = matches!(heard, Heard::End(_));
+        Some(heard)
     }
 
     /// What the session is, to ask on its behalf.
@@ -141,6 +156,21 @@ impl Listener {
     /// As [`Chat::ask`].
     pub(crate) async fn ask(&self, command: Command) -> Result<Reply, Refusal> {
         self.chat.ask(self.actor(), command).await
+    }
+
+    /// The language that the account has chosen, or else the one that the session began with.
+    ///
+    /// # Errors
+    /// As [`Chat::ask`].
+    pub(crate) async fn language(&self) -> Result<Option<Language>, Refusal> {
+        // The account may still be looked up; nothing is answered before that.
+        self.ask(Command::Blocked).await?;
+        let (answer, answered) = oneshot::channel();
+        self.chat.inbox.post(Letter::Language {
+            session: self.session,
+            answer,
+        });
+        answered.await.map_err(|_| unavailable())
     }
 
     /// The client said goodbye: it will not come back in a moment.

@@ -76,6 +76,10 @@ pub struct Config {
     #[config(nested)]
     pub accounts: Accounts,
 
+    /// Rooms and private messages between people.
+    #[config(nested)]
+    pub chat: Chat,
+
     /// Who may read metrics.
     #[config(nested)]
     pub metrics: Metrics,
@@ -121,6 +125,14 @@ pub struct Listeners {
     /// RabbitMQ's management interface (under /api, without encryption), for rabbitmqadmin and its like.
     #[config(default = "15672", env = "CHASKI_MANAGEMENT")]
     pub management: ListenAddress,
+
+    /// The chat's line protocol without encryption: `nc` and telnet are clients.
+    #[config(default = "1543", env = "CHASKI_LINE")]
+    pub line: ListenAddress,
+
+    /// The chat's line protocol over TLS.
+    #[config(default = "1544", env = "CHASKI_LINE_TLS")]
+    pub line_tls: ListenAddress,
 }
 
 /// The certificates of the TLS listeners.
@@ -286,6 +298,84 @@ impl Registration {
     }
 }
 
+/// The chat.
+#[derive(Clone, Debug, confique::Config)]
+pub struct Chat {
+    /// The room that always exists, in which everybody begins.
+    #[config(default = "lobby", env = "CHASKI_CHAT_DEFAULT_ROOM")]
+    pub default_room: String,
+
+    /// The language in which strangers are spoken to: en or es. An account chooses its own.
+    #[config(default = "en", env = "CHASKI_CHAT_LANGUAGE")]
+    pub language: String,
+
+    /// Who may make rooms that stay when their creator goes: anyone, administrators or nobody.
+    #[config(default = "administrators", env = "CHASKI_CHAT_KEEP_ROOMS")]
+    pub keep_rooms: KeepRooms,
+
+    /// How long a room waits for its creator whose last connection was lost, in milliseconds.
+    /// Whoever says goodbye takes the room along at once.
+    #[config(default = 10_000, env = "CHASKI_CHAT_GRACE_MS")]
+    pub grace_ms: u64,
+
+    /// Rooms at one time.
+    #[config(default = 10_000, env = "CHASKI_CHAT_MAX_ROOMS")]
+    pub max_rooms: u32,
+
+    /// Messages that one account may send per second, on average. 0 = no bound.
+    #[config(default = 5, env = "CHASKI_CHAT_MESSAGES_PER_SECOND")]
+    pub messages_per_second: u32,
+
+    /// Messages that one account may send at once before that counts.
+    #[config(default = 20, env = "CHASKI_CHAT_MESSAGES_BURST")]
+    pub messages_burst: u32,
+
+    /// How long authors may edit and delete their messages, in minutes. 0 = for ever.
+    #[config(default = 1_440, env = "CHASKI_CHAT_EDIT_MINUTES")]
+    pub edit_minutes: u64,
+
+    /// How long messages are kept, in days. 0 = for ever.
+    #[config(default = 0, env = "CHASKI_CHAT_HISTORY_DAYS")]
+    pub history_days: u64,
+
+    /// Messages that each room keeps. 0 = all.
+    #[config(default = 0, env = "CHASKI_CHAT_HISTORY_MESSAGES")]
+    pub history_messages: u64,
+
+    /// After how long somebody who says nothing is shown as idle, in seconds.
+    #[config(default = 300, env = "CHASKI_CHAT_IDLE_S")]
+    pub idle_s: u64,
+
+    /// How long a login on the line protocol may take, in milliseconds. A client that sends
+    /// nothing at all is closed after limits.handshake_timeout_ms.
+    #[config(default = 120_000, env = "CHASKI_CHAT_LOGIN_TIMEOUT_MS")]
+    pub login_timeout_ms: u64,
+}
+
+/// Who may make rooms that stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeepRooms {
+    /// Every account.
+    Anyone,
+    /// Administrators.
+    Administrators,
+    /// Nobody.
+    Nobody,
+}
+
+impl KeepRooms {
+    /// The word that names it in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Anyone => "anyone",
+            Self::Administrators => "administrators",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
 /// Who may read metrics.
 #[derive(Clone, Debug, confique::Config)]
 pub struct Metrics {
@@ -447,6 +537,18 @@ impl Listeners {
         self.https.resolve(self.bind)
     }
 
+    /// Resolves where the line protocol listens; `None` = nowhere.
+    #[must_use]
+    pub fn line_address(&self) -> Option<SocketAddr> {
+        self.line.resolve(self.bind)
+    }
+
+    /// Resolves where the line protocol over TLS listens; `None` = nowhere.
+    #[must_use]
+    pub fn line_tls_address(&self) -> Option<SocketAddr> {
+        self.line_tls.resolve(self.bind)
+    }
+
     /// Resolves where the management interface listens; `None` = nowhere.
     #[must_use]
     pub fn management_address(&self) -> Option<SocketAddr> {
@@ -488,6 +590,11 @@ pub(crate) mod paths {
     /// The database of accounts and topology.
     pub(crate) fn directory(data: &Path) -> PathBuf {
         data.join("directory.sqlite")
+    }
+
+    /// The database of the chat.
+    pub(crate) fn chat(data: &Path) -> PathBuf {
+        data.join("chat.sqlite")
     }
 
     /// The socket of the command line.

@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use broker::QueueId;
+use directory::{Failure, Inspection};
 use serde::Serialize;
 
 use crate::config::paths;
@@ -79,6 +80,7 @@ pub fn examine(data_dir: &Path) -> Report {
     if examine_place(data_dir, &mut report) {
         examine_entries(data_dir, &mut report);
         examine_accounts(data_dir, &mut report);
+        examine_chat(data_dir, &mut report);
         examine_messages(data_dir, &mut report);
         examine_certificate(data_dir, &mut report);
     }
@@ -154,38 +156,10 @@ fn examine_entries(data_dir: &Path, report: &mut Report) {
 
 /// Checks the database of accounts and topology.
 fn examine_accounts(data_dir: &Path, report: &mut Report) {
-    let path = paths::directory(data_dir);
     let subject = "directory.sqlite";
-    if !path.exists() {
-        let message = "does not exist yet; the first start makes it";
-        report.add(Severity::Warning, subject, message);
-        return;
-    }
-    let inspection = match directory::inspect(&path) {
-        Ok(inspection) => inspection,
-        Err(failure) => {
-            report.add(
-                Severity::Broken,
-                subject,
-                crate::admin::with_causes(&failure),
-            );
-            return;
-        }
-    };
-    if inspection.schema_version > inspection.known_version {
-        let message = format!(
-            "was written by a later version (schema {}, this program knows {}); use that version",
-            inspection.schema_version, inspection.known_version
-        );
-        report.add(Severity::Broken, subject, message);
-    }
-    for problem in &inspection.problems {
-        report.add(Severity::Broken, subject, problem.as_str());
-    }
-    if inspection.is_sound() && inspection.counts.is_some() {
+    let path = paths::directory(data_dir);
+    if let Some(counts) = examine_database(&path, subject, directory::inspect, report) {
         examine_topology(data_dir, report);
-    }
-    if let Some(counts) = inspection.counts.as_ref().filter(|_| inspection.is_sound()) {
         let message = format!(
             "{} accounts, {} sessions, {} grants, {} virtual hosts, {} exchanges, {} queues, \
              {} bindings, {} policies, {} audit entries",
@@ -201,6 +175,52 @@ fn examine_accounts(data_dir: &Path, report: &mut Report) {
         );
         report.add(Severity::Good, subject, message);
     }
+}
+
+/// Checks the database of the chat.
+fn examine_chat(data_dir: &Path, report: &mut Report) {
+    let subject = "chat.sqlite";
+    let path = paths::chat(data_dir);
+    if let Some(counts) = examine_database(&path, subject, directory::chat::inspect, report) {
+        let message = format!(
+            "{} rooms, {} private conversations, {} messages, {} people, {} messages to be indexed",
+            counts.rooms, counts.conversations, counts.messages, counts.people, counts.unindexed
+        );
+        report.add(Severity::Good, subject, message);
+    }
+}
+
+/// Checks a database; what is in it is told if nothing is wrong and its schema is the current one.
+fn examine_database<C>(
+    path: &Path,
+    subject: &str,
+    inspect: impl FnOnce(&Path) -> Result<Inspection<C>, Failure>,
+    report: &mut Report,
+) -> Option<C> {
+    if !path.exists() {
+        let message = "does not exist yet; the first start makes it";
+        report.add(Severity::Warning, subject, message);
+        return None;
+    }
+    let inspection = match inspect(path) {
+        Ok(inspection) => inspection,
+        Err(failure) => {
+            let message = crate::admin::with_causes(&failure);
+            report.add(Severity::Broken, subject, message);
+            return None;
+        }
+    };
+    if inspection.schema_version > inspection.known_version {
+        let message = format!(
+            "was written by a later version (schema {}, this program knows {}); use that version",
+            inspection.schema_version, inspection.known_version
+        );
+        report.add(Severity::Broken, subject, message);
+    }
+    for problem in &inspection.problems {
+        report.add(Severity::Broken, subject, problem.as_str());
+    }
+    inspection.counts.filter(|_| inspection.problems.is_empty())
 }
 
 /// Looks for what is stored so that a server refuses to start with it.

@@ -47,7 +47,7 @@ enum Kind {
 }
 
 /// Everything that the server may make here, directories before what is in them.
-const ENTRIES: [(&str, Kind); 14] = [
+const ENTRIES: [(&str, Kind); 18] = [
     ("LOCK", Kind::File),
     ("journal", Kind::Directory),
     ("queues", Kind::Directory),
@@ -56,6 +56,10 @@ const ENTRIES: [(&str, Kind); 14] = [
     ("directory.sqlite-journal", Kind::File),
     (DATABASE_LOG, Kind::File),
     ("directory.sqlite-shm", Kind::File),
+    ("chat.sqlite", Kind::File),
+    ("chat.sqlite-journal", Kind::File),
+    ("chat.sqlite-wal", Kind::File),
+    ("chat.sqlite-shm", Kind::File),
     ("admin.sock", Kind::Socket),
     ("admin.sock.new", Kind::Socket),
     ("tls", Kind::Directory),

@@ -11,6 +11,7 @@ mod accounts;
 mod audit;
 mod body;
 mod caller;
+mod chat;
 pub(crate) mod deadletters;
 mod events;
 mod feed;
@@ -40,16 +41,19 @@ mod websocket;
 
 use std::sync::Arc;
 
+use ::chat::Language;
 use axum::Router;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::chat::Chat;
 use crate::config::Registration;
 use crate::gateway::Gateway;
 use crate::metrics::Observer;
 
 pub(crate) use caller::{Caller, DEFAULT_VHOST, NotLoggedIn, PeerAddress, Visitor};
+use chat::news::News;
 use feed::Feeds;
 pub(crate) use page::PageParams;
 pub(crate) use serve::{HttpDoor, serve};
@@ -63,6 +67,8 @@ struct Shared {
     gateway: Gateway,
     settings: HttpSettings,
     feeds: Feeds,
+    chat: ChatDoor,
+    news: News,
     observer: Observer,
     stopping: watch::Receiver<bool>,
 }
@@ -76,9 +82,21 @@ pub(crate) struct HttpSettings {
     pub(crate) registration: Registration,
 }
 
+/// The chat, with what its clients are told of it.
+#[derive(Clone)]
+pub(crate) struct ChatDoor {
+    /// The chat.
+    pub(crate) chat: Chat,
+    /// The room that always exists.
+    pub(crate) default_room: String,
+    /// The language in which strangers are spoken to.
+    pub(crate) language: Language,
+}
+
 impl Web {
     pub(crate) fn new(
         gateway: Gateway,
+        chat: ChatDoor,
         settings: HttpSettings,
         observer: Observer,
         stopping: watch::Receiver<bool>,
@@ -87,6 +105,8 @@ impl Web {
             gateway,
             settings,
             feeds: Feeds::default(),
+            chat,
+            news: News::default(),
             observer,
             stopping,
         }))
@@ -103,6 +123,19 @@ impl Web {
 
     pub(crate) fn gateway(&self) -> &Gateway {
         &self.0.gateway
+    }
+
+    /// The chat.
+    pub(crate) fn chat(&self) -> &Chat {
+        &self.0.chat.chat
+    }
+
+    fn chat_door(&self) -> &ChatDoor {
+        &self.0.chat
+    }
+
+    fn news(&self) -> &News {
+        &self.0.news
     }
 
     pub(crate) fn settings(&self) -> &HttpSettings {
@@ -193,6 +226,46 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         .routes(routes!(deadletters::list))
         .routes(routes!(deadletters::replay))
         .routes(routes!(deadletters::discard))
+        .routes(routes!(chat::socket::open))
+        .routes(routes!(chat::rooms::list, chat::rooms::create))
+        .routes(routes!(
+            chat::rooms::show,
+            chat::rooms::update,
+            chat::rooms::delete
+        ))
+        .routes(routes!(chat::rooms::members))
+        .routes(routes!(chat::moderation::kick))
+        .routes(routes!(chat::moderation::ban, chat::moderation::unban))
+        .routes(routes!(chat::moderation::mute, chat::moderation::unmute))
+        .routes(routes!(chat::messages::list, chat::messages::say))
+        .routes(routes!(
+            chat::messages::show,
+            chat::messages::edit,
+            chat::messages::delete
+        ))
+        .routes(routes!(chat::messages::react, chat::messages::unreact))
+        .routes(routes!(chat::messages::read))
+        .routes(routes!(chat::messages::notify))
+        .routes(routes!(chat::events::of_room))
+        .routes(routes!(chat::conversations::conversations))
+        .routes(routes!(chat::conversations::list, chat::conversations::say))
+        .routes(routes!(
+            chat::conversations::show,
+            chat::conversations::edit,
+            chat::conversations::delete
+        ))
+        .routes(routes!(
+            chat::conversations::react,
+            chat::conversations::unreact
+        ))
+        .routes(routes!(chat::conversations::read))
+        .routes(routes!(chat::conversations::notify))
+        .routes(routes!(chat::events::of_user))
+        .routes(routes!(chat::people::search))
+        .routes(routes!(chat::people::users))
+        .routes(routes!(chat::people::blocks))
+        .routes(routes!(chat::people::block, chat::people::unblock))
+        .routes(routes!(chat::people::time))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
         .routes(routes!(webhooks::test))

@@ -8,7 +8,6 @@ pub mod admin;
 mod amqp;
 mod announce;
 mod backend;
-#[expect(dead_code, reason = "its doors are being made")]
 mod chat;
 pub mod config;
 pub mod doctor;
@@ -19,6 +18,7 @@ mod grpc;
 #[expect(unused_qualifications, reason = "utoipa's macros write whole paths")]
 mod http;
 mod json;
+mod line;
 mod listen;
 mod management;
 mod metrics;
@@ -31,4 +31,5 @@ mod web;
 mod webhooks;
 
 pub use entries::Obstacle;
+pub use line::ChatError;
 pub use serve::{ServeError, ServeOptions, serve};

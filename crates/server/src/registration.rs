@@ -1,17 +1,17 @@
 //! Who may make an account, with which role: the same at every door.
 
 use directory::account::check_account_name;
+use directory::limits::PASSWORD_CHARS_MIN;
 use directory::{CommitError, Profile, Role, token};
+use engine::Handle;
 use engine::accounts::Denied;
 use engine::audit::Author;
 use engine::sessions::Origin;
 
 use crate::config;
 use crate::flaw::Flaw;
-use crate::http::{Caller, Web};
+use crate::http::Caller;
 
-/// The shortest password of a new account.
-pub(crate) const PASSWORD_CHARS_MIN: usize = 8;
 const INVITATION_MISSING: &str =
     "this server asks for an invitation: give its code as `invitation`";
 
@@ -43,12 +43,12 @@ pub(crate) enum NotRegistered {
 /// # Errors
 /// As [`NotRegistered`] says; nothing was made.
 pub(crate) async fn register(
-    web: &Web,
+    engine: &Handle,
+    policy: config::Registration,
     caller: Option<&Caller>,
     origin: &Origin,
     wish: Wish,
 ) -> Result<(), NotRegistered> {
-    let engine = web.gateway().engine();
     let is_administrator = caller.is_some_and(|caller| caller.login.is_administrator());
     let mut role = wish.role.unwrap_or(Role::Member);
     if role != Role::Member && !is_administrator {
@@ -58,7 +58,7 @@ pub(crate) async fn register(
     check_account_name(&wish.login).map_err(|error| Flaw::new("login", error.to_string()))?;
     check_password("password", &wish.password)?;
     let mut invitation = None;
-    match (web.settings().registration, &wish.invitation) {
+    match (policy, &wish.invitation) {
         _ if is_administrator => {}
         (config::Registration::Open, None) => {}
         (config::Registration::Open | config::Registration::Invitation, Some(code)) => {

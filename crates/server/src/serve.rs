@@ -10,6 +10,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use broker::topology::Quotas;
+use chat::Language;
 use engine::{AccountLimits, Engine, EngineError, Options, ShardSeed};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use session::Settings;
@@ -27,7 +28,7 @@ use crate::listen::{ConnectionCount, Door, Reception, accept};
 use crate::metrics::Observer;
 use crate::tls::{self, TlsAcceptor, TlsError};
 use crate::traces::{Exporter, Traces};
-use crate::{admin, announce, web};
+use crate::{admin, announce, http, line, web};
 
 /// Turns that every shard takes after its connections are closed: a letter may cause one more.
 const LAST_TURNS: usize = 4;
@@ -87,6 +88,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// The chat cannot be opened.
+    #[error(transparent)]
+    Chat(#[from] line::ChatError),
     /// The operating system refuses threads, signals or a terminal to print on.
     #[error("the operating system refuses what the server needs")]
     System(#[from] io::Error),
@@ -150,6 +154,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         .collect();
     let mut admin_socket = Some(admin_socket);
     let web = web::Doors::take(&mut doors, tls.as_ref());
+    let lines = line::Doors::take(&mut doors, tls.as_ref());
     let mut desks = Vec::new();
     let mut threads = Vec::new();
     let last_turns = Arc::new(Barrier::new(usize::from(shards)));
@@ -182,7 +187,19 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
     }
     let gateway = Gateway::new(engine.handle(), desks, traces.clone());
     let observer = Observer::new(config.metrics.open, traces);
-    let web = web.open(&config, gateway, observer, &count, addresses)?;
+    let chat = line::start(
+        &config,
+        lines,
+        &engine.handle(),
+        &count,
+        runtime.handle().clone(),
+    )?;
+    let chat_door = http::ChatDoor {
+        chat: chat.chat(),
+        default_room: config.chat.default_room.clone(),
+        language: Language::of(&config.chat.language).unwrap_or_default(),
+    };
+    let web = web.open(&config, gateway, chat_door, observer, &count, addresses)?;
     // Whoever reads that the server is ready may stop it the next moment.
     let signals = {
         let _context = runtime.enter();
@@ -210,6 +227,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         Duration::from_millis(config.limits.shutdown_timeout_ms),
     ));
     web.close();
+    chat.close();
     // Nobody listens only when every shard has ended already.
     let _ = stop.send(Phase::Stopped);
     for thread in threads {
@@ -381,6 +399,8 @@ fn open_doors(config: &Config, shards: u16) -> Result<Vec<Door>, ServeError> {
             false,
             1,
         ),
+        ("line", config.listeners.line_address(), false, 1),
+        ("line-tls", config.listeners.line_tls_address(), true, 1),
     ];
     let open = wanted
         .into_iter()

@@ -141,6 +141,11 @@ impl TlsAcceptor {
         Ok(())
     }
 
+    /// What connections of no application protocol are accepted with.
+    pub(crate) fn settings(&self) -> Arc<ServerConfig> {
+        self.acceptor.config().clone()
+    }
+
     /// Accepts a connection that is to speak HTTP, of the version that the client prefers.
     pub(crate) async fn accept_http(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.http_acceptor.accept(stream).await

@@ -8,9 +8,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::chat::amqp::{self, Bridge};
 use crate::config::Config;
 use crate::gateway::{Gateway, Groups};
-use crate::http::{self, HttpDoor, HttpSettings, Web};
+use crate::http::{self, ChatDoor, HttpDoor, HttpSettings, Web};
 use crate::listen::{ConnectionCount, Door};
 use crate::management::{self, Facts};
 use crate::metrics::Observer;
@@ -35,6 +36,8 @@ pub(crate) struct Running {
     stopping: watch::Sender<bool>,
     doors: Vec<JoinHandle<()>>,
     groups: Groups,
+    /// The chat over AMQP, whose tasks run beside those of HTTP.
+    bridge: Option<Bridge>,
 }
 
 impl Doors {
@@ -59,6 +62,7 @@ impl Doors {
         self,
         config: &Config,
         gateway: Gateway,
+        chat: ChatDoor,
         observer: Observer,
         count: &ConnectionCount,
         listeners: Vec<(String, String)>,
@@ -74,7 +78,12 @@ impl Doors {
             stopping,
             doors: Vec::new(),
             groups: gateway.groups().clone(),
+            bridge: None,
         };
+        running.bridge = Some({
+            let _inside = running.runtime.enter();
+            amqp::open(&chat.chat, &gateway)
+        });
         // What nobody can reach need not be made.
         if self.0.is_empty() {
             return Ok(running);
@@ -86,7 +95,7 @@ impl Doors {
                 .unwrap_or(usize::MAX),
             registration: config.accounts.registration,
         };
-        let web = Web::new(gateway.clone(), settings, observer, stops.clone());
+        let web = Web::new(gateway.clone(), chat, settings, observer, stops.clone());
         running.runtime.spawn(web.clone().sweep());
         let hooks = Hooks::new(
             gateway,
@@ -130,6 +139,9 @@ impl Running {
     /// Ends what is still under way.
     pub(crate) fn close(self) {
         self.doors.iter().for_each(JoinHandle::abort);
+        if let Some(bridge) = self.bridge {
+            self.runtime.block_on(bridge.close());
+        }
         let written = async { tokio::time::timeout(LAST_REQUESTS, self.groups.flush()).await };
         // What is not written is delivered again.
         if let Ok(Err(refusal)) = self.runtime.block_on(written) {

@@ -66,6 +66,8 @@ fn a_silent_connection_costs_little() {
             ("listeners.http".into(), "off".into()),
             ("listeners.https".into(), "off".into()),
             ("listeners.management".into(), "off".into()),
+            ("listeners.line".into(), "off".into()),
+            ("listeners.line_tls".into(), "off".into()),
             ("shards".into(), "1".into()),
         ],
         ..Sources::default()

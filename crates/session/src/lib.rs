@@ -25,9 +25,11 @@ mod handshake;
 #[cfg(test)]
 mod harness;
 pub mod limits;
+pub mod line;
 mod methods;
 mod output;
 mod peer;
+mod posts;
 mod publish;
 mod replies;
 mod requests;

@@ -39,8 +39,23 @@ pub const EXPIRATION_MS_MAX: u64 = u32::MAX as u64;
 pub const RESUME_AGAIN_MS: u64 = 10;
 /// How often: shards give credit back after others were asked, and a consumer lets others go first once.
 pub const RESUMES_AGAIN: u8 = 4;
+/// Messages for the chat that may wait for its answer before the session takes no more publishes; what was read by then goes on.
+pub const POSTS_MAX: usize = 64;
 /// What a buffered transaction counts for each operation beside its content.
 pub const TRANSACTION_OVERHEAD_BYTES: usize = 128;
 
 const _: () = assert!(OUTPUT_KEEP_BYTES <= OUTPUT_BYTES_MAX);
 const _: () = assert!(SHARED_BODY_BYTES_MIN < PUBLISH_WAIT_BYTES_MAX);
+
+/// Longest line of somebody who is not logged in: the longest password and more.
+pub const LINE_LOGIN_BYTES_MAX: u16 = 2 * 1024;
+/// Wishes of a line session that wait to be taken; it reads no further.
+pub const LINE_ACTIONS_MAX: usize = 32;
+/// Messages of a line session whose fate is not known; it reads no further.
+pub const LINE_SAYS_MAX: u8 = 64;
+/// Bytes of a line session's answers that wait to be written; it reads no further. One answer may be longer.
+pub const LINE_OUTPUT_BYTES_MAX: usize = 64 * 1024;
+/// Wrong passwords or tokens that close a line session.
+pub const LINE_FAILURES_MAX: u8 = 3;
+/// Messages that `#history` and `#search` show without a number.
+pub const LINE_PAGE: u32 = 20;

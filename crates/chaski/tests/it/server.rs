@@ -173,6 +173,8 @@ pub(crate) fn command(data: &Path) -> Command {
         .env("CHASKI_HTTP", "off")
         .env("CHASKI_HTTPS", "off")
         .env("CHASKI_MANAGEMENT", "off")
+        .env("CHASKI_LINE", "off")
+        .env("CHASKI_LINE_TLS", "off")
         .current_dir(std::env::temp_dir())
         .arg("--data")
         .arg(data);

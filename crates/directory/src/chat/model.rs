@@ -40,6 +40,23 @@ pub enum SanctionKind {
     Mute,
 }
 
+impl SanctionKind {
+    /// The word of the database.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ban => "ban",
+            Self::Mute => "mute",
+        }
+    }
+
+    /// The sanction of a word; `None` if there is none such.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        [Self::Ban, Self::Mute]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
+}
+
 /// Somebody who may not come into a room or not talk there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChatSanction {
@@ -168,4 +185,6 @@ pub struct ChatPage {
 pub struct ChatSnapshot {
     /// The rooms, by number.
     pub rooms: Vec<ChatRoom>,
+    /// The accounts that were ever there, with when they were last.
+    pub seen: Vec<(String, u64)>,
 }

@@ -57,7 +57,7 @@ fn a_database_in_use_is_found_sound_and_counted() {
     let inspection = inspect(&path).unwrap();
     assert_eq!(inspection.problems, Vec::<String>::new());
     assert!(inspection.is_sound());
-    assert_eq!(inspection.schema_version, schema::VERSION);
+    assert_eq!(inspection.schema_version, schema::DIRECTORY.version());
     assert_eq!(
         inspection.counts,
         Some(Counts {
@@ -151,7 +151,11 @@ fn what_refers_to_nothing_or_contradicts_itself_is_found() {
 fn a_database_of_an_earlier_version_is_sound_and_not_read() {
     let (_folder, path) = folder();
     let mut connection = Connection::open(&path).unwrap();
-    schema::migrate(&mut connection, &schema::STEPS[..1]).unwrap();
+    let first = Schema {
+        steps: &schema::STEPS[..1],
+        ..schema::DIRECTORY
+    };
+    first.migrate(&mut connection).unwrap();
     let inspection = inspect(&path).unwrap();
     assert_eq!((inspection.schema_version, inspection.counts), (1, None));
     assert_eq!(inspection.problems, Vec::<String>::new());
@@ -161,7 +165,7 @@ fn a_database_of_an_earlier_version_is_sound_and_not_read() {
         failure.source.to_string(),
         format!(
             "its schema version is 1, not {}; starting the server brings it up to date",
-            schema::VERSION
+            schema::DIRECTORY.version()
         )
     );
     drop(Directory::open(&path).unwrap());
@@ -174,11 +178,11 @@ fn a_database_of_a_later_version_is_a_finding() {
     drop(fill(&path));
     let connection = Connection::open(&path).unwrap();
     connection
-        .pragma_update(None, "user_version", schema::VERSION + 1)
+        .pragma_update(None, "user_version", schema::DIRECTORY.version() + 1)
         .unwrap();
     drop(connection);
     let inspection = inspect(&path).unwrap();
-    assert_eq!(inspection.schema_version, schema::VERSION + 1);
+    assert_eq!(inspection.schema_version, schema::DIRECTORY.version() + 1);
     assert_eq!(inspection.counts, None);
     assert!(inspection.problems[0].contains("knows versions up to"));
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const VERSION: i64 = DIRECTORY.version();
+
 fn version(connection: &Connection) -> i64 {
     connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -10,6 +12,10 @@ fn version(connection: &Connection) -> i64 {
 
 fn error_of(result: Result<(), MigrateError>) -> String {
     result.unwrap_err().to_string()
+}
+
+fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), MigrateError> {
+    Schema { steps, ..DIRECTORY }.migrate(connection)
 }
 
 /// The current steps and `further` ones, as a later version would have them.

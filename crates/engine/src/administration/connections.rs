@@ -1,18 +1,18 @@
-//! The open connections of all shards.
+//! The open connections: those of all shards, and those that are served elsewhere.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use broker::ConnectionId;
+use broker::{ConnectionId, Refusal, RefusalKind};
 use directory::ResourceKind;
 
 use super::Handle;
-use crate::Shared;
 use crate::accounts::{Login, Revoked};
 use crate::audit::Author;
 use crate::connection::ConnectionInfo;
 use crate::mailbox::Letter;
+use crate::{Shared, SharedRef};
 
 /// A connection as listings show it.
 #[derive(Debug, Clone)]
@@ -25,21 +25,68 @@ pub struct ConnectionView {
     pub session: Option<String>,
 }
 
-#[derive(Debug)]
+/// The shard of connections that no shard hosts.
+const ELSEWHERE: u16 = u16::MAX;
+
+/// Tells whoever serves a connection elsewhere to close it, for a reason that its client is shown. It must not wait.
+pub type Closer = Arc<dyn Fn(&str) + Send + Sync>;
+
 struct Open {
     info: ConnectionInfo,
     login: Login,
+    /// How it is closed, if no shard hosts it.
+    closer: Option<Closer>,
 }
 
-/// The open connections of all shards, for listings. A leaf lock, taken when a connection opens or closes.
-#[derive(Debug, Default)]
+/// The open connections, for listings. A leaf lock, taken when a connection opens or closes.
+#[derive(Default)]
 pub(crate) struct ConnectionTable {
     open: Mutex<HashMap<ConnectionId, Open>>,
+    elsewhere: AtomicU64,
+}
+
+impl std::fmt::Debug for ConnectionTable {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ConnectionTable")
+            .field("open", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection that no shard hosts, in the listings as long as this is kept.
+pub struct Admission {
+    id: ConnectionId,
+    shared: SharedRef,
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Admission").field(&self.id).finish()
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.shared.connections.remove(self.id);
+    }
 }
 
 impl ConnectionTable {
     pub(crate) fn insert(&self, connection: ConnectionId, info: ConnectionInfo, login: Login) {
-        self.lock().insert(connection, Open { info, login });
+        let closer = None;
+        self.lock().insert(
+            connection,
+            Open {
+                info,
+                login,
+                closer,
+            },
+        );
+    }
+
+    fn closer(&self, connection: ConnectionId) -> Option<Closer> {
+        self.lock().get(&connection)?.closer.clone()
     }
 
     pub(crate) fn remove(&self, connection: ConnectionId) {
@@ -102,6 +149,12 @@ impl ConnectionTable {
 impl Shared {
     /// Tells a connection to close, for a reason that its client is shown.
     pub(crate) fn close(&self, view: &ConnectionView, reason: &str) {
+        if view.id.shard() == ELSEWHERE {
+            if let Some(close) = self.connections.closer(view.id) {
+                close(reason);
+            }
+            return;
+        }
         self.post(
             view.id.shard(),
             Letter::Close {
@@ -136,6 +189,44 @@ impl Shared {
 }
 
 impl Handle {
+    /// Lets a connection in that no shard hosts: it is listed, counts for its account, and is closed with its login like all others.
+    ///
+    /// # Errors
+    /// The login is void, the account has as many connections as it may have, or the server stops.
+    pub fn admit(
+        &self,
+        login: &Login,
+        info: ConnectionInfo,
+        closer: Closer,
+    ) -> Result<Admission, Refusal> {
+        if self.shared.is_draining.load(Ordering::Relaxed) {
+            let detail = "the server is shutting down";
+            return Err(Refusal::new(RefusalKind::Unavailable, detail));
+        }
+        let number = self
+            .shared
+            .connections
+            .elsewhere
+            .fetch_add(1, Ordering::Relaxed);
+        let admission = Admission {
+            id: ConnectionId::new(ELSEWHERE, number),
+            shared: self.shared.clone(),
+        };
+        let open = Open {
+            info,
+            login: login.clone(),
+            closer: Some(closer),
+        };
+        self.shared.connections.lock().insert(admission.id, open);
+        // Whoever takes a login away looks for connections afterwards: one that was void before is found here.
+        if !self.is_valid(login) {
+            let detail = "the login does not hold any more";
+            return Err(Refusal::new(RefusalKind::AccessRefused, detail));
+        }
+        self.shared.check_connections(login)?;
+        Ok(admission)
+    }
+
     /// Every open connection.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionView> {

@@ -2,11 +2,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use chat::{Actor, Command, Ended, Newcomer, Refusal, Reply, SessionId};
+use chat::{Actor, Command, Ended, Language, Newcomer, Refusal, Reply, SessionId, Told};
+use directory::chat::ChatOutcome;
 use mio::Waker;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Heard, Overheard};
+use super::host::Caller;
+use super::{Farewell, Heard, Overheard};
+use crate::line::Outcome;
 
 /// What other threads want of the chat.
 pub(crate) enum Letter {
@@ -22,12 +25,33 @@ pub(crate) enum Letter {
         hear: mpsc::Sender<Heard>,
         answer: oneshot::Sender<Result<SessionId, Refusal>>,
     },
+    /// See [`super::Listener::language`].
+    Language {
+        session: SessionId,
+        answer: oneshot::Sender<Option<Language>>,
+    },
     /// A listener is gone.
     Part { session: SessionId, ended: Ended },
     /// See [`super::Chat::overhear`].
     Overhear { hear: mpsc::Sender<Overheard> },
     /// See [`super::Chat::check_logins`].
     CheckLogins,
+    /// What came of the changes that were handed over last; `None` if they could not be stored.
+    Committed(Option<Vec<ChatOutcome>>),
+    /// What the history said.
+    Told(u64, Told),
+    /// For the line protocol.
+    Line(LineLetter),
+}
+
+/// What other threads want of the line protocol.
+pub(crate) enum LineLetter {
+    /// What became of a login.
+    LoggedIn(Caller, Box<Outcome>),
+    /// A connection is to end.
+    Close { caller: Caller, farewell: Farewell },
+    /// The server stops.
+    Stop,
 }
 
 /// Where letters wait. Whoever asks waits for the answer, so their number is bounded by that of those who ask.

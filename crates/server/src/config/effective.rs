@@ -27,6 +27,7 @@ pub(super) fn table(config: &Config) -> Table {
         "metrics".to_owned(),
         section([("open", Value::Boolean(config.metrics.open))]),
     );
+    root.insert("chat".to_owned(), chat(config));
     root.insert(
         "webhooks".to_owned(),
         section([
@@ -51,6 +52,8 @@ fn listeners(config: &Config) -> Value {
         ("http", text(&listeners.http.to_string())),
         ("https", text(&listeners.https.to_string())),
         ("management", text(&listeners.management.to_string())),
+        ("line", text(&listeners.line.to_string())),
+        ("line_tls", text(&listeners.line_tls.to_string())),
     ])
 }
 
@@ -95,6 +98,27 @@ fn limits(config: &Config) -> Value {
             "disk_free_resume_bytes",
             number(limits.disk_free_resume_bytes),
         ),
+    ])
+}
+
+fn chat(config: &Config) -> Value {
+    let chat = &config.chat;
+    section([
+        ("default_room", text(&chat.default_room)),
+        ("language", text(&chat.language)),
+        ("keep_rooms", text(chat.keep_rooms.as_str())),
+        ("grace_ms", number(chat.grace_ms)),
+        ("max_rooms", number(chat.max_rooms.into())),
+        (
+            "messages_per_second",
+            number(chat.messages_per_second.into()),
+        ),
+        ("messages_burst", number(chat.messages_burst.into())),
+        ("edit_minutes", number(chat.edit_minutes)),
+        ("history_days", number(chat.history_days)),
+        ("history_messages", number(chat.history_messages)),
+        ("idle_s", number(chat.idle_s)),
+        ("login_timeout_ms", number(chat.login_timeout_ms)),
     ])
 }
 

@@ -71,6 +71,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         4 << 30,
     )?;
     check_hysteresis(config)?;
+    check_chat(config)?;
     check_traces(config)?;
     check_texts(config)
 }
@@ -97,6 +98,37 @@ fn check_hysteresis(config: &Config) -> Result<(), ConfigError> {
         ));
     }
     Ok(())
+}
+
+fn check_chat(config: &Config) -> Result<(), ConfigError> {
+    let chat = &config.chat;
+    if let Err(error) = chat::RoomName::parse(&chat.default_room) {
+        return Err(rule(
+            "chat.default_room",
+            format!("cannot be this: {error}"),
+        ));
+    }
+    if chat::Language::of(&chat.language).is_none() {
+        let message = "must be en or es".to_owned();
+        return Err(rule("chat.language", message));
+    }
+    within("chat.grace_ms", chat.grace_ms, 0, 24 * 60 * 60 * 1_000)?;
+    within("chat.max_rooms", chat.max_rooms, 1, 1 << 20)?;
+    within("chat.messages_burst", chat.messages_burst, 1, 1 << 20)?;
+    within(
+        "chat.edit_minutes",
+        chat.edit_minutes,
+        0,
+        100 * 366 * 24 * 60,
+    )?;
+    within("chat.history_days", chat.history_days, 0, 100 * 366)?;
+    within("chat.idle_s", chat.idle_s, 1, 24 * 60 * 60)?;
+    within(
+        "chat.login_timeout_ms",
+        chat.login_timeout_ms,
+        1_000,
+        3_600_000,
+    )
 }
 
 fn check_traces(config: &Config) -> Result<(), ConfigError> {

@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use directory::Directory;
+use directory::chat::ChatStore;
 use tempfile::TempDir;
 
 use super::*;
@@ -85,6 +86,21 @@ fn a_damaged_database_is_broken_and_not_touched() {
     let report = examine(directory.path());
     check(&report, Severity::Broken, "directory.sqlite", "");
     assert_eq!(fs::read(&database).expect("still there"), bytes);
+}
+
+#[test]
+fn the_chat_is_counted_and_damage_to_it_named() {
+    let directory = data_directory();
+    let place = paths::chat(directory.path());
+    let absent = examine(directory.path());
+    check(&absent, Severity::Warning, "chat.sqlite", "first start");
+    drop(ChatStore::open(&place).expect("a new database"));
+    let report = examine(directory.path());
+    assert!(report.is_sound(), "{report:#?}");
+    check(&report, Severity::Good, "chat.sqlite", "0 rooms");
+    fs::write(&place, "some text that is no database").expect("the owner's");
+    let report = examine(directory.path());
+    check(&report, Severity::Broken, "chat.sqlite", "damaged");
 }
 
 #[test]

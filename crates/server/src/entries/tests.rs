@@ -15,6 +15,7 @@ fn sample() -> tempfile::TempDir {
     for name in [
         "LOCK",
         "directory.sqlite",
+        "chat.sqlite",
         "journal/0000000001.journal",
         "journal/spare",
         "queues/0000000001-000000.segment",
@@ -51,6 +52,7 @@ fn a_link_is_named_whatever_it_stands_for() {
         "queues",
         "tls",
         "directory.sqlite",
+        "chat.sqlite",
         "journal/0000000001.journal",
         "journal/spare",
         "queues/0000000001-000000.segment",

@@ -126,7 +126,14 @@ async fn create(
         invitation: Some(request.invitation).filter(|code| !code.is_empty()),
         role: None,
     };
-    let registered = registration::register(web, caller, origin, wish).await;
+    let registered = registration::register(
+        web.gateway().engine(),
+        web.settings().registration,
+        caller,
+        origin,
+        wish,
+    )
+    .await;
     registered.map_err(|reason| match reason {
         NotRegistered::Forbidden(detail) => forbidden(detail),
         NotRegistered::Flawed(flaw) => flawed(flaw),

@@ -204,7 +204,14 @@ pub(super) async fn create(
         invitation: wish.invitation,
         role: wish.role.map(RoleWord::role),
     };
-    registration::register(&web, visitor.caller.as_ref(), &visitor.origin, wish).await?;
+    registration::register(
+        web.gateway().engine(),
+        web.settings().registration,
+        visitor.caller.as_ref(),
+        &visitor.origin,
+        wish,
+    )
+    .await?;
     Ok((StatusCode::CREATED, Json(find(&web, &login)?)))
 }
 

@@ -33,6 +33,10 @@ pub(super) fn document() -> OpenApi {
             "messages",
             "Published and taken. What was taken is held under a lease until it is acknowledged or given back.",
         ),
+        (
+            "chat",
+            "Rooms and private conversations. Their newest messages are waited for, read as events, or come over a WebSocket.",
+        ),
         ("server", "Whether it is up, and how it is doing."),
     ];
     let tags = tags.map(|(name, description)| {

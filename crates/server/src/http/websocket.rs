@@ -137,7 +137,7 @@ pub(super) async fn of_queue(
 }
 
 /// Refuses pages of other sites: a browser sends its cookies along, whoever opens the socket.
-fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());
@@ -285,7 +285,7 @@ impl Conversation {
 }
 
 /// Answers the reader's close, and waits for it: closing TCP before that may reset what the reader has not read yet.
-async fn await_close(mut socket: WebSocket) {
+pub(super) async fn await_close(mut socket: WebSocket) {
     let closing = async { while let Some(Ok(_)) = socket.recv().await {} };
     // A reader that goes on as if nothing was is cut off.
     let _ = tokio::time::timeout(CLOSE_PATIENCE, closing).await;

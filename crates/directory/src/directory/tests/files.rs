@@ -1,6 +1,7 @@
 //! The files: synchronised, closed to others, full, locked, damaged.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
@@ -143,10 +144,10 @@ fn a_poisoned_directory_repeats_its_first_failure_and_writes_nothing() {
         ffi::SQLITE_CORRUPT,
         ffi::SQLITE_NOTADB,
     ] {
-        assert!(is_poisonous(&error(code)), "{code}");
+        assert!(file::is_poisonous(&error(code)), "{code}");
     }
     for code in [ffi::SQLITE_FULL, ffi::SQLITE_BUSY, ffi::SQLITE_CONSTRAINT] {
-        assert!(!is_poisonous(&error(code)), "{code}");
+        assert!(!file::is_poisonous(&error(code)), "{code}");
     }
 
     let mut fixture = Fixture::furnished();

@@ -1,12 +1,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
-use crate::schema::{STEPS, migrate};
+use crate::schema::DIRECTORY;
 
 /// How the database goes about a question.
 fn plan(filter: &AuditFilter) -> String {
     let mut connection = Connection::open_in_memory().unwrap();
-    migrate(&mut connection, STEPS).unwrap();
+    DIRECTORY.migrate(&mut connection).unwrap();
     let (statement, values) = question(filter);
     let rows: Result<Vec<String>> = connection
         .prepare(&format!("EXPLAIN QUERY PLAN {statement}"))

@@ -1,0 +1,149 @@
+//! The chat over HTTP: rooms, members, messages, private conversations and people by REST, readers by server-sent events, and a
+//! WebSocket for everything live.
+//!
+//! Handlers turn a request into one [`Command`] of whoever calls, and its reply into the JSON that `docs/chat.md` describes: rules are
+//! the chat's own.
+//!
+//! Start reading at [`Chatter`].
+
+pub(super) mod conversations;
+pub(super) mod events;
+pub(super) mod messages;
+pub(super) mod moderation;
+pub(super) mod news;
+pub(super) mod people;
+pub(super) mod rooms;
+pub(super) mod socket;
+mod talk;
+
+use std::pin::Pin;
+
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use chat::{Actor, Command, Language, Newcomer, Refusal, RefusalKind, Reply};
+use serde::Serialize;
+
+use super::Web;
+use super::caller::Caller;
+use super::problem::Problem;
+use crate::chat::Listener;
+use crate::chat::json::Bye;
+
+/// What a listener over HTTP may leave unread: what somebody missed who comes back, and as much again.
+const UNREAD_EVENTS_MAX: usize = 2 * chat::limits::MISSED_MAX as usize;
+
+/// Waits until somebody has to stop listening, and says why.
+type Over = Pin<Box<dyn Future<Output = Bye> + Send>>;
+
+/// Somebody who is logged in with an account of their own, and so may chat.
+pub(super) struct Chatter {
+    caller: Caller,
+    created_ms: u64,
+}
+
+impl FromRequestParts<Web> for Chatter {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, web).await?;
+        if caller.login.key().is_some() {
+            return Err(Problem::forbidden(
+                "the key of a queue is no account: log in with one to chat",
+            ));
+        }
+        let account = web.gateway().engine().account(&caller.login.name);
+        let account =
+            account.ok_or_else(|| Problem::unauthorized("the account was deleted just now"))?;
+        Ok(Self {
+            caller,
+            created_ms: account.created_ms,
+        })
+    }
+}
+
+impl Chatter {
+    /// Asks for something.
+    async fn ask(&self, web: &Web, command: Command) -> Result<Reply, Problem> {
+        Ok(web.chat().ask(self.actor(), command).await?)
+    }
+
+    fn actor(&self) -> Actor {
+        Actor {
+            login: self.caller.login.name.to_string(),
+            created_ms: self.created_ms,
+            is_administrator: self.caller.login.is_administrator(),
+            session: None,
+        }
+    }
+
+    /// Asks for something that is done or not.
+    async fn order(&self, web: &Web, command: Command) -> Result<StatusCode, Problem> {
+        match self.ask(web, command).await? {
+            Reply::Done => Ok(StatusCode::NO_CONTENT),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Begins to listen.
+    async fn listen(
+        &self,
+        web: &Web,
+        door: &'static str,
+        language: Option<Language>,
+        enters_default: bool,
+    ) -> Result<Listener, Problem> {
+        let newcomer = Newcomer {
+            login: self.caller.login.name.to_string(),
+            created_ms: self.created_ms,
+            is_administrator: self.caller.login.is_administrator(),
+            door,
+            language,
+            reads_all: false,
+            enters_default,
+        };
+        Ok(web.chat().listen(newcomer, UNREAD_EVENTS_MAX).await?)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = chat::catalogue::refusal(&refusal.reason, Language::English);
+        match refusal.kind {
+            RefusalKind::NotFound => Self::not_found(detail),
+            RefusalKind::Forbidden => Self::forbidden(detail),
+            RefusalKind::Invalid => Self::invalid(detail),
+            RefusalKind::Taken => Self::conflict(detail),
+            RefusalKind::Limited { retry_after_ms } => {
+                let seconds = retry_after_ms.div_ceil(1_000).max(1);
+                Self::too_many(detail, u32::try_from(seconds).unwrap_or(u32::MAX))
+            }
+            RefusalKind::Unavailable => Self::unavailable(detail),
+        }
+    }
+}
+
+/// The problem of an answer that does not belong to what was asked.
+fn unexpected(reply: &Reply) -> Problem {
+    tracing::error!(?reply, "the chat answered something else than was asked");
+    Problem::internal()
+}
+
+/// See [`Over`].
+fn over(web: &Web, chatter: &Chatter) -> Over {
+    let (web, login) = (web.clone(), chatter.caller.login.clone());
+    Box::pin(async move {
+        let mut stopping = web.stopping();
+        tokio::select! {
+            () = web.gateway().engine().until_void(&login) => Bye::Revoked,
+            _ = stopping.wait_for(|is_stopping| *is_stopping) => Bye::Shutdown,
+        }
+    })
+}
+
+/// An answer with a JSON form that borrows from the chat's reply.
+fn shown(status: StatusCode, form: &impl Serialize) -> Response {
+    (status, Json(form)).into_response()
+}
