@@ -4,6 +4,7 @@
 //!
 //! Start reading at [`Chat`].
 
+pub(crate) mod amqp;
 mod host;
 mod inbox;
 pub(crate) mod json;
