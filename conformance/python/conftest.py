@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from harness.brokers import Chaski, open_broker  # noqa: E402
+from chat import Chat  # noqa: E402
 from harness.raw import RawConnection  # noqa: E402
 from rest import PASSWORD, Rest  # noqa: E402
 
@@ -120,6 +121,14 @@ def member(rest):
     yield maker
     for login in made:
         rest.delete(f"/v1/accounts/{login}")
+
+
+@pytest.fixture
+def chat(server):
+    """The chat of the module's own `server`, with accounts and connections that are closed at the end of the test."""
+    opened = Chat(server)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
