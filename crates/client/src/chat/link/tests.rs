@@ -41,6 +41,7 @@ impl Fake {
     /// Takes a client in and greets it.
     pub(crate) async fn accept(&self) -> Peer {
         let (stream, _) = within(self.listener.accept()).await.expect("a client");
+        #[expect(clippy::result_large_err, reason = "the form that the library wants")]
         let check = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
             assert_eq!(request.uri().path(), "/v1/chat");
             assert_eq!(request.headers()["authorization"], "Bearer t0ken");
@@ -59,6 +60,7 @@ impl Fake {
     /// Turns a client away.
     async fn refuse(&self, status: u16) {
         let (stream, _) = within(self.listener.accept()).await.expect("a client");
+        #[expect(clippy::result_large_err, reason = "the form that the library wants")]
         let check = |_: &Request, _: Response| -> Result<Response, ErrorResponse> {
             let mut response = ErrorResponse::new(Some(r#"{"detail":"no such login"}"#.into()));
             *response.status_mut() = status.try_into().expect("a status");
