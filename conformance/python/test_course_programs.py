@@ -25,7 +25,7 @@ def gone(connect):
     channel = connect().channel()
     for queue in ("hello", "my_app", "chat.ana", "chat.luis", "chat.eva"):
         channel.queue_delete(queue)
-    for exchange in ("my_exchange", "fanout_logs", "topic_logs", "chat"):
+    for exchange in ("my_exchange", "fanout_logs", "topic_logs", "group_chat"):
         channel.exchange_delete(exchange)
 
 
@@ -91,13 +91,13 @@ def test_a_group_chat_that_reads_on_enter(login, gone):
     members = {}
     for member in ("ana", "luis", "eva"):
         channel = login().channel()
-        channel.exchange_declare("chat", "fanout")
+        channel.exchange_declare("group_chat", "fanout")
         channel.queue_declare(f"chat.{member}")
-        channel.queue_bind(f"chat.{member}", "chat")
+        channel.queue_bind(f"chat.{member}", "group_chat")
         members[member] = channel
 
     def say(member, text):
-        members[member].basic_publish("chat", "", f"{member}: {text}", pika.BasicProperties(app_id=member))
+        members[member].basic_publish("group_chat", "", f"{member}: {text}", pika.BasicProperties(app_id=member))
 
     def enter(member):
         return drain(members[member], f"chat.{member}")

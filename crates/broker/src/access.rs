@@ -79,6 +79,18 @@ pub struct TopicAccess {
     pub read: Pattern,
 }
 
+/// What a login is beyond its rights on names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Office {
+    /// Nothing more.
+    #[default]
+    None,
+    /// An administrator of the server.
+    Administrator,
+    /// The server itself: it may do everything, and alone publishes to the bindings of the exchange `chat`.
+    Server,
+}
+
 /// The rights of one login in one virtual host.
 #[derive(Debug, Clone)]
 pub struct Access {
@@ -102,9 +114,30 @@ pub struct Access {
     pub grants: Arc<Grants>,
     /// The login is no account but holds a queue's key: nothing else counts.
     pub key: Option<QueueKey>,
+    /// What it is beyond that.
+    pub office: Office,
 }
 
 impl Access {
+    /// The rights of the server itself in a virtual host.
+    #[must_use]
+    pub fn of_server(login: Name, vhost: Name) -> Self {
+        let [configure, write, read] = [Pattern::NOTHING; 3];
+        Self {
+            login,
+            vhost,
+            configure,
+            write,
+            read,
+            topics: Vec::new(),
+            impersonator: true,
+            is_member: false,
+            grants: Arc::default(),
+            key: None,
+            office: Office::Server,
+        }
+    }
+
     /// The same account with nothing that it may do.
     #[must_use]
     pub fn without_rights(&self) -> Self {
@@ -115,6 +148,7 @@ impl Access {
             read,
             is_member: false,
             grants: Arc::default(),
+            office: Office::None,
             key: self.key.as_ref().map(|key| QueueKey {
                 write: false,
                 read: false,
@@ -129,6 +163,9 @@ impl Access {
     pub fn may(&self, right: Right, resource: Resource, name: &str, owner: Option<&str>) -> bool {
         if let Some(key) = &self.key {
             return key.opens(right, resource, name);
+        }
+        if self.office == Office::Server {
+            return true;
         }
         let pattern = match right {
             Right::Configure => &self.configure,
@@ -145,6 +182,12 @@ impl Access {
     #[must_use]
     pub const fn is_service(&self) -> bool {
         !self.is_member && self.key.is_none()
+    }
+
+    /// Says whether the login is an account's, and not that of a queue's key.
+    #[must_use]
+    pub const fn is_account(&self) -> bool {
+        self.key.is_none()
     }
 
     /// Says whether the login may publish to a queue that exists through the default exchange although it may not write to that exchange.
@@ -168,6 +211,9 @@ impl Access {
     /// Says whether the account sees an exchange in listings: whoever has any right on it does.
     #[must_use]
     pub fn sees_exchange(&self, exchange: &Exchange) -> bool {
+        if exchange.is_chat() && self.is_account() {
+            return true;
+        }
         self.has_any(
             Resource::Exchange,
             &exchange.name,

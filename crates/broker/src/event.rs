@@ -92,6 +92,17 @@ pub enum Reply {
     Empty,
 }
 
+/// What became of a message that was for the chat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PostOutcome {
+    /// It is on disk, and on its way to everyone in the room.
+    Stored,
+    /// There is no such room.
+    NoRoom,
+    /// It was not said.
+    Refused(Refusal),
+}
+
 /// Something for one connection.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -128,6 +139,13 @@ pub enum Event {
         sequence: u64,
         /// The queue has taken a message with this id before: `sequence` is that one's, and this one is not kept.
         is_duplicate: bool,
+    },
+    /// What became of a publish that was answered with [`crate::POSTED`].
+    Posted {
+        /// Which of them on this connection, counted from 1.
+        post: u64,
+        /// What.
+        outcome: PostOutcome,
     },
     /// The answer to the channel's outstanding request.
     Replied {

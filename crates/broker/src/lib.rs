@@ -31,11 +31,11 @@ pub use command::{
 };
 pub use death::{Deaths, Reason};
 pub use dedup::DedupId;
-pub use event::{Annotation, Delivery, Event, Reply, Sink};
+pub use event::{Annotation, Delivery, Event, PostOutcome, Reply, Sink};
 pub use ids::{ConnectionId, ConsumerNumber, QueueId, QueueRef};
 pub use message::{Body, Message, Name};
 pub use policy::{ApplyTo, POLICY_HINTS, POLICY_KEYS, Policy};
-pub use port::{Port, Publish};
+pub use port::{POSTED, Port, Publish};
 pub use queue::QueueStatistics;
 pub use refusal::{Refusal, RefusalKind};
 pub use routing::ExchangeKind;

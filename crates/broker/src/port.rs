@@ -36,11 +36,16 @@ pub struct Publish<'a> {
     pub wants_place: bool,
 }
 
+/// What [`Port::publish`] returns for a message that the chat was given, not a queue: one [`crate::Event::Posted`] will tell what became
+/// of it. The n-th on a connection has the number n.
+pub const POSTED: u32 = u32::MAX;
+
 /// The engine as one connection sees it during one batch.
 ///
 /// Nothing here waits: what takes time answers by an [`crate::Event`].
 pub trait Port {
-    /// Publishes a message; returns by how many [`crate::Event::Confirmed`] its number will be confirmed, 0 when no queue took it.
+    /// Publishes a message; returns by how many [`crate::Event::Confirmed`] its number will be confirmed, 0 when no queue took it,
+    /// [`POSTED`] when the chat was given it.
     ///
     /// # Errors
     /// The message was not published.

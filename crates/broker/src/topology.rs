@@ -5,6 +5,7 @@
 //! before it answers.
 
 mod bindings;
+mod chat;
 mod exchanges;
 mod outlets;
 mod partitions;
@@ -25,6 +26,7 @@ use crate::routing::{Binding, ExchangeKind, Matcher};
 use crate::{ConnectionId, Name, Policy, QueueId, QueueRef, Refusal, RefusalKind, limits};
 
 pub use bindings::BindingView;
+pub use chat::{CHAT_EXCHANGE, Hearer, Listeners, RoomBinding, room_key, room_of};
 pub use exchanges::ExchangeDeclaration;
 pub use outlets::Owners;
 pub use partitions::{PARTITION_KEY, PARTITIONS, PartitionOf, partition_name};
@@ -129,6 +131,7 @@ pub struct Exchange {
     pub arguments: Table,
     /// The account that declared it; `None` for the broker's own, and once that account is deleted.
     pub owner: Option<Name>,
+    is_chat: bool,
     alternate: Option<Name>,
     alternate_by_policy: Option<Name>,
     bindings: BTreeSet<Binding>,

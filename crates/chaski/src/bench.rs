@@ -1,4 +1,4 @@
-//! `chaski bench`: load against any AMQP broker and every door of Chaski's, and the machine's own floors.
+//! `chaski bench`: load against any AMQP broker, every door of Chaski's and other chats, and the machine's own floors.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use client::disk::DiskOptions;
-use client::load::{LoadError, LoadOptions, Phase, Progress, Target};
+use client::load::{LoadError, LoadOptions, LoadReport, Phase, Progress, Target};
 use client::nats::NatsError;
 use client::relay::Relay;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,11 +20,13 @@ use crate::exit::{CommandError, Exit};
 use crate::output;
 
 mod args;
+mod chat;
 mod text;
 mod values;
 mod web;
 
 use args::{AmqpArgs, NatsArgs, Via};
+use chat::ChatArgs;
 use text::{describe, describe_disk, rate};
 use values::{parse_duration, parse_size};
 use web::{GrpcArgs, HttpArgs};
@@ -55,6 +57,12 @@ pub(crate) enum BenchCommand {
     /// stream in files that drops what is acknowledged, and has a push consumer. A confirm is JetStream's answer to a publish;
     /// whether it means "on the disk" is a matter of the server's sync_interval.
     Nats(Box<NatsArgs>),
+    /// Let members of a chat talk, and report when everybody heard it
+    ///
+    /// Opens a connection for each member, lets them enter their rooms and talk at the offered rate. Every member is held against what its room
+    /// has heard: each message once, and in one order that is the same for all. Speaks the line protocol and WebSocket, and for
+    /// comparison IRC and XMPP.
+    Chat(Box<ChatArgs>),
     /// Run a bare relay of bytes, the floor that `bench amqp --via relay` measures
     Relay(RelayArgs),
     /// Measure a bare write and sync on a disk, the floor for a durable message
@@ -101,6 +109,10 @@ pub(crate) fn run(command: BenchCommand, json: bool) -> anyhow::Result<ExitCode>
         BenchCommand::Http(args) => run_load(&args.options(), json),
         BenchCommand::Grpc(args) => run_load(&args.options(), json),
         BenchCommand::Nats(args) => run_load(&args.options(), json),
+        BenchCommand::Chat(args) => {
+            let options = args.options();
+            watched(json, |display| client::load::chat::run(&options, display))
+        }
         BenchCommand::Relay(args) => run_relay(&args),
         BenchCommand::Disk(args) => run_disk(&args, json),
     }
@@ -121,9 +133,17 @@ fn run_amqp(args: &AmqpArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn run_load(options: &LoadOptions, json: bool) -> anyhow::Result<ExitCode> {
+    watched(json, |display| client::load::run(options, display))
+}
+
+/// Runs a load before the eyes of who started it, and prints its report.
+fn watched(
+    json: bool,
+    run: impl FnOnce(&mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<LoadReport, LoadError>,
+) -> anyhow::Result<ExitCode> {
     let interrupted = watch_interrupt()?;
     let bar = progress_bar();
-    let report = client::load::run(options, |progress| {
+    let report = run(&mut |progress| {
         show(&bar, progress);
         if interrupted.load(Ordering::Relaxed) {
             ControlFlow::Break(())

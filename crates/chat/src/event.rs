@@ -139,6 +139,13 @@ pub enum RoomChange {
     Created,
     /// It is gone.
     Deleted,
+    /// Somebody may not come in or hear it any more, or may again. Only whoever follows all rooms is told.
+    Banned {
+        /// Who.
+        login: String,
+        /// Banned, not let in again.
+        is_on: bool,
+    },
     /// Somebody was muted there, or may talk again.
     Muted {
         /// Who.

@@ -31,7 +31,7 @@ pub use effect::{AccountFacts, Accounts, Effect, Query, Ticket, Told};
 pub use event::{
     Entered, Event, LeftCause, Member, MessageView, Presence, PresenceChange, RoomChange,
 };
-pub use name::{RoomName, RoomNameError};
+pub use name::{RoomName, RoomNameError, fold};
 pub use refusal::{Reason, Refusal, RefusalKind};
 pub use reply::{ConversationView, Found, History, Posted, Reply, RoomView, UserView};
 pub use session::{Ended, Language, Newcomer, SessionId};

@@ -69,7 +69,7 @@ impl RoomName {
 
 /// A name without regard to case and to how its characters are composed, by which rooms are found.
 #[must_use]
-pub(crate) fn fold(name: &str) -> String {
+pub fn fold(name: &str) -> String {
     name.nfkc()
         .flat_map(char::to_lowercase)
         .collect::<String>()

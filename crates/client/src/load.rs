@@ -9,6 +9,7 @@
 //! It must never make a server look better than it is: paced latencies count from a message's due time, figures cover
 //! the measured span only, and a run whose messages are lost or doubled says so.
 
+pub mod chat;
 mod clock;
 mod confirms;
 mod conn;

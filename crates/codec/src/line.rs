@@ -10,6 +10,8 @@ mod decoder;
 mod parse;
 mod sanitise;
 pub mod telnet;
+#[cfg(test)]
+mod tests;
 mod verb;
 
 pub use decoder::{Heard, LineDecoder};

@@ -35,6 +35,9 @@ pub const GUEST: &str = "guest";
 /// What the names of logins by key begin with; the key's id follows.
 pub const KEY_PREFIX: &str = "key:";
 
+/// The name of the server's own login.
+const SERVER: &str = "server:chat";
+
 /// A login that was accepted.
 #[derive(Clone)]
 pub struct Login {
@@ -56,15 +59,34 @@ enum Proof {
     Session(Arc<str>),
     /// The key of a queue: it is no account.
     Key(Arc<str>),
+    /// None: it is the server's own.
+    Server,
 }
 
 impl Login {
+    /// The login of the server itself, as which it does what no account asked for. No account can have its name.
+    #[must_use]
+    pub fn of_server() -> Self {
+        Self {
+            name: SERVER.into(),
+            impersonator: true,
+            role: None,
+            proof: Proof::Server,
+        }
+    }
+
+    /// Says whether it is the server's own.
+    #[must_use]
+    pub const fn is_server(&self) -> bool {
+        matches!(self.proof, Proof::Server)
+    }
+
     /// The session whose token was shown.
     #[must_use]
     pub fn session(&self) -> Option<&str> {
         match &self.proof {
             Proof::Session(id) => Some(id),
-            Proof::Password(_) | Proof::Key(_) => None,
+            Proof::Password(_) | Proof::Key(_) | Proof::Server => None,
         }
     }
 
@@ -73,7 +95,7 @@ impl Login {
     pub fn key(&self) -> Option<&str> {
         match &self.proof {
             Proof::Key(id) => Some(id),
-            Proof::Password(_) | Proof::Session(_) => None,
+            Proof::Password(_) | Proof::Session(_) | Proof::Server => None,
         }
     }
 
@@ -261,6 +283,10 @@ impl Accounts {
     /// The rights of a login in a virtual host; `None` when it has none there, or does not hold any more.
     #[must_use]
     pub fn access(&self, login: &Login, vhost: &str) -> Option<Arc<Access>> {
+        if login.is_server() {
+            let access = Access::of_server(login.name.clone(), vhost.into());
+            return Some(Arc::new(access));
+        }
         let now_ms = self.clock.now_ms();
         {
             let tables = self.tables();
@@ -277,6 +303,9 @@ impl Accounts {
     /// Says whether a login still holds.
     #[must_use]
     pub fn is_valid(&self, login: &Login) -> bool {
+        if login.is_server() {
+            return true;
+        }
         let (tables, now_ms) = (self.tables(), self.clock.now_ms());
         match login.key() {
             Some(_) => tables.check_key(login, now_ms).is_some(),

@@ -55,6 +55,8 @@ pub struct Connection {
     /// Of an account whose publishes have a bound.
     meter: Option<Arc<Meter>>,
     routes: RouteCache,
+    /// Messages that the chat was given.
+    posts: u64,
     gauge: Arc<OutboxGauge>,
     consumers: HashMap<ConsumerNumber, Consumer>,
     exclusive: Vec<QueueRef>,
@@ -141,6 +143,7 @@ impl Shard {
             access,
             access_version,
             routes: RouteCache::default(),
+            posts: 0,
             gauge,
             consumers: HashMap::new(),
             exclusive: Vec::new(),
@@ -176,6 +179,7 @@ impl Connection {
             id,
             access,
             routes,
+            posts,
             gauge,
             consumers,
             requests,
@@ -195,6 +199,7 @@ impl Connection {
             id: *id,
             access,
             routes,
+            posts,
             gauge,
             consumers,
             requests,
@@ -381,6 +386,10 @@ impl Connection {
 
     pub(crate) fn access(&self) -> &Access {
         &self.access
+    }
+
+    pub(crate) fn shared_access(&self) -> Arc<Access> {
+        self.access.clone()
     }
 
     pub(crate) fn add_consumer(&mut self, consumer: ConsumerNumber, place: QueueRef) {

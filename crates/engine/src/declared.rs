@@ -5,10 +5,10 @@ use broker::topology::{BindingView, Change};
 use broker::{ConnectionId, Event, Name, QueueRef, Refusal, RefusalKind, Reply, Sink};
 use directory::ResourceKind;
 
-use crate::Shared;
 use crate::audit::Author;
 use crate::mailbox::Letter;
 use crate::shard::Shard;
+use crate::{Shared, SharedRef};
 
 impl Shard {
     /// Answers a channel once changes are durable: at once when there are none. Called under the topology's lock, so that the directory
@@ -30,12 +30,26 @@ impl Shard {
             }
             return;
         }
+        self.shared
+            .commit_then_answer(changes, answer, reply, concerned);
+    }
+}
+
+impl Shared {
+    /// Answers a channel once changes are durable, from any thread. Called under the topology's lock, as [`Shard::commit_then_answer`].
+    pub(crate) fn commit_then_answer(
+        self: &SharedRef,
+        changes: Vec<Change>,
+        answer: Option<(ConnectionId, u16)>,
+        reply: Reply,
+        concerned: Concerned,
+    ) {
         let gone = gone(&changes, &concerned);
         // At once: what takes the name from now on is another.
-        forget_all(&self.shared, &gone);
+        forget_all(self, &gone);
         let stored = self.written_down(changes, answer, &concerned);
-        let shared = std::sync::Arc::downgrade(&self.shared);
-        self.shared.metadata.commit(stored, move |result| {
+        let shared = std::sync::Arc::downgrade(self);
+        self.metadata.commit(stored, move |result| {
             let result = match result {
                 Ok(()) => Ok(reply),
                 Err(error) => {
@@ -71,9 +85,9 @@ impl Shard {
         answer: Option<(ConnectionId, u16)>,
         concerned: &Concerned,
     ) -> Vec<directory::Change> {
-        let now_ms = self.shared.clock.now_ms();
+        let now_ms = self.clock.now_ms();
         let author = answer
-            .and_then(|(connection, _)| self.shared.connections.author(connection))
+            .and_then(|(connection, _)| self.connections.author(connection))
             .unwrap_or_else(Author::server);
         let mut stored = to_store(changes);
         stored.extend(author.changed(&stored, now_ms));

@@ -33,6 +33,7 @@ mod reply_address;
 mod requests;
 #[cfg(test)]
 mod rig;
+mod rooms;
 pub mod sessions;
 mod shard;
 mod startup;
@@ -52,6 +53,7 @@ pub use directory::{Change, CommitError};
 pub use groups::{QueueParts, check_group_name};
 pub use policies::check_policy;
 pub use quotas::{AccountLimits, PublishWait, Usage};
+pub use rooms::{Hearing, Post, Rooms, Said};
 pub use shard::Shard;
 pub use startup::{Engine, EngineError, Options, ShardSeed, Unservable, unservable};
 pub use store::{Damage, Failure as StoreFailure, Inspection};
@@ -83,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) audit: audit::Audit,
     pub(crate) groups: groups::StreamGroups,
     pub(crate) quotas: quotas::Quotas,
+    /// The chat, once there is one.
+    pub(crate) rooms: std::sync::OnceLock<Arc<dyn Rooms>>,
     pub(crate) directory_path: std::path::PathBuf,
     /// Nobody new is let in.
     pub(crate) is_draining: std::sync::atomic::AtomicBool,

@@ -164,6 +164,7 @@ impl Sink for Outboxes {
             Event::Replied { .. }
             | Event::Confirmed { .. }
             | Event::Placed { .. }
+            | Event::Posted { .. }
             | Event::ConsumerCancelled { .. }
             | Event::Blocked(_)
             | Event::Unblocked

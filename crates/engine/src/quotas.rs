@@ -224,7 +224,7 @@ impl Shared {
 
     /// The meter that an account's connections share, if it has bounds that need one.
     pub(crate) fn meter_of(&self, login: &Login) -> Option<Arc<Meter>> {
-        if login.key().is_some() {
+        if login.key().is_some() || login.is_server() {
             return None;
         }
         let limits = self.limits_of(&login.name);
@@ -248,7 +248,10 @@ impl Shared {
         let Some(most) = self.limits_of(&login.name).connections else {
             return Ok(());
         };
-        if login.key().is_some() || self.connections.count_of(&login.name) <= most {
+        if login.key().is_some()
+            || login.is_server()
+            || self.connections.count_of(&login.name) <= most
+        {
             return Ok(());
         }
         let detail = format!(

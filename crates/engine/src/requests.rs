@@ -79,13 +79,17 @@ impl Connection {
                     routing_key: routing_key.into(),
                     arguments,
                 };
-                self.modify(channel, |topology, actor, _| {
-                    if unbind {
-                        topology.unbind(binding, actor)
-                    } else {
-                        topology.bind(binding, actor)
-                    }
-                })
+                if self.shard().shared.topology().is_of_chat(&binding) {
+                    self.bind_room(channel, unbind, binding)
+                } else {
+                    self.modify(channel, |topology, actor, _| {
+                        if unbind {
+                            topology.unbind(binding, actor)
+                        } else {
+                            topology.bind(binding, actor)
+                        }
+                    })
+                }
             }
             Request::QueueDeclare {
                 name,
@@ -173,7 +177,7 @@ impl Connection {
     }
 
     /// Modifies the topology; answers once what is durable of it is on disk.
-    fn modify(
+    pub(crate) fn modify(
         &self,
         channel: u16,
         operation: impl FnOnce(&mut Topology, &Actor<'_>, &str) -> Result<(), Refusal>,

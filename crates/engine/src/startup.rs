@@ -206,6 +206,7 @@ impl Engine {
             audit: crate::audit::Audit::default(),
             groups: crate::groups::StreamGroups::new(snapshot.stream_groups),
             quotas: crate::quotas::Quotas::new(options.account_limits),
+            rooms: std::sync::OnceLock::new(),
             directory_path: options.data.join("directory.sqlite"),
             is_draining: std::sync::atomic::AtomicBool::new(false),
             alarm_order: std::sync::Mutex::new(()),

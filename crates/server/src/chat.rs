@@ -4,6 +4,7 @@
 //!
 //! Start reading at [`Chat`].
 
+pub(crate) mod amqp;
 mod host;
 mod inbox;
 pub(crate) mod json;
@@ -59,6 +60,7 @@ pub(crate) struct Listener {
     session: SessionId,
     actor: Actor,
     heard: mpsc::Receiver<Heard>,
+    is_over: bool,
     ended: Ended,
 }
 
@@ -112,6 +114,7 @@ impl Chat {
                 ..actor
             },
             heard,
+            is_over: false,
             ended: Ended::Lost,
         })
     }
@@ -132,7 +135,14 @@ impl Chat {
 impl Listener {
     /// Waits for what happens next; `None` after [`Heard::End`].
     pub(crate) async fn hear(&mut self) -> Option<Heard> {
-        self.heard.recv().await
+        if self.is_over {
+            return None;
+        }
+        // Whoever let the buffer fill up is sent away without a word: there was no room for one.
+        let heard = self.heard.recv().await;
+        let heard = heard.unwrap_or(Heard::End(Farewell::Slow));
+        self.is_over = matches!(heard, Heard::End(_));
+        Some(heard)
     }
 
     /// What the session is, to ask on its behalf.

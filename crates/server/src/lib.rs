@@ -8,7 +8,6 @@ pub mod admin;
 mod amqp;
 mod announce;
 mod backend;
-#[expect(dead_code, reason = "its doors are being made")]
 mod chat;
 pub mod config;
 pub mod doctor;

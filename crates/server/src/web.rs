@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::chat::amqp::{self, Bridge};
 use crate::config::Config;
 use crate::gateway::{Gateway, Groups};
 use crate::http::{self, ChatDoor, HttpDoor, HttpSettings, Web};
@@ -35,6 +36,8 @@ pub(crate) struct Running {
     stopping: watch::Sender<bool>,
     doors: Vec<JoinHandle<()>>,
     groups: Groups,
+    /// The chat over AMQP, whose tasks run beside those of HTTP.
+    bridge: Option<Bridge>,
 }
 
 impl Doors {
@@ -75,7 +78,12 @@ impl Doors {
             stopping,
             doors: Vec::new(),
             groups: gateway.groups().clone(),
+            bridge: None,
         };
+        running.bridge = Some({
+            let _inside = running.runtime.enter();
+            amqp::open(&chat.chat, &gateway)
+        });
         // What nobody can reach need not be made.
         if self.0.is_empty() {
             return Ok(running);
@@ -131,6 +139,9 @@ impl Running {
     /// Ends what is still under way.
     pub(crate) fn close(self) {
         self.doors.iter().for_each(JoinHandle::abort);
+        if let Some(bridge) = self.bridge {
+            self.runtime.block_on(bridge.close());
+        }
         let written = async { tokio::time::timeout(LAST_REQUESTS, self.groups.flush()).await };
         // What is not written is delivered again.
         if let Ok(Err(refusal)) = self.runtime.block_on(written) {

@@ -204,6 +204,7 @@ impl Session {
     /// Stops a channel's consumers, requeues its deliveries in their order and forgets what was begun.
     pub(crate) fn release_channel<P: Port>(&mut self, number: u16, port: &mut P) {
         self.drop_consumers(number, port);
+        self.posts.forget(number);
         let Some(channel) = self.channels.find(number) else {
             return;
         };

@@ -29,6 +29,7 @@ pub mod line;
 mod methods;
 mod output;
 mod peer;
+mod posts;
 mod publish;
 mod replies;
 mod requests;

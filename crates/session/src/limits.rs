@@ -39,6 +39,8 @@ pub const EXPIRATION_MS_MAX: u64 = u32::MAX as u64;
 pub const RESUME_AGAIN_MS: u64 = 10;
 /// How often: shards give credit back after others were asked, and a consumer lets others go first once.
 pub const RESUMES_AGAIN: u8 = 4;
+/// Messages for the chat that may wait for its answer before the session takes no more publishes; what was read by then goes on.
+pub const POSTS_MAX: usize = 64;
 /// What a buffered transaction counts for each operation beside its content.
 pub const TRANSACTION_OVERHEAD_BYTES: usize = 128;
 

@@ -15,6 +15,8 @@ mod action;
 mod answer;
 mod dialogue;
 mod event;
+mod help;
+mod listing;
 mod open;
 mod render;
 mod session;

@@ -3,7 +3,7 @@
 //! The usual case, all frames together in the input, is [`Session::publish_whole`]: nothing is copied and nothing remembered. What
 //! comes in pieces, interleaved or wrong goes frame by frame through an [`Assembly`]; both end in [`Session::publish`].
 
-use broker::{Body, Port, Publish};
+use broker::{Body, POSTED, Port, Publish};
 use bytes::Bytes;
 use codec::amqp::DecodeError;
 use codec::amqp::content::{self, BASIC_CLASS_ID, ContentHeader};
@@ -324,7 +324,12 @@ impl Session {
             number: channel.confirms.as_ref().map(Confirms::next),
             wants_place: false,
         };
+        let confirmed = publish.number;
         let answers = port.publish(&publish)?;
+        if answers == POSTED {
+            self.posted(number, confirmed, content);
+            return Ok(());
+        }
         if answers == 0 && content.mandatory {
             give_back(number, content, self.peer.frame_max, &mut self.output);
         }
@@ -351,7 +356,7 @@ fn body_of<'i>(payload: &'i [u8], input: &Bytes) -> Body<'i> {
 
 /// Encodes basic.return.
 #[cold]
-fn give_back(channel: u16, content: &Content<'_>, frame_max: u32, output: &mut Output) {
+pub(crate) fn give_back(channel: u16, content: &Content<'_>, frame_max: u32, output: &mut Output) {
     let method = BasicReturn {
         reply_code: ReplyCode::NoRoute.code(),
         reply_text: ReplyCode::NoRoute.name(),

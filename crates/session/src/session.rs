@@ -14,6 +14,7 @@ use crate::consumers::Consumers;
 use crate::faults::{Cause, Fault};
 use crate::output::Output;
 use crate::peer::{Description, Peer};
+use crate::posts::Posts;
 use crate::requests::Outstanding;
 use crate::settings::Settings;
 use crate::state::State;
@@ -58,6 +59,7 @@ pub struct Session {
     pub(crate) tags_generated: u64,
     gauge_bytes: usize,
     pub(crate) published: u64,
+    pub(crate) posts: Posts,
     holds_publishes: bool,
     is_holding: bool,
     /// Consumers are stopped and deliveries requeued, since nothing will be read any more.
@@ -94,6 +96,7 @@ impl Session {
             tags_generated: 0,
             gauge_bytes: 0,
             published: 0,
+            posts: Posts::default(),
             holds_publishes: false,
             is_holding: false,
             is_released: false,
@@ -255,7 +258,14 @@ impl Session {
                 last,
                 rejected,
             } => self.confirm(channel, first, last, rejected),
+            Event::Posted { post, outcome } => {
+                self.post_settled(post, outcome, port);
+                self.resume_due(port);
+            }
             Event::Replied { channel, result } => {
+                if result.is_ok() && self.commit_waits(channel) {
+                    return;
+                }
                 self.reply(channel, result, port);
                 self.resume_due(port);
             }
@@ -279,7 +289,7 @@ impl Session {
         self.release_if_over(Some(port));
     }
 
-    fn confirm(&mut self, number: u16, first: u64, last: u64, is_rejected: bool) {
+    pub(crate) fn confirm(&mut self, number: u16, first: u64, last: u64, is_rejected: bool) {
         let Some(channel) = self.channels.find_open(number) else {
             return;
         };
@@ -345,8 +355,9 @@ impl Session {
         self.state == State::Running
     }
 
-    /// Holds publishes back, or lets them go on: while they are held, input is taken up to the first of them.
-    pub const fn hold_publishes(&mut self, is_held: bool) {
+    /// Holds publishes back, or lets them go on unless too many posts wait: while they are held, input is taken up to the first of them.
+    pub fn hold_publishes(&mut self, is_held: bool) {
+        let is_held = is_held || self.posts.is_full();
         self.holds_publishes = is_held;
         self.is_holding &= is_held;
     }

@@ -39,6 +39,7 @@ fn told(rig: &mut Rig) -> Vec<Told> {
             Event::Confirmed { first, .. } => Refused(first),
             Event::Deliver { .. }
             | Event::Placed { .. }
+            | Event::Posted { .. }
             | Event::Replied { .. }
             | Event::ConsumerCancelled { .. }
             | Event::Blocked(_)

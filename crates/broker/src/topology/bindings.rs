@@ -41,6 +41,7 @@ impl Topology {
             .get_mut(&wish.vhost)
             .ok_or_else(|| Refusal::no_exchange(&wish.source, &wish.vhost))?;
         host.check_ends(&wish, actor)?;
+        host.check_chat(&wish, actor)?;
         let (destination, is_destination_durable) = host.destination(&wish, actor)?;
         let exchange = host
             .exchanges
@@ -138,7 +139,7 @@ impl Topology {
 }
 
 impl Vhost {
-    fn check_ends(&self, wish: &BindingView, actor: &Actor<'_>) -> Result<(), Refusal> {
+    pub(super) fn check_ends(&self, wish: &BindingView, actor: &Actor<'_>) -> Result<(), Refusal> {
         let resource = if wish.to_exchange {
             Resource::Exchange
         } else {
@@ -148,7 +149,7 @@ impl Vhost {
         self.check(Right::Read, Resource::Exchange, &wish.source, actor)
     }
 
-    fn destination(
+    pub(super) fn destination(
         &self,
         wish: &BindingView,
         actor: &Actor<'_>,
@@ -237,7 +238,7 @@ fn order_of(binding: &BindingView) -> (&Name, &Name, bool, &Name) {
     )
 }
 
-fn clean_ends(mut wish: BindingView) -> Result<BindingView, Refusal> {
+pub(super) fn clean_ends(mut wish: BindingView) -> Result<BindingView, Refusal> {
     wish.source = clean_name(&wish.source).into();
     wish.destination = clean_name(&wish.destination).into();
     if wish.source.is_empty() || (wish.to_exchange && wish.destination.is_empty()) {

@@ -4,7 +4,7 @@ use codec::amqp::field::Table;
 
 use super::rights::Claim;
 use super::{Actor, Change, Exchange, Topology, Vhost, check_reserved, clean_name};
-use crate::access::{Resource, Right};
+use crate::access::{Access, Resource, Right};
 use crate::arguments::{check_flag, check_same};
 use crate::routing::{ExchangeKind, Matcher};
 use crate::{Name, Policy, Refusal, RefusalKind, limits};
@@ -53,6 +53,7 @@ impl Exchange {
             internal: declaration.internal,
             arguments: declaration.arguments,
             owner,
+            is_chat: false,
             alternate,
             alternate_by_policy,
             bindings: std::collections::BTreeSet::new(),
@@ -71,6 +72,10 @@ impl Exchange {
     fn check_equivalent(&self, wish: &ExchangeDeclaration, vhost: &str) -> Result<(), Refusal> {
         let what = format!("exchange '{}' in vhost '{vhost}'", self.name);
         check_flag("type", self.kind.name(), wish.kind.name(), &what)?;
+        if self.is_chat {
+            // Clients declare it themselves, as they would any other.
+            return Ok(());
+        }
         check_flag("durable", self.durable, wish.durable, &what)?;
         check_flag("auto_delete", self.auto_delete, wish.auto_delete, &what)?;
         check_flag("internal", self.internal, wish.internal, &what)?;
@@ -102,7 +107,8 @@ impl Topology {
         let name = clean_name(name);
         let no_exchange = || Refusal::no_exchange(&name, vhost);
         let host = self.vhost(vhost).ok_or_else(no_exchange)?;
-        if let Some(access) = actor.access.filter(|access| !access.is_service()) {
+        let is_open = |access: &Access| access.is_service() || host.may_chat(&name, access);
+        if let Some(access) = actor.access.filter(|access| !is_open(access)) {
             let owner = host.owner_of(Resource::Exchange, &name);
             access.check_any(Resource::Exchange, &name, owner)?;
         }
@@ -128,6 +134,13 @@ impl Topology {
             return Err(default_exchange_is_fixed());
         }
         let host = self.vhost_mut(vhost)?;
+        if actor
+            .access
+            .is_some_and(|access| host.may_chat(&wish.name, access))
+            && let Some(existing) = host.exchanges.get(&*wish.name)
+        {
+            return existing.check_equivalent(&wish, vhost);
+        }
         let claim = Claim::check(host, Resource::Exchange, &wish.name, false, actor)?;
         if let (Some(claim), Some(alternate)) = (
             claim,
@@ -212,6 +225,7 @@ impl Topology {
         let host = self.vhost_mut(vhost)?;
         host.check(Right::Configure, Resource::Exchange, &name, actor)?;
         check_reserved(&name, "exchange")?;
+        host.check_not_chat(&name, "deleted", actor)?;
         let Some(exchange) = host.exchanges.get(&*name) else {
             return Ok(());
         };

@@ -49,6 +49,10 @@ impl Vhost {
         let Some(queue) = self.queue_of(letter) else {
             return Ok(());
         };
+        // What was said by nobody is said to nobody.
+        if self.is_chat(&letter.exchange) {
+            return Ok(());
+        }
         let is_own = queue.own_options.dead_letter_exchange.is_some();
         let owner = queue.owner.as_deref();
         let key = letter.routing_key.as_deref();

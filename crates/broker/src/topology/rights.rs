@@ -23,6 +23,9 @@ impl Vhost {
         };
         let known_as = match resource {
             Resource::Queue => self.queue_known_as(name),
+            Resource::Exchange if right != Right::Configure && self.may_chat(name, access) => {
+                return Ok(());
+            }
             Resource::Exchange => name,
         };
         access.check(right, resource, known_as, self.owner_of(resource, name))
@@ -150,6 +153,7 @@ impl<'a> Claim<'a> {
             owner,
         } = *self;
         access.check(Right::Read, resource, name, owner)?;
+        host.check_no_outlet(exchange)?;
         if let Some(key) = key.filter(|_| exchange.is_empty()) {
             let is_own = resource == Resource::Queue && key == name;
             let target = if is_own {

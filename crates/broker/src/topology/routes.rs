@@ -143,6 +143,16 @@ impl RouteCache {
             return Err(Refusal::access(detail));
         }
         let mut routes = Routes::new();
+        if actor.access.is_some_and(|access| found.takes_posts(access)) {
+            // Nothing that a client says reaches a queue by this way: see [`crate::POSTED`].
+            Vhost::check_post(properties)?;
+            self.once = Some(Known {
+                exchange: found.name.clone(),
+                routing_key: routing_key.into(),
+                routes,
+            });
+            return Ok(self.once.as_ref());
+        }
         let by_key_alone = host.route(&found.name, routing_key, properties, &mut routes)?;
         let known = Known {
             exchange: found.name.clone(),
@@ -186,7 +196,9 @@ impl Vhost {
             return Ok(());
         };
         let owner = self.owner_of(Resource::Exchange, exchange);
-        if access.may(Right::Write, Resource::Exchange, exchange, owner) {
+        if access.may(Right::Write, Resource::Exchange, exchange, owner)
+            || self.may_chat(exchange, access)
+        {
             return Ok(());
         }
         let may_address = |key: &&str| {
@@ -241,6 +253,10 @@ impl Vhost {
             let Some(exchange) = self.exchange(name) else {
                 continue;
             };
+            if exchange.is_chat && next > 1 {
+                // No binding and no alternate exchange leads there: what people hear there, somebody said.
+                continue;
+            }
             by_key_alone &= exchange.kind.routes_by_key_alone();
             let mut is_taken = false;
             for key in &keys {

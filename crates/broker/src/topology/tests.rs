@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod chat;
 mod outlets;
 mod partitions;
 mod queues;
@@ -17,7 +18,7 @@ use super::{
     Actor, Addressed, BindingView, ExchangeDeclaration, QueueDeclaration, QueueDeclared,
     RouteCache, Topology,
 };
-use crate::access::{Access, Pattern, Right};
+use crate::access::{Access, Office, Pattern, Right};
 use crate::message::tests::with_headers;
 use crate::{ApplyTo, ConnectionId, ExchangeKind, Policy, QueueRef, Refusal, RefusalKind};
 
@@ -36,6 +37,7 @@ fn access(configure: &str, write: &str, read: &str) -> Access {
         is_member: false,
         grants: Arc::default(),
         key: None,
+        office: Office::None,
     }
 }
 

@@ -95,6 +95,9 @@ fn describe_stage(out: &mut String, stage: &StageReport) {
     if let Some(latency) = &stage.end_to_end_latency {
         line(out, &format!("  end to end   {}", percentiles(latency)));
     }
+    if let Some(latency) = &stage.last_latency {
+        line(out, &format!("  to the last  {}", percentiles(latency)));
+    }
     if let Some(usage) = &stage.server_usage {
         let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
         let each = usage.cpu_s_per_million.map_or_else(String::new, |each| {

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use crate::server::DEADLINE;
 
+mod chat;
+
 /// What a played server does wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Flaw {
@@ -182,9 +184,14 @@ impl State {
 }
 
 fn bench(address: &str, arguments: &[&str]) -> Output {
+    generate("nats", &["--url", &format!("nats://{address}")], arguments)
+}
+
+/// Puts a load on a server.
+fn generate(load: &str, target: &[&str], arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_chaski"))
-        .args(["bench", "nats", "--json"])
-        .args(["--url", &format!("nats://{address}")])
+        .args(["bench", load, "--json"])
+        .args(target)
         .args(arguments)
         .output()
         .expect("the generator runs")

@@ -336,6 +336,24 @@ impl Chat {
         });
     }
 
+    /// Tells whoever follows all rooms, and nobody in the room: what listens in its name has to end.
+    fn note_ban(&mut self, number: RoomNumber, login: &str, is_on: bool, by: &str) {
+        let Some(room) = self.rooms.get(number) else {
+            return;
+        };
+        let login = login.to_owned();
+        let event = Event::Room {
+            place: room.name.clone(),
+            change: RoomChange::Banned { login, is_on },
+            by: by.into(),
+        };
+        self.effects.push_back(Effect::Tell {
+            sessions: Arc::from([]),
+            event: Arc::new(event),
+            room: Some(room.name.clone()),
+        });
+    }
+
     fn sanctioned(
         &mut self,
         ticket: Ticket,
@@ -350,6 +368,7 @@ impl Chat {
         room.sanctions.insert(key, sanction.clone());
         match sanction.kind {
             SanctionKind::Ban => {
+                self.note_ban(number, &sanction.login, true, &sanction.by);
                 let cause = LeftCause::Banned {
                     by: sanction.by,
                     reason: sanction.reason,
@@ -379,9 +398,12 @@ impl Chat {
         if let Some(room) = self.rooms.get_mut(number) {
             room.sanctions.remove(&(kind, login.clone()));
         }
-        if kind == SanctionKind::Mute {
-            let is_on = false;
-            self.tell_room_change(number, RoomChange::Muted { login, is_on }, by);
+        let is_on = false;
+        match kind {
+            SanctionKind::Ban => self.note_ban(number, &login, is_on, by),
+            SanctionKind::Mute => {
+                self.tell_room_change(number, RoomChange::Muted { login, is_on }, by);
+            }
         }
         self.answer(ticket, Ok(Reply::Done));
     }

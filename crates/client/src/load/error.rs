@@ -8,6 +8,9 @@ use crate::amqp::ClientError;
 use crate::api::ApiError;
 use crate::nats::NatsError;
 
+/// So much of a server's words is repeated.
+const SAID_BYTES_MAX: usize = 200;
+
 /// Says why a load run ended early.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -48,6 +51,14 @@ pub enum LoadError {
         /// What was being done.
         doing: &'static str,
         /// The status, and what the server said.
+        detail: String,
+    },
+    /// The same of a member of a chat.
+    #[error("{doing}: {detail}")]
+    Chat {
+        /// What was being done.
+        doing: &'static str,
+        /// What the server said, or what it should have.
         detail: String,
     },
     /// The server sent what its protocol forbids.
@@ -104,6 +115,15 @@ impl LoadError {
     /// Names what failed over HTTP.
     pub(crate) fn api(doing: &'static str) -> impl FnOnce(ApiError) -> Self {
         move |source| Self::Api { doing, source }
+    }
+
+    /// Names what a chat's server refused, in its words.
+    pub(crate) fn chat(doing: &'static str, said: &[u8]) -> Self {
+        let detail = String::from_utf8_lossy(&said[..said.len().min(SAID_BYTES_MAX)])
+            .trim()
+            .escape_debug()
+            .to_string();
+        Self::Chat { doing, detail }
     }
 
     /// Names what failed in the NATS client.

@@ -18,7 +18,7 @@ pub struct LoadReport {
 /// The figures of one stage.
 #[derive(Clone, Debug, Serialize)]
 pub struct StageReport {
-    /// `load`, `fill`, `drain` or `idle`.
+    /// `load`, `fill`, `drain`, `idle`, or of a chat `talk` and `reconnect`.
     pub name: &'static str,
     /// Seconds that the figures cover.
     pub seconds: f64,
@@ -34,6 +34,8 @@ pub struct StageReport {
     pub confirm_latency: Option<Latency>,
     /// From a publish's due time until its delivery.
     pub end_to_end_latency: Option<Latency>,
+    /// From a message's due time until the last of its room's members has it; only of a chat.
+    pub last_latency: Option<Latency>,
     /// What opening connections took; only of an idle run.
     pub connects: Option<Connects>,
     /// The server's processor time and memory; absent without its process id.

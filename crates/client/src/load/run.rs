@@ -1,5 +1,6 @@
 //! A whole run: its stages one after the other, and what is checked at the end.
 
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -231,17 +232,16 @@ fn resolve(target: &Target) -> Result<SocketAddr, LoadError> {
         Target::Nats(url) => url.authority(),
         Target::Web(target) => target.url.authority(),
     };
-    let fail = |source| target.unreachable(authority.clone(), source);
-    let mut addresses = authority
-        .to_socket_addrs()
-        .map_err(fail)?
-        .collect::<Vec<_>>();
+    look_up(&authority).map_err(|source| target.unreachable(authority, source))
+}
+
+/// Finds an address for `host:port`.
+pub(super) fn look_up(authority: &str) -> io::Result<SocketAddr> {
+    let mut addresses = authority.to_socket_addrs()?.collect::<Vec<_>>();
     // Servers that listen on loopback often do so on IPv4 alone.
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    addresses
-        .first()
-        .copied()
-        .ok_or_else(|| fail(std::io::ErrorKind::AddrNotAvailable.into()))
+    let first = addresses.first().copied();
+    first.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
 fn prepare_tls(target: &Target) -> Result<Tls, LoadError> {
@@ -258,7 +258,7 @@ fn prepare_tls(target: &Target) -> Result<Tls, LoadError> {
 }
 
 /// Lets the process have as many sockets as the system permits; fewer only matter to large runs, which then say so.
-fn raise_file_limit() {
+pub(super) fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,

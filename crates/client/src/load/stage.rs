@@ -469,6 +469,7 @@ impl<'a, 'd> Stage<'a, 'd> {
             body_bytes_per_s: body_bytes.per_s,
             confirm_latency: std::mem::take(&mut books.confirm).summary(),
             end_to_end_latency: end_to_end.filter(|_| fresh),
+            last_latency: None,
             connects,
             server_usage,
             generator_cpu_s: span.own_after - span.own_before,

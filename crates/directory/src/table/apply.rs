@@ -39,6 +39,8 @@ impl From<rusqlite::Error> for ApplyError {
 
 /// Exchanges with this prefix come with their virtual host and have no row.
 const PREDECLARED_PREFIX: &str = "amq.";
+/// The chat's exchange comes with its virtual host too.
+const CHAT_EXCHANGE: &str = "chat";
 
 type Applied = Result<(), ApplyError>;
 
@@ -200,7 +202,7 @@ fn has_queue(sql: &Connection, vhost: &str, name: &str) -> rusqlite::Result<bool
 }
 
 fn require_exchange(sql: &Connection, vhost: &str, name: &str) -> Applied {
-    if name.starts_with(PREDECLARED_PREFIX) {
+    if name.starts_with(PREDECLARED_PREFIX) || name == CHAT_EXCHANGE {
         return Ok(());
     }
     let found = exists(

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use broker::access::{Access, Pattern, QueueKey, TopicAccess};
+use broker::access::{Access, Office, Pattern, QueueKey, TopicAccess};
 use directory::{
     Account, Change, Invitation, Permission, Quota, ResourceKind, Role, Snapshot, TopicPermission,
 };
@@ -164,7 +164,7 @@ impl Tables {
                 let session = self.sessions.by_id(id);
                 session.is_some_and(|session| session.is_valid(now_ms))
             }
-            Proof::Key(_) => false,
+            Proof::Key(_) | Proof::Server => false,
         };
         // What the login was told it may do, it may not go on doing without.
         let keeps = login
@@ -228,6 +228,7 @@ impl Tables {
                 write: key.write,
                 read: key.read,
             }),
+            office: Office::None,
         }))
     }
 
@@ -290,6 +291,10 @@ impl Tables {
             is_member: owns(account.role),
             grants: Arc::new(grants.unwrap_or_default()),
             key: None,
+            office: match account.role {
+                Role::Administrator => Office::Administrator,
+                Role::Member | Role::Service => Office::None,
+            },
         })
     }
 

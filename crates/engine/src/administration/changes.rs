@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::Handle;
 use crate::audit::Author;
 use crate::mailbox::Letter;
+use crate::startup::DEFAULT_VHOST;
 use crate::{Shared, SharedRef};
 
 impl Handle {
@@ -76,7 +77,11 @@ impl Shared {
                 self.topology_mut().disown(login);
             }
             if let Change::VhostAdded { name } = change {
-                self.topology_mut().add_vhost(name);
+                let mut topology = self.topology_mut();
+                topology.add_vhost(name);
+                if name == DEFAULT_VHOST {
+                    topology.add_chat(name);
+                }
             }
             if let Change::VhostDeleted { name } = change {
                 self.forget_policies(name);

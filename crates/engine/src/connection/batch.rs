@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLockReadGuard};
 
 use broker::access::Access;
 use broker::shard::Crowd;
-use broker::topology::{Actor, Addressed, RouteCache, Routes, Topology};
+use broker::topology::{Actor, Addressed, CHAT_EXCHANGE, RouteCache, Routes, Topology};
 use broker::{
     Annotation, ConnectionId, ConsumerNumber, DedupId, Delivery, Event, Message, Name, OutboxGauge,
     Outcome, Port, Publish, PublishTicket, QueueId, QueueRef, Refusal, Request, Sink,
@@ -28,12 +28,13 @@ const NOWHERE: QueueRef = QueueRef {
 
 /// One batch of a connection's input.
 pub struct Batch<'a> {
-    pub(super) topology: RwLockReadGuard<'a, Topology>,
-    pub(super) state: RefMut<'a, State>,
-    pub(super) shard: &'a Rc<Shard>,
-    pub(super) id: ConnectionId,
-    pub(super) access: &'a Access,
+    pub(crate) topology: RwLockReadGuard<'a, Topology>,
+    pub(crate) state: RefMut<'a, State>,
+    pub(crate) shard: &'a Rc<Shard>,
+    pub(crate) id: ConnectionId,
+    pub(crate) access: &'a Access,
     pub(super) routes: &'a mut RouteCache,
+    pub(crate) posts: &'a mut u64,
     pub(super) gauge: &'a Arc<OutboxGauge>,
     pub(super) consumers: &'a mut HashMap<ConsumerNumber, Consumer>,
     pub(super) requests: &'a mut Vec<(u16, Request)>,
@@ -184,6 +185,9 @@ impl Port for Batch<'_> {
                 .route(&self.topology, &self.access.vhost, &addressed, &actor)?;
         self.state.outboxes.counted.published += 1;
         if routes.is_empty() {
+            if **exchange == *CHAT_EXCHANGE && self.is_post() {
+                return self.post(publish);
+            }
             self.state.outboxes.counted.unroutable += 1;
             return Ok(0);
         }

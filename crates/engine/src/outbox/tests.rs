@@ -38,6 +38,7 @@ fn read(events: impl IntoIterator<Item = Event>) -> Vec<(i64, i64)> {
             i64::try_from(last).expect("it is small"),
         ),
         other @ (Event::Deliver { .. }
+        | Event::Posted { .. }
         | Event::Replied { .. }
         | Event::ConsumerCancelled { .. }
         | Event::Blocked(_)

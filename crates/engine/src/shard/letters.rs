@@ -214,6 +214,7 @@ impl Shard {
             Event::Replied { .. }
             | Event::Confirmed { .. }
             | Event::Placed { .. }
+            | Event::Posted { .. }
             | Event::ConsumerCancelled { .. }
             | Event::Blocked(_)
             | Event::Unblocked

@@ -101,6 +101,9 @@ impl Restoration {
     fn put_back(&mut self, snapshot: &Snapshot) {
         for vhost in &snapshot.vhosts {
             self.topology.add_vhost(&vhost.name);
+            if vhost.name == super::DEFAULT_VHOST {
+                self.topology.add_chat(&vhost.name);
+            }
             let stored = snapshot.policies.iter();
             let mut compiled = Vec::new();
             for policy in stored.filter(|policy| policy.vhost == vhost.name) {

@@ -32,8 +32,6 @@ pub(crate) enum Bye {
     Slow,
     /// The client did not say that it is there.
     Silent,
-    /// Another connection has taken its place.
-    Replaced,
     /// The client said goodbye.
     Asked,
 }
@@ -123,7 +121,6 @@ pub(crate) fn bye(bye: Bye, language: Language) -> String {
         Bye::Revoked => "revoked",
         Bye::Slow => "slow",
         Bye::Silent => "silent",
-        Bye::Replaced => "replaced",
         Bye::Asked => "asked",
     };
     let text = texts::bye(bye, language);

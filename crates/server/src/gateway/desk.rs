@@ -254,6 +254,7 @@ impl Desk {
             } => self
                 .publishing
                 .placed(number, queue, sequence, is_duplicate),
+            Event::Posted { post, outcome } => self.publishing.posted(post, outcome),
             Event::Replied { channel, result } => self.replied(channel, result, port, now_ms),
             Event::ConsumerCancelled { consumer, .. } => {
                 // Its readers see their channel close.

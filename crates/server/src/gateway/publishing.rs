@@ -1,8 +1,9 @@
 //! Publishes on their way: each has a number on the link's one publishing channel until the broker says what became of it.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
-use broker::{Body, Name, Port, Publish, QueueRef, Refusal, RefusalKind};
+use broker::{Body, Name, POSTED, Port, PostOutcome, Publish, QueueRef, Refusal, RefusalKind};
 use codec::amqp::properties::PropertiesRef;
 use engine::accounts::Login;
 use tokio::sync::oneshot;
@@ -38,6 +39,8 @@ pub(super) struct Publishing {
     begun: u64,
     open: BTreeMap<u64, Open>,
     batches: HashMap<u64, Batch>,
+    /// Messages that the chat was given, by which of its messages they are.
+    posts: HashMap<u64, u64>,
 }
 
 impl Publishing {
@@ -67,6 +70,20 @@ impl Publishing {
             self.published += 1;
             let number = self.published;
             outcomes.push(match sender.send(message, Some(number), port, now_ms) {
+                Ok(POSTED) => {
+                    open += 1;
+                    self.posts.insert(sender.posted(), number);
+                    let entry = Open {
+                        batch,
+                        index,
+                        shards: 1,
+                    };
+                    self.open.insert(number, entry);
+                    Ok(PublishOutcome {
+                        is_routed: true,
+                        ..PublishOutcome::default()
+                    })
+                }
                 Ok(shards) => {
                     if shards > 0 {
                         open += 1;
@@ -115,6 +132,26 @@ impl Publishing {
         }
     }
 
+    /// Notes what became of a message that the chat was given.
+    pub(super) fn posted(&mut self, post: u64, told: PostOutcome) {
+        let Some(number) = self.posts.remove(&post) else {
+            return;
+        };
+        let open = self.open.get(&number);
+        let entry = open.and_then(|open| {
+            let batch = self.batches.get_mut(&open.batch)?;
+            batch.outcomes.get_mut(open.index)
+        });
+        if let Some(outcome) = entry {
+            match (told, outcome) {
+                (PostOutcome::Stored, _) | (PostOutcome::NoRoom, Err(_)) => {}
+                (PostOutcome::NoRoom, Ok(outcome)) => outcome.is_routed = false,
+                (PostOutcome::Refused(refusal), outcome) => *outcome = Err(refusal),
+            }
+        }
+        self.confirm(number, false);
+    }
+
     /// Notes that one shard has settled the publishes `first..=last`.
     pub(super) fn confirmed(&mut self, first: u64, last: u64, is_rejected: bool) {
         let settled: Vec<u64> = self.open.range(first..=last).map(|(n, _)| *n).collect();
@@ -155,6 +192,8 @@ pub(super) struct Sender {
     login: Name,
     /// It may name others as the senders of its messages.
     impersonator: bool,
+    /// How many messages the chat was given.
+    posted: Cell<u64>,
 }
 
 impl Sender {
@@ -162,6 +201,7 @@ impl Sender {
         Self {
             login: login.name.clone(),
             impersonator: login.impersonator,
+            posted: Cell::new(0),
         }
     }
 
@@ -171,7 +211,13 @@ impl Sender {
         Self {
             login: login.into(),
             impersonator: false,
+            posted: Cell::new(0),
         }
+    }
+
+    /// Which message for the chat was the last.
+    const fn posted(&self) -> u64 {
+        self.posted.get()
     }
 
     /// Checks the user-id property, as AMQP's door does: nobody publishes in another's name.
@@ -205,7 +251,7 @@ impl Sender {
         } else {
             Body::Share(message.body.clone())
         };
-        port.publish(&Publish {
+        let answers = port.publish(&Publish {
             channel: PUBLISH_CHANNEL,
             exchange: &message.exchange,
             routing_key: &message.routing_key,
@@ -222,6 +268,10 @@ impl Sender {
                 Deliver::After(after_ms) => now_ms.saturating_add(after_ms),
                 Deliver::At(at_ms) => at_ms,
             }),
-        })
+        })?;
+        if answers == POSTED {
+            self.posted.set(self.posted.get() + 1);
+        }
+        Ok(answers)
     }
 }

@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chat::catalogue::Sentence;
-use chat::{Actor, Chat, Command, Ended, Event, Language, Newcomer, Refusal, Reply};
+use chat::{Actor, Chat, Command, Ended, Event, Language, Newcomer, Refusal, Reply, catalogue};
 use codec::line::Shown as Mode;
 use engine::{ConnectionInfo, Handle};
 use mio::{Interest, Poll, Token};
@@ -65,6 +64,8 @@ pub(super) struct Table {
     buffer: Box<[u8]>,
     rendered: Rendered,
     channels: Arc<std::sync::atomic::AtomicU32>,
+    /// The time of this turn.
+    now_ms: u64,
 }
 
 /// What the event that is being told looks like, written once for all that see the same.
@@ -122,6 +123,7 @@ impl Table {
             buffer: vec![0; READ_BYTES].into(),
             rendered: Rendered::default(),
             channels: Arc::default(),
+            now_ms: 0,
         }
     }
 
@@ -269,6 +271,7 @@ impl Table {
 
     /// Closes those whose time is up.
     pub(super) fn check_deadlines(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
         while let Some(&(at_ms, index, generation)) = self.deadlines.first() {
             if at_ms > now_ms {
                 return;
@@ -382,7 +385,9 @@ impl Table {
                 let joined = Joined::new(session, actor, admitted.login, admission);
                 connection.joined = Some(Box::new(joined));
             }
-            Err(refused) => connection.session.logged_in(Err(refused)),
+            Err(refused) => {
+                connection.session.logged_in(Err(refused));
+            }
         }
         self.queue(caller.index);
         self.dirty(caller.index);
@@ -548,6 +553,7 @@ impl Table {
 
 impl Lines for Table {
     fn tell(&mut self, caller: Caller, event: &Arc<Event>, number: u64, chat: &Chat) {
+        let time_ms = self.now_ms;
         let rendered = &mut self.rendered;
         let slot = self.slots.get_mut(caller.index as usize);
         let Some(connection) = slot.and_then(Option::as_deref_mut) else {
@@ -561,12 +567,15 @@ impl Lines for Table {
             connection.session.logged_in(Ok(LoggedIn {
                 login: joined.actor.login.clone(),
                 language: chat.language(joined.session),
+                time_ms,
                 unread_private: 0,
             }));
         }
         let session = &mut connection.session;
         match (session.mode(), &**event) {
-            (Mode::Json, _) => {
+            (Mode::Json, event) => {
+                // It shows nothing of it, but has to know where it is.
+                session.handle_event(event);
                 rendered.begin(number);
                 let line = rendered.json(event, session.language());
                 session.output().extend_from_slice(line.as_bytes());
@@ -741,6 +750,10 @@ impl Context<'_> {
                 }
                 LineAction::Close => {
                     connection.has_parted = true;
+                    if connection.machine.is_some() {
+                        let bye = json::bye(Bye::Asked, connection.session.language());
+                        put_line(&mut connection.session, &bye);
+                    }
                     self.end(connection);
                 }
             }
@@ -824,7 +837,11 @@ fn say_goodbye(connection: &mut Connection, farewell: Farewell) {
             &json::bye(Bye::from(farewell), language),
         );
     }
-    connection.session.end(&Sentence::Goodbye);
+    connection.session.end(match farewell {
+        Farewell::Shutdown => catalogue::Farewell::Shutdown,
+        Farewell::Revoked => catalogue::Farewell::Revoked,
+        Farewell::Slow => catalogue::Farewell::Slow,
+    });
 }
 
 /// Writes what there is; true when nothing is left.

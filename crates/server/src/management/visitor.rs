@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
-use broker::access::{Access, Pattern, Resource};
+use broker::access::{Access, Office, Pattern, Resource};
 
 use super::Site;
 use super::failure::Failure;
@@ -185,5 +185,6 @@ fn everything(login: &str, vhost: &str) -> Access {
         is_member: false,
         grants: Arc::default(),
         key: None,
+        office: Office::Administrator,
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use broker::{
-    Annotation, ConsumerNumber, Delivery, Event, Outcome, Port, Publish, QueueRef, Refusal, Reply,
-    Request,
+    Annotation, ConsumerNumber, Delivery, Event, Outcome, POSTED, Port, Publish, QueueRef, Refusal,
+    Reply, Request,
 };
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
@@ -110,7 +110,11 @@ impl Watch {
                 rejected,
             } => self.confirmed(*channel, *first, *last, *rejected),
             Event::ConsumerCancelled { consumer, .. } => drop(self.consumers.remove(consumer)),
-            Event::Placed { .. } | Event::Blocked(_) | Event::Unblocked | Event::Close(_) => {}
+            Event::Placed { .. }
+            | Event::Posted { .. }
+            | Event::Blocked(_)
+            | Event::Unblocked
+            | Event::Close(_) => {}
         }
     }
 
@@ -230,6 +234,7 @@ impl Watch {
         match (&result, publish.number) {
             (Err(_), _) => span.fail("refused"),
             (Ok(0), _) => span.end("unroutable"),
+            (Ok(POSTED), _) => span.end("posted"),
             (Ok(_), None) => span.end("unconfirmed"),
             (Ok(shards), Some(number)) => {
                 let unconfirmed = Unconfirmed {

@@ -72,6 +72,10 @@ pub struct LoggedIn {
     pub login: String,
     /// The language that it has chosen.
     pub language: Option<Language>,
+    /// The server's time.
+    ///
+    /// *Units*: milliseconds since 1970.
+    pub time_ms: u64,
     /// Private messages that it has not read.
     pub unread_private: u64,
 }

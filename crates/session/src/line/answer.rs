@@ -1,8 +1,7 @@
 //! What is answered to commands, as lines of text.
 
-use chat::catalogue::{self, Sentence};
-use chat::{Refusal, Reply};
-use codec::line::Verb;
+use chat::catalogue::{self, Answer};
+use chat::{Posted, Refusal, RefusalKind, Reply};
 
 use super::open::Asked;
 use super::session::{LineSession, State};
@@ -11,14 +10,10 @@ impl LineSession {
     pub(super) fn handle_said(&mut self, result: Result<&Reply, &Refusal>) {
         if let State::Open(open) = &mut self.state {
             open.saying = open.saying.saturating_sub(1);
-            if let Ok(Reply::Posted(posted)) = result
-                && open.room.as_deref() == Some(&*posted.place)
-            {
-                open.last_said = posted.message.seq;
-            }
         }
-        if let Err(refusal) = result {
-            self.refuse(refusal);
+        match result {
+            Ok(reply) => self.remember(reply),
+            Err(refusal) => self.refuse(refusal),
         }
     }
 
@@ -28,33 +23,32 @@ impl LineSession {
         };
         let asked = open.asked.take();
         match result {
-            Ok(_) if asked == Some(Asked::Shown) => self.notice(&Sentence::Done),
+            Ok(reply) if asked == Some(Asked::Shown) => self.show_reply(reply),
             Ok(_) => {}
             Err(refusal) => self.refuse(refusal),
         }
     }
 
-    fn refuse(&mut self, refusal: &Refusal) {
-        let text = catalogue::refusal(&refusal.reason, self.language);
-        self.notice_text(&text);
-    }
-
-    pub(super) fn unknown(&mut self, name: &str, meant: Option<Verb>) {
-        let command = format!("#{name}");
-        self.notice(&Sentence::UnknownCommand {
-            command: &command,
-            meant: meant.map(Verb::word),
-            help: Verb::Help.word(),
-        });
-    }
-
-    pub(super) fn misused(&mut self, verb: Verb) {
-        self.notice(&Sentence::Misused(verb.word()));
-    }
-
-    pub(super) fn help(&mut self, _verb: Option<Verb>) {
-        for verb in Verb::ALL {
-            self.notice_text(verb.word());
+    /// Remembers the number of one's newest message here, which can be edited without it.
+    fn remember(&mut self, reply: &Reply) {
+        if let (Reply::Posted(Posted { place, message, .. }), State::Open(open)) =
+            (reply, &mut self.state)
+            && open.room.as_deref() == Some(&**place)
+        {
+            open.last_said = open.last_said.max(message.seq);
         }
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) {
+        let language = self.language();
+        let mut text = catalogue::refusal(&refusal.reason, language);
+        if let RefusalKind::Limited { retry_after_ms } = refusal.kind
+            && retry_after_ms > 0
+        {
+            let seconds = retry_after_ms.div_ceil(1_000);
+            text.push(' ');
+            text.push_str(&catalogue::say(language, Answer::RetryIn { seconds }));
+        }
+        self.notice_text(&text);
     }
 }

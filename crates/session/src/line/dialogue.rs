@@ -1,6 +1,6 @@
 //! The dialogue before the login: login and password, or what a new account needs, field by field.
 
-use chat::catalogue::Sentence;
+use chat::catalogue::{Answer, Entry};
 use chat::profile::{self, Field};
 use codec::line::{Own, Spoken, Verb, parse};
 
@@ -69,7 +69,7 @@ impl LineSession {
         self.state = State::Login;
         self.hide(false);
         let is_open = self.registration != Registration::Closed;
-        self.notice(&Sentence::AskLogin {
+        self.notice(Entry::AskLogin {
             new: is_open.then_some(self.new_word()),
         });
     }
@@ -107,7 +107,7 @@ impl LineSession {
             return self.act(LineAction::LogInByToken(token.trim().to_owned()));
         }
         self.state = State::Password(line.into());
-        self.notice(&Sentence::AskPassword);
+        self.notice(Entry::AskPassword);
         self.hide(true);
     }
 
@@ -123,10 +123,10 @@ impl LineSession {
 
     fn begin_registration(&mut self) {
         if self.registration == Registration::Closed {
-            self.notice(&Sentence::RegistrationClosed);
+            self.notice(Entry::RegistrationClosed);
             return self.ask_login();
         }
-        self.notice(&Sentence::RegistrationBegins {
+        self.notice(Entry::RegistrationBegins {
             exit: Verb::Exit.word(),
         });
         self.ask_field(Box::default());
@@ -148,7 +148,7 @@ impl LineSession {
     fn ask_again(&mut self, mut dialogue: Box<Dialogue>, field: Field) {
         dialogue.field = Some(field);
         self.state = State::Registering(dialogue);
-        self.notice(&Sentence::AskField(field));
+        self.notice(Entry::AskField(field));
         self.hide(field == Field::Password);
     }
 
@@ -180,7 +180,7 @@ impl LineSession {
             }
             Err(flaw) => {
                 self.hide(false);
-                self.notice(&Sentence::Flawed { field, flaw });
+                self.notice(Entry::Flawed { field, flaw });
                 self.ask_again(dialogue, field);
             }
         }
@@ -204,7 +204,7 @@ impl LineSession {
         };
         self.say_refused(refused);
         if self.failures >= LINE_FAILURES_MAX {
-            self.notice(&Sentence::TooManyFailures);
+            self.notice(Entry::TooManyFailures);
             return self.close();
         }
         match (again, dialogue) {
@@ -217,33 +217,34 @@ impl LineSession {
         let is_open = self.registration != Registration::Closed;
         let new = is_open.then_some(self.new_word());
         match refused {
-            LogInRefused::Credentials => self.notice(&Sentence::WrongLogin { new }),
-            LogInRefused::Token => self.notice(&Sentence::WrongToken),
-            LogInRefused::LockedOut { retry_after_s } => self.notice(&Sentence::LockedOut {
+            LogInRefused::Credentials => self.notice(Entry::WrongLogin { new }),
+            LogInRefused::Token => self.notice(Entry::WrongToken),
+            LogInRefused::LockedOut { retry_after_s } => self.notice(Entry::LockedOut {
                 retry_after_s: *retry_after_s,
             }),
-            LogInRefused::Busy => self.notice(&Sentence::Busy),
-            LogInRefused::Forbidden => self.notice(&Sentence::Forbidden),
-            LogInRefused::RegistrationClosed => self.notice(&Sentence::RegistrationClosed),
-            LogInRefused::Invitation => self.notice(&Sentence::WrongInvitation),
-            LogInRefused::LoginTaken => self.notice(&Sentence::LoginTaken),
-            LogInRefused::Flawed { field, detail } => self.notice(&Sentence::Rejected {
+            LogInRefused::Busy => self.notice(Entry::Busy),
+            LogInRefused::Forbidden => self.notice(Entry::Forbidden),
+            LogInRefused::RegistrationClosed => self.notice(Entry::RegistrationClosed),
+            LogInRefused::Invitation => self.notice(Entry::WrongInvitation),
+            LogInRefused::LoginTaken => self.notice(Entry::LoginTaken),
+            LogInRefused::Flawed { field, detail } => self.notice(Entry::Rejected {
                 field: *field,
                 detail: detail.as_deref(),
             }),
-            LogInRefused::Unavailable => self.notice(&Sentence::Unavailable),
+            LogInRefused::Unavailable => self.notice(Entry::Unavailable),
         }
     }
 
     pub(super) fn open(&mut self, account: LoggedIn) {
         self.language = account.language.unwrap_or(self.language);
         self.take_long_lines();
-        self.notice(&Sentence::LoggedIn {
+        self.notice(Entry::LoggedIn {
             login: &account.login,
+            time_ms: account.time_ms,
             help: Verb::Help.word(),
         });
         if account.unread_private > 0 {
-            self.notice(&Sentence::UnreadPrivate {
+            self.notice(Entry::UnreadPrivate {
                 count: account.unread_private,
                 unread: Verb::Unread.word(),
             });
@@ -252,7 +253,7 @@ impl LineSession {
     }
 
     pub(super) fn leave(&mut self) {
-        self.notice(&Sentence::Goodbye);
+        self.notice(Answer::Goodbye);
         self.close();
     }
 }

@@ -1,6 +1,6 @@
 //! What somebody who is logged in says, and what they ask the chat by it.
 
-use chat::catalogue::Sentence;
+use chat::catalogue::Answer;
 use chat::{Command, Cursor, Language, PageOf, RoomSettings, Sanction, Target};
 use codec::line::{Here, Own, Sanctioned, Shown, Spoken, Verb, parse};
 
@@ -16,6 +16,8 @@ pub(super) struct Open {
     pub(super) room: Option<Box<str>>,
     /// It is the default room.
     pub(super) is_default: bool,
+    /// Why they are in another room was said already.
+    pub(super) is_told: bool,
     /// The number of their newest message in the room; 0 without one.
     pub(super) last_said: u64,
     /// Messages whose fate is not known.
@@ -39,6 +41,7 @@ impl Open {
             login: login.into(),
             room: None,
             is_default: false,
+            is_told: false,
             last_said: 0,
             saying: 0,
             asked: None,
@@ -144,7 +147,7 @@ impl LineSession {
         };
         let room = open.room.as_deref().map(str::to_owned);
         if room.is_none() {
-            self.notice(&Sentence::Nowhere {
+            self.notice(Answer::Nowhere {
                 enter: Verb::EnterRoom.word(),
             });
         }
@@ -227,7 +230,7 @@ impl LineSession {
         };
         let seq = Some(open.last_said).filter(|seq| *seq > 0);
         if seq.is_none() {
-            self.notice(&Sentence::NothingSaid {
+            self.notice(Answer::NothingSaid {
                 history: Verb::History.word(),
             });
         }
@@ -243,7 +246,7 @@ impl LineSession {
                 let to_default = true;
                 self.ask(Command::Leave { room, to_default }, Asked::Silent);
             }
-            Some(_) | None => self.notice(&Sentence::InDefaultRoom),
+            Some(_) | None => self.notice(Answer::InDefaultRoom),
         }
     }
 
@@ -271,7 +274,7 @@ impl LineSession {
             Own::Mode(shown) => self.choose_mode(shown),
             Own::Echo(is_on) => {
                 self.is_echoing = is_on;
-                self.notice(&Sentence::Echo(is_on));
+                self.notice(Answer::Echo(is_on));
             }
             Own::Telnet => self.set_telnet(),
             Own::Help(verb) => self.help(verb),
@@ -285,7 +288,7 @@ impl LineSession {
         match language {
             Some(language) => {
                 self.language = language;
-                self.notice(&Sentence::LanguageChosen);
+                self.notice(Answer::LanguageChosen);
             }
             None => self.misused(Verb::Language),
         }
@@ -296,7 +299,7 @@ impl LineSession {
         self.set_shown(shown);
         self.act(LineAction::Mode(shown));
         if shown == Shown::Text {
-            self.notice(&Sentence::TextMode);
+            self.notice(Answer::TextMode);
         }
     }
 }

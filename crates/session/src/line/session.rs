@@ -8,9 +8,9 @@
 
 use std::collections::VecDeque;
 
-use chat::catalogue::{self, Sentence};
+use chat::catalogue::{self, Answer, Entry, Farewell, Sentence};
 use chat::{Event, Language, MessageView, Refusal, Reply};
-use codec::line::{Heard, LINE_BYTES_MAX, LineDecoder, Shown, sanitise, telnet};
+use codec::line::{Heard, LINE_BYTES_MAX, LineDecoder, Shown, Verb, sanitise, telnet};
 
 use super::action::{LineAction, LogInRefused, LoggedIn, Unreadable};
 use super::dialogue::Dialogue;
@@ -114,10 +114,13 @@ impl LineSession {
             is_echoing: true,
             failures: 0,
         };
-        session.notice(&Sentence::Welcome {
+        session.notice(Entry::Welcome {
             server: greeting.server,
             version: greeting.version,
             time_ms: greeting.time_ms,
+        });
+        session.notice(Entry::TelnetHint {
+            telnet: Verb::Telnet.word(),
         });
         session.ask_login();
         session
@@ -160,14 +163,21 @@ impl LineSession {
         action
     }
 
-    /// Says what became of a login or a registration.
-    pub fn logged_in(&mut self, result: Result<LoggedIn, LogInRefused>) {
-        let State::Checking(dialogue) = std::mem::replace(&mut self.state, State::Login) else {
-            return;
+    /// Says what became of a login or a registration; whether somebody is logged in by that, and not gone meanwhile.
+    pub fn logged_in(&mut self, result: Result<LoggedIn, LogInRefused>) -> bool {
+        let State::Checking(dialogue) = &mut self.state else {
+            return false;
         };
+        let dialogue = dialogue.take();
         match result {
-            Ok(account) => self.open(account),
-            Err(refused) => self.refused(&refused, dialogue),
+            Ok(account) => {
+                self.open(account);
+                true
+            }
+            Err(refused) => {
+                self.refused(&refused, dialogue);
+                false
+            }
         }
     }
 
@@ -183,7 +193,7 @@ impl LineSession {
 
     /// Says what time it is: when the server heard and when it answers, in microseconds since 1970.
     pub fn timed(&mut self, t1_us: Option<i64>, t2_us: i64, t3_us: i64) {
-        self.notice(&Sentence::Time {
+        self.notice(Answer::Time {
             t1_us,
             t2_us,
             t3_us,
@@ -265,13 +275,13 @@ impl LineSession {
             .next_deadline()
             .is_some_and(|deadline| deadline <= now_ms)
         {
-            self.notice(&Sentence::LoginTimeout);
+            self.notice(Entry::LoginTimeout);
             self.close();
         }
     }
 
     /// Says why the connection ends, and ends it: the server stops, the account is gone, the client reads nothing.
-    pub fn end(&mut self, why: &Sentence<'_>) {
+    pub fn end(&mut self, why: Farewell) {
         if self.shown == Shown::Text {
             self.notice(why);
         }
@@ -305,10 +315,13 @@ impl LineSession {
         if self.shown == Shown::Json {
             return self.act(LineAction::NoJson(why));
         }
-        let bytes_max = LINE_BYTES_MAX;
-        self.notice(&match why {
-            Unreadable::TooLong => Sentence::LineTooLong { bytes_max },
-            Unreadable::NotText => Sentence::NotText,
+        let bytes_max = match self.login() {
+            Some(_) => LINE_BYTES_MAX,
+            None => usize::from(LINE_LOGIN_BYTES_MAX),
+        };
+        self.notice(match why {
+            Unreadable::TooLong => Answer::LineTooLong { bytes_max },
+            Unreadable::NotText => Answer::NotText,
         });
     }
 
@@ -351,7 +364,7 @@ impl LineSession {
     }
 
     /// Writes a line of the server's own.
-    pub(super) fn notice(&mut self, sentence: &Sentence<'_>) {
+    pub(super) fn notice<'a>(&mut self, sentence: impl Into<Sentence<'a>>) {
         let text = catalogue::say(self.language, sentence);
         self.notice_text(&text);
     }

@@ -177,7 +177,8 @@ impl World {
                         );
                     }
                 }
-                other @ (Event::ConsumerCancelled { .. }
+                other @ (Event::Posted { .. }
+                | Event::ConsumerCancelled { .. }
                 | Event::Blocked(_)
                 | Event::Unblocked
                 | Event::Close(_)) => panic!("unexpected {other:?}"),

@@ -174,6 +174,10 @@ pub(super) struct ChangedRoomForm<'a> {
     #[serde(skip_serializing_if = "is_false")]
     deleted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    banned: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unbanned: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     muted: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unmuted: Option<&'a str>,
@@ -378,6 +382,11 @@ impl<'a> ChangedRoomForm<'a> {
             },
             RoomChange::Deleted => Self {
                 deleted: true,
+                ..form
+            },
+            RoomChange::Banned { login, is_on } => Self {
+                banned: Some(login.as_str()).filter(|_| *is_on),
+                unbanned: Some(login.as_str()).filter(|_| !*is_on),
                 ..form
             },
             RoomChange::Muted { login, is_on } => Self {

@@ -450,7 +450,6 @@ fn a_connection_begins_with_hello_and_ends_with_bye() {
         (Bye::Revoked, "revoked"),
         (Bye::Slow, "slow"),
         (Bye::Silent, "silent"),
-        (Bye::Replaced, "replaced"),
         (Bye::Asked, "asked"),
     ];
     for (last, cause) in causes {

@@ -60,8 +60,6 @@ pub(super) const fn bye(bye: Bye, language: Language) -> &'static str {
         (Bye::Slow, Language::Spanish) => "no leíste lo que se te envió; vuelve a conectarte",
         (Bye::Silent, Language::English) => "you did not say that you are there",
         (Bye::Silent, Language::Spanish) => "no respondiste cuando se te preguntó",
-        (Bye::Replaced, Language::English) => "another connection has taken your place",
-        (Bye::Replaced, Language::Spanish) => "otra conexión ocupó tu lugar",
         (Bye::Asked, Language::English) => "goodbye",
         (Bye::Asked, Language::Spanish) => "adiós",
     }

@@ -478,7 +478,7 @@ async fn outcome(under_way: &mut VecDeque<UnderWay>) -> Outcome {
 const fn code_of(cause: Bye) -> u16 {
     match cause {
         Bye::Shutdown => close_code::AWAY,
-        Bye::Revoked | Bye::Slow | Bye::Silent | Bye::Replaced => close_code::POLICY,
+        Bye::Revoked | Bye::Slow | Bye::Silent => close_code::POLICY,
         Bye::Asked => close_code::NORMAL,
     }
 }

@@ -1,0 +1,86 @@
+//! What was refused, why, and what to do.
+
+use super::because;
+use crate::catalogue::time::date_time;
+use crate::catalogue::words::counted;
+use crate::limits::{ROOM_CHARS_MAX, TEXT_BYTES_MAX};
+use crate::name::RoomNameError;
+use crate::refusal::Reason;
+
+pub(super) fn say(reason: &Reason) -> String {
+    match reason {
+        Reason::NoRoom(room) => format!("There is no room {room}."),
+        Reason::NoUser(login) => format!("There is no account {login}."),
+        Reason::NoMessage(seq) => format!("There is no message {seq} here, or it was deleted."),
+        Reason::RoomName(error) => say_name(*error),
+        Reason::RoomTaken(room) => format!("There is a room {room} already. Choose another name."),
+        Reason::RoomConfusable(room) => {
+            format!("That name looks like the room {room}. Choose another name.")
+        }
+        Reason::NotOwner(room) => {
+            format!("Only the creator of {room} and administrators can do that.")
+        }
+        Reason::KeepForbidden => {
+            "On this server you cannot make rooms that stay. Create it without that.".to_owned()
+        }
+        Reason::DefaultRoom => "The default room stays as it is.".to_owned(),
+        Reason::Banned {
+            room,
+            until_ms,
+            reason,
+        } => {
+            let until = until(*until_ms);
+            format!("You are banned from {room}{until}{}", because(reason))
+        }
+        Reason::Muted { room, until_ms } => {
+            format!("You are muted in {room}{}.", until(*until_ms))
+        }
+        Reason::Slow(seconds) => format!(
+            "This room is slow: one message every {}. Wait a moment.",
+            counted(u64::from(*seconds), "second", "seconds")
+        ),
+        Reason::Flood => "You are sending too fast. Wait a moment.".to_owned(),
+        Reason::EmptyText => "A message cannot be empty.".to_owned(),
+        Reason::LongText(bytes) => {
+            format!("A message has at most {TEXT_BYTES_MAX} bytes; this one has {bytes}.")
+        }
+        Reason::NotAuthor => "That message is somebody else's.".to_owned(),
+        Reason::TooOld => "That message is too old to be changed.".to_owned(),
+        Reason::Blocked(login) => format!("{login} takes no messages from you."),
+        Reason::Yourself => "You cannot do that to yourself.".to_owned(),
+        Reason::Administrator => "You cannot do that to an administrator.".to_owned(),
+        Reason::TooMany(what) => format!("Too many: {what}."),
+        Reason::Invalid(what) => format!("That cannot be so: {what}."),
+        Reason::NotThere(room) => format!("You are not in {room}."),
+        Reason::UserNotThere(login, room) => format!("{login} is not in {room}."),
+        Reason::NotSanctioned(login) => format!("{login} is neither banned nor muted here."),
+        Reason::NoTalk(login) => {
+            format!("There is no private conversation with {login} yet. Write to them first.")
+        }
+        Reason::NoSession => "That needs a connection that listens.".to_owned(),
+        Reason::Unavailable => {
+            "The history cannot be reached at the moment. Try again later.".to_owned()
+        }
+        Reason::Void => "Your login is no longer valid. Log in again.".to_owned(),
+    }
+}
+
+fn until(until_ms: Option<u64>) -> String {
+    until_ms.map_or_else(String::new, |until_ms| {
+        format!(" until {}", date_time(until_ms))
+    })
+}
+
+fn say_name(error: RoomNameError) -> String {
+    match error {
+        RoomNameError::Length => format!("A room's name has 1 to {ROOM_CHARS_MAX} characters."),
+        RoomNameError::Character(character) => format!(
+            "A room's name is made of letters, digits, '-' and '_', not {} (U+{:04X}).",
+            character.escape_debug(),
+            u32::from(character)
+        ),
+        RoomNameError::MixedScript => {
+            "A room's name cannot mix letters of different scripts.".to_owned()
+        }
+    }
+}
