@@ -1,6 +1,6 @@
 # The doors for people; what is more than a line behind them lives in tools/, bench/ and conformance/.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench bench-check bench-doors bench-scaling fmt
+.PHONY: help run test test-long bench bench-chat bench-check bench-doors bench-scaling fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ bench-scaling: ## Measure how costs grow with shards, queues, connections and qu
 bench-doors: ## Measure REST, server-sent events and gRPC beside AMQP
 	cargo build --profile dist --package chaski
 	bench/doors.py
+
+bench-chat: ## Compare the chat with ngircd and ejabberd
+	cargo build --profile dist --package chaski
+	bench/chat.py
 
 bench-check: ## Count the instructions of the hot path and fail past 5 % more than the baselines
 	bench/check.py

@@ -7,6 +7,8 @@ from compare.table import grid
 from compare.text import human, ratio
 from doors.page import spread
 
+from .rows import ACCOUNTS, OURS
+
 
 class Figures:
     """The reports of all rounds, by row and system."""
@@ -34,7 +36,7 @@ class Figures:
             return f"FAILED ({failed} of {failed} runs)" if failed else "–"
         text = spread(values, figure.unit)
         line = self.values(row, figure, "line")
-        if line and door not in ("line", "websocket"):
+        if line and door not in OURS:
             text += f": **{ratio(statistics.median(line), statistics.median(values))}**"
         return f"{text}, {failed} of {failed + len(values)} runs FAILED" if failed else text
 
@@ -101,7 +103,7 @@ def page(command, facts, rows, figures):
         "each sender's own order is what is checked.\n"
         "- Members log in to Chaski by sessions that were opened before, to ejabberd as whoever they say they are, and to ngircd by a nickname: hashing passwords "
         "is in none of the figures. All limits on how fast somebody may talk are off.\n"
-        "- Idle members of Chaski are in the room `lobby`, those of the peers in none. The memory of a connection is the slope of the server's resident "
+        f"- Idle members of Chaski are in the room `lobby` and share {ACCOUNTS} accounts; those of the peers are in no room. The memory of a connection is the slope of the server's resident "
         "memory over several numbers of connections, from the smallest on, on a server that was just started.",
     ]
     parts += ["## Runs that failed", "\n".join(failures)] if failures else ["No run failed."]

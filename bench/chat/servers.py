@@ -62,8 +62,9 @@ class ChatChaski(Chaski):
 
     def command(self):
         command = super().command()
-        command[command.index("--http") + 1] = "127.0.0.1:0"
-        return [*command, "--line", "127.0.0.1:0", "--line-tls", "off"]
+        for door in ("--http", "--line"):
+            command[command.index(door) + 1] = "127.0.0.1:0"
+        return command
 
     def environment(self):
         return super().environment() | {"CHASKI_CHAT_MESSAGES_PER_SECOND": "0"}

@@ -15,14 +15,15 @@ from rest import PASSWORD, REST_ONLY, Rest, basic, queue_path, topic_path, uniqu
 pytestmark = [*REST_ONLY, pytest.mark.timeout(180)]
 
 # Streams without end have tests of their own.
-ENDLESS = r"/(events|ws)$"
+ENDLESS = r"/(events|ws|chat)$"
 NAMES = ["status_code_conformance", "content_type_conformance", "response_schema_conformance", "response_headers_conformance",
          "unsupported_method", "allow_header_conformance", "missing_required_header"]
 AS_ADMINISTRATOR = {"Authorization": basic("guest", "guest")}
 EXAMPLES = 20
 WAIT_MS_MAX = 20
 # Only now and then does a random name lead to something, so these are put in for every second one.
-KNOWN = {"queue": unique("queue"), "topic": unique("topic"), "login": unique("member").replace(".", "-")[:40]}
+KNOWN = {"queue": unique("queue"), "topic": unique("topic"), "login": unique("member").replace(".", "-")[:40],
+         "room": "lobby"}
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,8 @@ def aim(case, number):
     for part in (case.query, case.body):
         if isinstance(part, dict) and isinstance(part.get("wait_ms"), int):
             part["wait_ms"] = min(part["wait_ms"], WAIT_MS_MAX)
+        if isinstance(part, dict) and isinstance(part.get("wait_s"), int):
+            part["wait_s"] = min(part["wait_s"], 0)
     if case.method == "POST" and case.path == "/v1/requests/{queue}":
         case.query = {**(case.query or {}), "wait_ms": WAIT_MS_MAX}
 

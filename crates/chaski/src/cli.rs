@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::remote::RemoteArgs;
 use crate::{
-    account, alarm, audit, bench, config, consume, deadletter, list, login, permission, policy,
-    publish, request, serve, stream, topic, user, vhost,
+    account, alarm, audit, bench, chat, config, consume, deadletter, list, login, permission,
+    policy, publish, request, serve, stream, topic, user, vhost,
 };
 
 const AFTER_HELP: &str = "\
@@ -19,6 +19,7 @@ Examples:
   chaski publish -k tasks 'wash the dishes'     send it a message
   chaski queue list                             queues with their messages
   chaski consume tasks --count 1                take one message out
+  chaski chat                                   talk with others
   chaski status --json                          for scripts
 
 Configuration: a flag wins over the environment (CHASKI_..., also from ./.env), which wins over
@@ -26,8 +27,8 @@ the file (--config, else DATA/chaski.toml), which wins over the default. `chaski
 the file with every key explained.
 
 publish, consume, bench and queue declare|delete|purge|peek speak AMQP, to any broker: --url or
-CHASKI_URL says where. account, session, topic, stream, request, deadletter and audit speak HTTP, to
-the server of `chaski login` or --server. The other commands administer the server of a data directory on this
+CHASKI_URL says where. chat, say, listen, account, session, topic, stream, request, deadletter and
+audit speak HTTP, to the server of `chaski login` or --server. The other commands administer the server of a data directory on this
 machine, so they ask for no login: --data or CHASKI_DATA says which.
 
 Exit codes:
@@ -125,6 +126,15 @@ pub(crate) enum Command {
 
     /// Receive messages of a queue and print them
     Consume(consume::ConsumeArgs),
+
+    /// Talk with others, at a terminal or in lines
+    Chat(chat::ChatArgs),
+
+    /// Say something in a room or to somebody, for scripts
+    Say(chat::SayArgs),
+
+    /// Print what is said in a room or by somebody, for scripts
+    Listen(chat::ListenArgs),
 
     /// Measure an AMQP broker, or the floors of this machine
     Bench {

@@ -99,12 +99,16 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn path() -> anyhow::Result<PathBuf> {
+    Ok(directory()?.join("contexts.json"))
+}
+
+/// Where what a person sets is kept.
+pub(crate) fn directory() -> anyhow::Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let home = || variable("HOME").map(|home| Path::new(&home).join(".config"));
     let base = variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
-    base.map(|base| base.join("chaski/contexts.json"))
-        .ok_or_else(|| {
-            let message = "neither XDG_CONFIG_HOME nor HOME says where contexts are kept";
-            CommandError::new(Exit::Usage, message).into()
-        })
+    base.map(|base| base.join("chaski")).ok_or_else(|| {
+        let message = "neither XDG_CONFIG_HOME nor HOME says where contexts are kept";
+        CommandError::new(Exit::Usage, message).into()
+    })
 }

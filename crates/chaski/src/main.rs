@@ -7,6 +7,7 @@ mod account;
 mod alarm;
 mod audit;
 mod bench;
+mod chat;
 mod cli;
 mod completions;
 mod config;
@@ -58,6 +59,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Publish(args) => return publish::run(&args, context.json),
         Command::Consume(args) => return consume::run(&args, context.json),
+        Command::Chat(args) => return chat::run(args),
+        Command::Say(args) => return chat::say(&args, context.json),
+        Command::Listen(args) => return chat::listen(&args, context.json),
         Command::Bench { command } => return bench::run(command, context.json),
         Command::Queue {
             command: list::QueueCommand::Other(command),

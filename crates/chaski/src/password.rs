@@ -22,6 +22,16 @@ pub(crate) struct PasswordArgs {
     generate: bool,
 }
 
+impl PasswordArgs {
+    /// Asked for at the terminal.
+    pub(crate) const fn asked() -> Self {
+        Self {
+            password_stdin: false,
+            generate: false,
+        }
+    }
+}
+
 /// A password and whether its owner has yet to see it.
 pub(crate) struct Chosen {
     /// The password.

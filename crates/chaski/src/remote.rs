@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use client::api::{Api, Body, Credentials, Event};
+use client::chat::link::Door;
 use serde_json::Value;
 
-use crate::contexts::Contexts;
+use crate::contexts::{Contexts, Server};
 use crate::exit::{CommandError, Exit};
 use crate::output;
 
@@ -68,12 +69,44 @@ pub(crate) struct Remote {
 impl RemoteArgs {
     /// Prepares to speak to the server.
     pub(crate) fn open(&self, json: bool) -> anyhow::Result<Remote> {
+        let door = self.door()?;
+        Ok(Remote {
+            api: api(&door.url, door.credentials, door.ca.as_ref())?,
+            json,
+        })
+    }
+
+    /// Names the server; one that was logged in to is spoken to as whoever logged in.
+    pub(crate) fn name_server(&mut self, url: String) -> anyhow::Result<()> {
         let contexts = Contexts::load()?;
-        // A server that is named is asked as guest or with the token given, never with another server's token.
-        let known = match (&self.server, &self.context) {
-            (Some(_), None) => None,
-            _ => contexts.find(self.context.as_deref())?,
-        };
+        let bare = url.trim_end_matches('/');
+        let is_it = |server: &Server| server.url.trim_end_matches('/') == bare;
+        let found = contexts.servers.iter().find(|(_, server)| is_it(server));
+        match found {
+            Some((name, _)) if self.context.is_none() => self.context = Some(name.clone()),
+            Some(_) | None => self.server = Some(url),
+        }
+        Ok(())
+    }
+
+    /// Whether there is a token to show.
+    pub(crate) fn is_known(&self) -> anyhow::Result<bool> {
+        let contexts = Contexts::load()?;
+        Ok(self.token.is_some() || self.known(&contexts)?.is_some())
+    }
+
+    // A server that is named is asked as guest or with the token given, never with another server's token.
+    fn known<'a>(&self, contexts: &'a Contexts) -> anyhow::Result<Option<&'a Server>> {
+        match (&self.server, &self.context) {
+            (Some(_), None) => Ok(None),
+            _ => contexts.find(self.context.as_deref()),
+        }
+    }
+
+    /// Says where the server is and as whom one comes.
+    pub(crate) fn door(&self) -> anyhow::Result<Door> {
+        let contexts = Contexts::load()?;
+        let known = self.known(&contexts)?;
         let url = self
             .server
             .as_deref()
@@ -93,9 +126,10 @@ impl RemoteArgs {
             },
             |token| Credentials::Token(token.clone()),
         );
-        Ok(Remote {
-            api: api(url.unwrap_or(DEFAULT_URL), credentials, ca)?,
-            json,
+        Ok(Door {
+            url: url.unwrap_or(DEFAULT_URL).to_owned(),
+            credentials,
+            ca: ca.cloned(),
         })
     }
 }

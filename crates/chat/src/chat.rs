@@ -310,3 +310,6 @@ impl Chat {
 fn refuse<T>(reason: Reason) -> Result<T, Refusal> {
     Err(Refusal::new(reason))
 }
+
+#[cfg(test)]
+mod tests;

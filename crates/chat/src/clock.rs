@@ -43,3 +43,6 @@ impl Exchange {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,20 @@ pub enum Credentials {
     Token(String),
 }
 
+impl Credentials {
+    /// Writes the value of an `Authorization` header, if there is anything to show.
+    pub(crate) fn authorization(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Token(token) => Some(format!("Bearer {token}")),
+            Self::Password { login, password } => {
+                let shown = STANDARD.encode(format!("{login}:{password}"));
+                Some(format!("Basic {shown}"))
+            }
+        }
+    }
+}
+
 // Written by hand so that no secret is ever printed.
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -230,13 +244,9 @@ impl Api {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url));
-        match &self.credentials {
-            Credentials::None => request,
-            Credentials::Token(token) => request.header("authorization", format!("Bearer {token}")),
-            Credentials::Password { login, password } => {
-                let shown = STANDARD.encode(format!("{login}:{password}"));
-                request.header("authorization", format!("Basic {shown}"))
-            }
+        match self.credentials.authorization() {
+            None => request,
+            Some(shown) => request.header("authorization", shown),
         }
     }
 

@@ -59,6 +59,10 @@ pub(crate) fn ready(
         writeln!(out, "  {program} consume tasks{url}")?;
         writeln!(out, "  {program} status --data {}", data.display())?;
     }
+    if let Some(door) = doors.iter().find(|door| door.name == "line") {
+        let (host, port) = (door.address.ip(), door.address.port());
+        writeln!(out, "\nTo talk, alone or with others: nc {host} {port}")?;
+    }
     if let Some(door) = doors.iter().find(|door| door.name == "http") {
         writeln!(
             out,

@@ -24,11 +24,12 @@ use crate::backend::Operator;
 use crate::config::{Config, LogFormat};
 use crate::entries::{self, Obstacle};
 use crate::gateway::{Gateway, Opening, serve_desk};
+use crate::http::ChatDoor;
 use crate::listen::{ConnectionCount, Door, Reception, accept};
 use crate::metrics::Observer;
 use crate::tls::{self, TlsAcceptor, TlsError};
 use crate::traces::{Exporter, Traces};
-use crate::{admin, announce, http, line, web};
+use crate::{admin, announce, line, web};
 
 /// Turns that every shard takes after its connections are closed: a letter may cause one more.
 const LAST_TURNS: usize = 4;
@@ -194,12 +195,12 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         &count,
         runtime.handle().clone(),
     )?;
-    let chat_door = http::ChatDoor {
+    let door = ChatDoor {
         chat: chat.chat(),
         default_room: config.chat.default_room.clone(),
         language: Language::of(&config.chat.language).unwrap_or_default(),
     };
-    let web = web.open(&config, gateway, chat_door, observer, &count, addresses)?;
+    let web = web.open(&config, gateway, door, observer, &count, addresses)?;
     // Whoever reads that the server is ready may stop it the next moment.
     let signals = {
         let _context = runtime.enter();

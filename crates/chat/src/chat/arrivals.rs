@@ -199,10 +199,16 @@ impl Chat {
         ) else {
             return self.entered_nothing(&entry);
         };
-        if session.rooms.contains(&entry.room) {
-            return self.has_entered(entry, now_ms);
-        }
         let head = room.head;
+        if session.rooms.contains(&entry.room) {
+            if entry.after.is_none_or(|after| after >= head) {
+                return self.has_entered(entry, now_ms);
+            }
+            // Whoever wants what it missed gets it before anything new; to the others it was there all the time.
+            let id = entry.session;
+            self.step_out(id, entry.room, now_ms);
+            return self.enter(entry, now_ms);
+        }
         if entry.after.is_none() && session.reads_all {
             let person = self.people.get(&session.login);
             let position = person.and_then(|person| person.position(entry.room));

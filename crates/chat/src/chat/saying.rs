@@ -480,12 +480,22 @@ fn check_text(text: &str) -> Result<(), Refusal> {
 /// An emoji is one symbol as people see it, and no word.
 fn check_emoji(emoji: &str) -> Result<(), Refusal> {
     let is_one = emoji.graphemes(true).count() == 1;
-    let is_symbol =
-        !emoji.is_ascii() && !emoji.chars().any(|c| c.is_alphabetic() || c.is_control());
+    let is_symbol = emoji.chars().next().is_some_and(is_pictograph);
     if emoji.len() > EMOJI_BYTES_MAX || !is_one || !(is_symbol || is_keycap(emoji)) {
         return refuse(Reason::Invalid("a reaction is one emoji"));
     }
     Ok(())
+}
+
+/// Whether an emoji may begin with this: the blocks of Unicode that hold them, without letters and invisible characters.
+fn is_pictograph(character: char) -> bool {
+    let blocks = [
+        '\u{203C}'..='\u{2049}',
+        '\u{2100}'..='\u{3299}',
+        '\u{1F000}'..='\u{1FAFF}',
+    ];
+    let is_in = blocks.iter().any(|block| block.contains(&character)) || "©®".contains(character);
+    is_in && !character.is_alphanumeric()
 }
 
 fn is_keycap(emoji: &str) -> bool {

@@ -16,6 +16,11 @@ use super::inbox::{Inbox, Letter, LineLetter};
 use super::keeper::Keeper;
 use super::{Farewell, Heard, Overheard};
 
+/// Sessions for each of which a batch of changes waits its part of a millisecond: writing to one takes some microseconds.
+const SESSIONS_PER_MS: usize = 20;
+/// The longest that a batch of changes waits, in milliseconds: nobody sees that.
+const PAUSE_MS_MAX: usize = 20;
+
 /// A connection of the line protocol: its place, and how many had that before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Caller {
@@ -83,6 +88,10 @@ pub(crate) struct Host {
     slow: Vec<SessionId>,
     /// A batch is being written.
     is_writing: bool,
+    /// Before when no batch is begun.
+    write_due_ms: u64,
+    /// How many sessions the event was for that was told to most, since the last batch was begun.
+    widest: usize,
     /// Counts events, so that connections can tell one from another.
     told: u64,
 }
@@ -100,6 +109,8 @@ impl Host {
             followers: Vec::new(),
             slow: Vec::new(),
             is_writing: false,
+            write_due_ms: 0,
+            widest: 0,
             told: 0,
         }
     }
@@ -242,16 +253,16 @@ impl Host {
 
     /// When there is something to do by itself, in milliseconds since 1970.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
-        self.chat.next_deadline()
+        let write = (!self.is_writing && self.chat.has_changes()).then_some(self.write_due_ms);
+        self.chat.next_deadline().into_iter().chain(write).min()
     }
 
     /// Does everything that is to be done: what is due, what is to be written, who is to be told.
     pub(crate) fn turn(&mut self, lines: &mut impl Lines) {
         let now_ms = self.now_ms();
         self.chat.handle_timeout(now_ms);
-        if !self.is_writing && self.chat.has_changes() {
-            self.is_writing = true;
-            self.keeper.write(self.chat.take_changes());
+        if !self.is_writing && self.chat.has_changes() && self.write_due_ms <= now_ms {
+            self.begin_write(now_ms);
         }
         while let Some(effect) = self.chat.poll_effect() {
             match effect {
@@ -267,6 +278,15 @@ impl Host {
         for session in std::mem::take(&mut self.slow) {
             self.detach(session, Ended::Lost);
         }
+    }
+
+    /// Has what there is written, in one batch. The next one waits as long as makes writing to sockets a small part of the time: what
+    /// comes meanwhile goes out with one write for each connection. After a quiet moment nothing waits.
+    fn begin_write(&mut self, now_ms: u64) {
+        let pause_ms = (std::mem::take(&mut self.widest) / SESSIONS_PER_MS).min(PAUSE_MS_MAX);
+        self.write_due_ms = now_ms + u64::try_from(pause_ms).unwrap_or_default();
+        self.is_writing = true;
+        self.keeper.write(self.chat.take_changes());
     }
 
     fn answer(&mut self, ticket: Ticket, result: Result<Reply, Refusal>, lines: &mut impl Lines) {
@@ -288,6 +308,7 @@ impl Host {
         lines: &mut impl Lines,
     ) {
         self.told += 1;
+        self.widest = self.widest.max(sessions.len());
         for session in sessions {
             let ear = self.ears.get(session.index as usize);
             match ear.and_then(Option::as_ref) {

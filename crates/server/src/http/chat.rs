@@ -81,10 +81,10 @@ impl Chatter {
 
     /// Asks for something that is done or not.
     async fn order(&self, web: &Web, command: Command) -> Result<StatusCode, Problem> {
-        match self.ask(web, command).await? {
-            Reply::Done => Ok(StatusCode::NO_CONTENT),
-            other => Err(unexpected(&other)),
-        }
+        let Reply::Done = self.ask(web, command).await? else {
+            return Err(unexpected());
+        };
+        Ok(StatusCode::NO_CONTENT)
     }
 
     /// Begins to listen.
@@ -126,8 +126,8 @@ impl From<Refusal> for Problem {
 }
 
 /// The problem of an answer that does not belong to what was asked.
-fn unexpected(reply: &Reply) -> Problem {
-    tracing::error!(?reply, "the chat answered something else than was asked");
+fn unexpected() -> Problem {
+    tracing::error!("the chat answered something else than was asked");
     Problem::internal()
 }
 

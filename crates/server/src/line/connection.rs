@@ -75,6 +75,8 @@ pub(super) struct Connection {
     pub(super) ending: Ending,
     /// The client said goodbye itself.
     pub(super) has_parted: bool,
+    /// It was told that it is over.
+    pub(super) is_told: bool,
     /// There may be more to read.
     pub(super) is_readable: bool,
     /// It is among those that have something to write.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chat::{Actor, Language, Refusal, Reply};
+use chat::{Actor, Command, Language, Refusal, Reply};
 use session::line::Unreadable;
 
 use super::table::FIRST_OF_MACHINE;
@@ -12,8 +12,15 @@ use crate::chat::{Asker, Caller, Host};
 /// What a connection in machine mode has asked, by our number of it.
 #[derive(Default)]
 pub(super) struct Machine {
-    asked: BTreeMap<u64, Option<Ref>>,
+    asked: BTreeMap<u64, Asked>,
     next: u64,
+}
+
+/// Something that was asked.
+struct Asked {
+    reference: Option<Ref>,
+    /// Its answer says where the session is.
+    is_entering: bool,
 }
 
 /// What is to be done with a line.
@@ -44,7 +51,14 @@ impl Machine {
             Ok((reference, Word::Command(command))) => {
                 let number = self.next;
                 self.next += 1;
-                self.asked.insert(number, reference);
+                let is_entering = matches!(command, Command::Join { .. } | Command::Create { .. });
+                self.asked.insert(
+                    number,
+                    Asked {
+                        reference,
+                        is_entering,
+                    },
+                );
                 host.ask(
                     actor.clone(),
                     Asker::Line(caller, FIRST_OF_MACHINE + number),
@@ -53,6 +67,11 @@ impl Machine {
                 Done::Asked
             }
         }
+    }
+
+    /// Whether an answer is coming that says where the session is.
+    pub(super) fn is_entering(&self) -> bool {
+        self.asked.values().any(|asked| asked.is_entering)
     }
 
     /// Says what was wrong with a line that is no text.
@@ -72,7 +91,8 @@ impl Machine {
         result: &Result<Reply, Refusal>,
         language: Language,
     ) -> String {
-        let reference = self.asked.remove(&number).flatten();
+        let asked = self.asked.remove(&number);
+        let reference = asked.and_then(|asked| asked.reference);
         json::answer(reference.as_ref(), result, language)
     }
 }

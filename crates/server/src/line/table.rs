@@ -184,6 +184,7 @@ impl Table {
             pending: 0,
             ending: Ending::No,
             has_parted: false,
+            is_told: false,
             is_readable: true,
             is_dirty: false,
             is_queued: false,
@@ -506,7 +507,7 @@ impl Table {
             };
             // Whoever is on the way out is in no room any more.
             if let Some(joined) = connection.joined.take() {
-                let ended = if connection.has_parted {
+                let ended = if connection.has_parted && !connection.is_told {
                     Ended::Asked
                 } else {
                     Ended::Lost
@@ -576,6 +577,12 @@ impl Lines for Table {
             (Mode::Json, event) => {
                 // It shows nothing of it, but has to know where it is.
                 session.handle_event(event);
+                let machine = connection.machine.as_mut();
+                let is_told_by_answer = matches!(event, Event::Entered(_))
+                    && machine.is_some_and(|machine| machine.is_entering());
+                if is_told_by_answer {
+                    return;
+                }
                 rendered.begin(number);
                 let line = rendered.json(event, session.language());
                 session.output().extend_from_slice(line.as_bytes());
@@ -729,6 +736,18 @@ impl Context<'_> {
         }
     }
 
+    /// Ends a connection that has said goodbye, once it has all its answers.
+    fn part(&mut self, connection: &mut Connection) {
+        if !connection.has_parted || connection.pending > 0 || connection.is_ending() {
+            return;
+        }
+        if connection.machine.is_some() && !connection.is_told {
+            let bye = json::bye(Bye::Asked, connection.session.language());
+            put_line(&mut connection.session, &bye);
+        }
+        self.end(connection);
+    }
+
     /// Does what the session wants.
     fn act(&mut self, connection: &mut Connection) {
         while let Some(action) = connection.session.poll_action() {
@@ -748,16 +767,10 @@ impl Context<'_> {
                 LineAction::NoJson(why) => {
                     put_line(&mut connection.session, &Machine::unreadable(why));
                 }
-                LineAction::Close => {
-                    connection.has_parted = true;
-                    if connection.machine.is_some() {
-                        let bye = json::bye(Bye::Asked, connection.session.language());
-                        put_line(&mut connection.session, &bye);
-                    }
-                    self.end(connection);
-                }
+                LineAction::Close => connection.has_parted = true,
             }
         }
+        self.part(connection);
     }
 
     fn log_in(&self, connection: &mut Connection, shown: Shown) {
@@ -827,9 +840,11 @@ fn put_line(session: &mut LineSession, line: &str) {
 }
 
 fn say_goodbye(connection: &mut Connection, farewell: Farewell) {
-    if connection.is_ending() {
+    if connection.is_ending() || std::mem::replace(&mut connection.is_told, true) {
         return;
     }
+    // It gets no answers any more.
+    connection.pending = 0;
     if connection.session.mode() == Mode::Json {
         let language = connection.session.language();
         put_line(

@@ -8,12 +8,17 @@ use super::session::{LineSession, State};
 
 impl LineSession {
     pub(super) fn handle_said(&mut self, result: Result<&Reply, &Refusal>) {
+        let mut is_over = false;
         if let State::Open(open) = &mut self.state {
             open.saying = open.saying.saturating_sub(1);
+            is_over = open.is_leaving && open.saying == 0;
         }
         match result {
             Ok(reply) => self.remember(reply),
             Err(refusal) => self.refuse(refusal),
+        }
+        if is_over {
+            self.leave();
         }
     }
 

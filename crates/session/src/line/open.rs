@@ -24,6 +24,8 @@ pub(super) struct Open {
     pub(super) saying: u8,
     /// What was asked and not answered.
     pub(super) asked: Option<Asked>,
+    /// They said goodbye, and go when it is known what became of their messages.
+    pub(super) is_leaving: bool,
 }
 
 /// How an answer is shown.
@@ -45,6 +47,7 @@ impl Open {
             last_said: 0,
             saying: 0,
             asked: None,
+            is_leaving: false,
         }
     }
 }
@@ -278,7 +281,20 @@ impl LineSession {
             }
             Own::Telnet => self.set_telnet(),
             Own::Help(verb) => self.help(verb),
-            Own::Exit => self.leave(),
+            Own::Exit => self.leave_in_order(),
+        }
+    }
+
+    /// Says goodbye, behind what became of what was said.
+    fn leave_in_order(&mut self) {
+        match &mut self.state {
+            State::Open(open) if open.saying > 0 => open.is_leaving = true,
+            State::Open(_)
+            | State::Login
+            | State::Password(_)
+            | State::Registering(_)
+            | State::Checking(_)
+            | State::Closed => self.leave(),
         }
     }
 

@@ -295,7 +295,9 @@ impl LineSession {
         is_full
             || match &self.state {
                 State::Checking(_) => true,
-                State::Open(open) => open.asked.is_some() || open.saying >= LINE_SAYS_MAX,
+                State::Open(open) => {
+                    open.asked.is_some() || open.is_leaving || open.saying >= LINE_SAYS_MAX
+                }
                 State::Login | State::Password(_) | State::Registering(_) | State::Closed => false,
             }
     }

@@ -33,14 +33,12 @@ pub(in crate::http) async fn conversations(
     State(web): State<Web>,
     chatter: Chatter,
 ) -> Result<Response, Problem> {
-    match chatter.ask(&web, Command::Conversations).await? {
-        Reply::Conversations(views) => {
-            let conversations = views.iter().map(ConversationForm::of).collect();
-            let list = ConversationList { conversations };
-            Ok(shown(StatusCode::OK, &list))
-        }
-        other => Err(unexpected(&other)),
-    }
+    let Reply::Conversations(views) = chatter.ask(&web, Command::Conversations).await? else {
+        return Err(unexpected());
+    };
+    let conversations = views.iter().map(ConversationForm::of).collect();
+    let list = ConversationList { conversations };
+    Ok(shown(StatusCode::OK, &list))
 }
 
 /// Read what you and somebody else said to each other

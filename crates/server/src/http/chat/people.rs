@@ -88,13 +88,11 @@ pub(in crate::http) async fn search(
         before: params.before,
         limit: page.limit,
     };
-    match chatter.ask(&web, command).await? {
-        Reply::Found { found, has_more } => {
-            let form = FoundForm::of(&found, has_more);
-            Ok(shown(StatusCode::OK, &form))
-        }
-        other => Err(unexpected(&other)),
-    }
+    let Reply::Found { found, has_more } = chatter.ask(&web, command).await? else {
+        return Err(unexpected());
+    };
+    let form = FoundForm::of(&found, has_more);
+    Ok(shown(StatusCode::OK, &form))
 }
 
 /// List everyone, and how present they are
@@ -108,13 +106,11 @@ pub(in crate::http) async fn users(
     State(web): State<Web>,
     chatter: Chatter,
 ) -> Result<Response, Problem> {
-    match chatter.ask(&web, Command::Users).await? {
-        Reply::Users(views) => {
-            let users = views.iter().map(UserForm::of).collect();
-            Ok(shown(StatusCode::OK, &UserList { users }))
-        }
-        other => Err(unexpected(&other)),
-    }
+    let Reply::Users(views) = chatter.ask(&web, Command::Users).await? else {
+        return Err(unexpected());
+    };
+    let users = views.iter().map(UserForm::of).collect();
+    Ok(shown(StatusCode::OK, &UserList { users }))
 }
 
 /// List whom you do not want to hear
@@ -128,10 +124,10 @@ pub(in crate::http) async fn blocks(
     State(web): State<Web>,
     chatter: Chatter,
 ) -> Result<Json<BlockList>, Problem> {
-    match chatter.ask(&web, Command::Blocked).await? {
-        Reply::Blocked(logins) => Ok(Json(BlockList { logins })),
-        other => Err(unexpected(&other)),
-    }
+    let Reply::Blocked(logins) = chatter.ask(&web, Command::Blocked).await? else {
+        return Err(unexpected());
+    };
+    Ok(Json(BlockList { logins }))
 }
 
 /// Do not hear somebody any more

@@ -70,13 +70,11 @@ pub(in crate::http) async fn list(
     State(web): State<Web>,
     chatter: Chatter,
 ) -> Result<Response, Problem> {
-    match chatter.ask(&web, Command::Rooms).await? {
-        Reply::Rooms(views) => {
-            let rooms = views.iter().map(RoomForm::of).collect();
-            Ok(shown(StatusCode::OK, &RoomList { rooms }))
-        }
-        other => Err(unexpected(&other)),
-    }
+    let Reply::Rooms(views) = chatter.ask(&web, Command::Rooms).await? else {
+        return Err(unexpected());
+    };
+    let rooms = views.iter().map(RoomForm::of).collect();
+    Ok(shown(StatusCode::OK, &RoomList { rooms }))
 }
 
 /// Make a room
@@ -176,17 +174,16 @@ pub(in crate::http) async fn members(
     chatter: Chatter,
     InPath(room): InPath<String>,
 ) -> Result<Response, Problem> {
-    match chatter.ask(&web, Command::Members { room }).await? {
-        Reply::Members { place, members } => {
-            let members = members.iter().map(MemberForm::of).collect();
-            let list = MemberList {
-                room: &place,
-                members,
-            };
-            Ok(shown(StatusCode::OK, &list))
-        }
-        other => Err(unexpected(&other)),
-    }
+    let Reply::Members { place, members } = chatter.ask(&web, Command::Members { room }).await?
+    else {
+        return Err(unexpected());
+    };
+    let members = members.iter().map(MemberForm::of).collect();
+    let list = MemberList {
+        room: &place,
+        members,
+    };
+    Ok(shown(StatusCode::OK, &list))
 }
 
 async fn room(
@@ -195,8 +192,8 @@ async fn room(
     command: Command,
     status: StatusCode,
 ) -> Result<Response, Problem> {
-    match chatter.ask(web, command).await? {
-        Reply::Room(view) => Ok(shown(status, &RoomForm::of(&view))),
-        other => Err(unexpected(&other)),
-    }
+    let Reply::Room(view) = chatter.ask(web, command).await? else {
+        return Err(unexpected());
+    };
+    Ok(shown(status, &RoomForm::of(&view)))
 }

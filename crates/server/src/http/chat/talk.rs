@@ -127,7 +127,7 @@ pub(super) async fn history(
     };
     match web.chat().ask(chatter.actor(), command).await {
         Ok(Reply::History(history)) => Ok(history),
-        Ok(other) => Err(unexpected(&other)),
+        Ok(_) => Err(unexpected()),
         Err(refusal) => nothing_said(web, of, &refusal).ok_or_else(|| refusal.into()),
     }
 }
@@ -237,9 +237,8 @@ pub(super) async fn say(
         sent_id: message.sent_id,
         reply_to: message.reply_to,
     };
-    let posted = match chatter.ask(web, command).await? {
-        Reply::Posted(posted) => posted,
-        other => return Err(unexpected(&other)),
+    let Reply::Posted(posted) = chatter.ask(web, command).await? else {
+        return Err(unexpected());
     };
     let status = if posted.is_duplicate {
         StatusCode::OK
@@ -312,13 +311,11 @@ pub(super) async fn react(
 
 /// Asks for something that makes a message another one.
 async fn change(web: &Web, chatter: &Chatter, command: Command) -> Result<Response, Problem> {
-    match chatter.ask(web, command).await? {
-        Reply::Message { place, message } => {
-            let form = MessageForm::of(Some(&place), &message);
-            Ok(shown(StatusCode::OK, &form))
-        }
-        other => Err(unexpected(&other)),
-    }
+    let Reply::Message { place, message } = chatter.ask(web, command).await? else {
+        return Err(unexpected());
+    };
+    let form = MessageForm::of(Some(&place), &message);
+    Ok(shown(StatusCode::OK, &form))
 }
 
 /// Notes how far somebody has read.

@@ -1,0 +1,155 @@
+//! Keeping order.
+
+use super::rig::{Rig, create, join, say, settings};
+use crate::{Command, Event, LeftCause, Reason, Sanction, SessionId};
+
+struct House {
+    rig: Rig,
+    ana: SessionId,
+    bob: SessionId,
+    root: SessionId,
+}
+
+/// Ana's room, with Bob and an administrator in it.
+fn house() -> House {
+    let mut rig = Rig::new(settings());
+    let (ana, bob, root) = (rig.come("ana"), rig.come("bob"), rig.come("root"));
+    rig.done(ana, create("house", false));
+    rig.join(bob, "house");
+    rig.join(root, "house");
+    rig.told(bob);
+    House {
+        rig,
+        ana,
+        bob,
+        root,
+    }
+}
+
+fn kick(login: &str) -> Command {
+    Command::Kick {
+        room: "house".to_owned(),
+        login: login.to_owned(),
+        reason: "noise".to_owned(),
+    }
+}
+
+fn sanction(login: &str, minutes: Option<u32>) -> Option<Sanction> {
+    Some(Sanction {
+        login: login.to_owned(),
+        minutes,
+        reason: "noise".to_owned(),
+    })
+}
+
+fn ban(room: &str, login: &str, sanction: Option<Sanction>) -> Command {
+    Command::Ban {
+        room: room.to_owned(),
+        login: login.to_owned(),
+        sanction,
+    }
+}
+
+fn mute(room: &str, login: &str, sanction: Option<Sanction>) -> Command {
+    Command::Mute {
+        room: room.to_owned(),
+        login: login.to_owned(),
+        sanction,
+    }
+}
+
+#[test]
+fn order_is_kept_by_the_creator_and_administrators() {
+    let House {
+        mut rig,
+        ana,
+        bob,
+        root,
+    } = house();
+    let not_his = Reason::NotOwner("house".to_owned());
+    for command in [
+        kick("ana"),
+        ban("house", "ana", sanction("ana", None)),
+        mute("house", "ana", sanction("ana", None)),
+        ban("house", "ana", None),
+    ] {
+        assert_eq!(rig.refused(bob, command), not_his);
+    }
+    assert_eq!(rig.refused(ana, kick("root")), Reason::Administrator);
+    assert_eq!(rig.refused(ana, kick("ana")), Reason::Yourself);
+    assert_eq!(rig.refused(ana, kick("nobody")).code(), "no_user");
+    assert_eq!(rig.refused(ana, kick("zoe")).code(), "user_not_there");
+    rig.done(root, kick("ana"));
+}
+
+#[test]
+fn who_is_kicked_is_in_the_default_room_and_may_come_back() {
+    let House {
+        mut rig, ana, bob, ..
+    } = house();
+    rig.done(ana, kick("bob"));
+    let cause = LeftCause::Kicked {
+        by: "ana".to_owned(),
+        reason: "noise".to_owned(),
+    };
+    let told = rig.told(bob);
+    let is_left = |event: &Event| matches!(event, Event::Left { place, cause: why } if &**place == "house" && *why == cause);
+    assert!(told.iter().any(is_left), "{told:?}");
+    let is_in = |event: &Event| matches!(event, Event::Entered(entered) if entered.is_default);
+    assert!(told.iter().any(is_in), "{told:?}");
+    rig.say(ana, "house", "x");
+    assert_eq!(rig.texts(bob), [""; 0]);
+    rig.join(bob, "house");
+}
+
+#[test]
+fn a_ban_keeps_out_until_it_ends() {
+    let House {
+        mut rig, ana, bob, ..
+    } = house();
+    rig.done(ana, ban("house", "bob", sanction("bob", Some(5))));
+    for command in [
+        join("house", None),
+        say("house", "x"),
+        Command::Members {
+            room: "house".to_owned(),
+        },
+    ] {
+        assert_eq!(rig.refused(bob, command).code(), "banned");
+    }
+    let mut rig = rig.restarted(settings());
+    let bob = rig.come("bob");
+    assert_eq!(rig.refused(bob, join("house", None)).code(), "banned");
+    let ana = rig.come("ana");
+    rig.wait(5 * 60_000);
+    rig.join(bob, "house");
+    rig.done(ana, ban("house", "bob", sanction("bob", None)));
+    rig.done(ana, ban("house", "bob", None));
+    rig.join(bob, "house");
+    assert_eq!(
+        rig.refused(ana, ban("house", "bob", None)).code(),
+        "not_sanctioned"
+    );
+}
+
+#[test]
+fn a_mute_takes_the_word_and_nothing_else() {
+    let House {
+        mut rig, ana, bob, ..
+    } = house();
+    rig.done(ana, mute("house", "bob", sanction("bob", None)));
+    assert_eq!(rig.refused(bob, say("house", "x")).code(), "muted");
+    rig.told(bob);
+    rig.say(ana, "house", "he hears");
+    assert_eq!(rig.texts(bob), ["house he hears"]);
+    rig.done(ana, mute("house", "bob", None));
+    rig.say(bob, "house", "x");
+}
+
+#[test]
+fn nobody_is_kept_out_of_the_default_room() {
+    let House { mut rig, root, .. } = house();
+    let banned = rig.refused(root, ban("lobby", "bob", sanction("bob", None)));
+    assert_eq!(banned, Reason::DefaultRoom);
+    rig.done(root, mute("lobby", "bob", sanction("bob", None)));
+}

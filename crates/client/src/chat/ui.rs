@@ -1,0 +1,510 @@
+//! What the screen shows of the model, and what keys do to both.
+//!
+//! Pure, as the model is: keys go in, the model's outbox fills, an [`Effect`] comes out. Start reading at [`Ui::on_key`].
+
+mod overlay;
+
+use crossterm::event::{
+    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use ratatui::layout::Position;
+
+pub(crate) use overlay::{EMOJIS, Overlay};
+
+use super::command::{self, COMMANDS};
+use super::input::{Completion, Composer, Names};
+use super::keys::{Action, Keys};
+use super::ledger::key;
+use super::link::SentIds;
+use super::model::{Further, Model};
+use super::view::{Drawn, Row};
+
+/// Rows that the wheel of a mouse scrolls.
+const WHEEL: usize = 3;
+
+/// What of a place's history is seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Scroll {
+    /// The newest messages.
+    #[default]
+    Follow,
+    /// From this row on.
+    At(Row),
+    /// This message in the middle.
+    Middle(u64),
+}
+
+/// What is to be done besides drawing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing.
+    None,
+    /// The program ends.
+    Quit,
+    /// Connect now.
+    Reconnect,
+    /// Draw every cell anew.
+    Redraw,
+    /// Something was typed that others are told of.
+    Typed,
+}
+
+/// What keys need besides: ids for what is said, and the time.
+pub(crate) struct Hand<'a> {
+    /// Names what is said.
+    pub(crate) ids: &'a mut SentIds,
+    /// The server's time.
+    pub(crate) now_ms: i64,
+    /// The same in words.
+    pub(crate) time: String,
+}
+
+/// What the screen shows.
+#[derive(Debug, Default)]
+pub(crate) struct Ui {
+    pub(crate) composer: Composer,
+    pub(crate) completion: Option<Completion>,
+    pub(crate) overlay: Overlay,
+    pub(crate) scroll: Scroll,
+    pub(crate) selected: Option<u64>,
+    pub(crate) reply_to: Option<u64>,
+    pub(crate) editing: Option<u64>,
+    /// A message that one has just gone to.
+    pub(crate) flash: Option<u64>,
+    pub(crate) keys: Keys,
+    /// Whether the terminal has the focus, as far as it tells.
+    pub(crate) is_unfocused: bool,
+    drawn: Drawn,
+    shown: String,
+}
+
+impl Ui {
+    pub(crate) fn new(keys: Keys) -> Self {
+        Self {
+            keys,
+            ..Self::default()
+        }
+    }
+
+    /// Prepares to draw: the model may have gone elsewhere.
+    pub(crate) fn before_draw(&mut self, model: &mut Model) {
+        if self.shown != model.current {
+            self.shown.clone_from(&model.current);
+            self.scroll = Scroll::Follow;
+            (self.selected, self.reply_to, self.editing, self.flash) = (None, None, None, None);
+        }
+        if let Some(seq) = model.jump.take() {
+            self.scroll = Scroll::Middle(seq);
+            self.flash = Some(seq);
+        }
+        if let Some(seq) = self.selected {
+            let has = |here: &super::model::Place| here.window.messages.contains_key(&seq);
+            if !model.here().is_some_and(has) {
+                self.selected = None;
+            }
+        }
+        let is_at_end = self.scroll == Scroll::Follow;
+        if is_at_end && !self.is_unfocused && self.overlay == Overlay::None {
+            model.saw();
+        }
+    }
+
+    /// Takes what was drawn where.
+    pub(crate) fn on_drawn(&mut self, drawn: Drawn, model: &mut Model) {
+        // What is in the middle stays where it is when more comes.
+        if let (Scroll::Middle(_), Some(row)) = (self.scroll, drawn.rows.get(drawn.top)) {
+            self.scroll = Scroll::At(*row);
+        }
+        let is_at_end = drawn.top + drawn.height >= drawn.rows.len();
+        let here = model
+            .here()
+            .map_or_else(String::new, |here| here.name.clone());
+        let is_detached = model.here().is_some_and(|here| here.window.is_detached);
+        if is_at_end && is_detached {
+            model.load_newer(&here);
+        } else if is_at_end && self.scroll != Scroll::Follow && self.flash.is_none() {
+            self.scroll = Scroll::Follow;
+        }
+        if drawn.top == 0 && !here.is_empty() {
+            model.load_older(&here);
+        }
+        self.drawn = drawn;
+    }
+
+    fn scroll_by(&mut self, rows: isize) {
+        self.flash = None;
+        let last = self.drawn.rows.len().saturating_sub(self.drawn.height);
+        let top = self.drawn.top.saturating_add_signed(rows).min(last);
+        self.scroll = match self.drawn.rows.get(top) {
+            Some(row) if top < last => Scroll::At(*row),
+            Some(_) | None => Scroll::Follow,
+        };
+    }
+
+    /// A key was pressed.
+    pub(crate) fn on_key(
+        &mut self,
+        event: &KeyEvent,
+        model: &mut Model,
+        hand: &mut Hand<'_>,
+    ) -> Effect {
+        if event.kind == KeyEventKind::Release {
+            return Effect::None;
+        }
+        self.flash = None;
+        let action = self.keys.action(event);
+        if self.overlay != Overlay::None {
+            if action == Some(Action::Quit) {
+                self.overlay = Overlay::None;
+                return Effect::None;
+            }
+            return self.on_overlay_key(event, model, hand);
+        }
+        if let Some(completion) = &mut self.completion {
+            if matches!(
+                event.code,
+                KeyCode::Tab | KeyCode::BackTab | KeyCode::Down | KeyCode::Up
+            ) {
+                completion.turn(matches!(event.code, KeyCode::BackTab | KeyCode::Up));
+                completion.apply(&mut self.composer);
+                return Effect::None;
+            }
+            self.completion = None;
+            if event.code == KeyCode::Esc {
+                return Effect::None;
+            }
+        }
+        let is_alt = event.modifiers.contains(KeyModifiers::ALT);
+        if let (KeyCode::Char(digit @ '1'..='9'), true) = (event.code, is_alt) {
+            let index = usize::from(digit as u8 - b'1');
+            let name = model.listed().get(index).map(|place| place.name.clone());
+            if let Some(name) = name {
+                model.show(&name, hand.now_ms);
+            }
+            return Effect::None;
+        }
+        if let Some(action) = action {
+            return self.act(action, model, hand);
+        }
+        if self.selected.is_some() {
+            self.on_selected_key(event, model);
+            return Effect::None;
+        }
+        self.on_typing_key(event, model, hand)
+    }
+
+    fn act(&mut self, action: Action, model: &mut Model, hand: &mut Hand<'_>) -> Effect {
+        let page = isize::try_from(self.drawn.height.saturating_sub(2).max(1)).unwrap_or(1);
+        match action {
+            Action::Help => self.overlay = Overlay::Help { scroll: 0 },
+            Action::Quit if self.selected.is_some() => self.selected = None,
+            Action::Quit if !self.composer.is_empty() => {
+                self.composer.take();
+            }
+            Action::Quit => return Effect::Quit,
+            Action::Newline => self.composer.insert("\n"),
+            Action::Complete => self.complete(model),
+            Action::Switch => self.overlay = Overlay::switch(model),
+            Action::Search => {
+                model.found = None;
+                self.overlay = Overlay::search();
+            }
+            Action::NextUnread => {
+                if let Some(name) = model.next_unread() {
+                    model.show(&name, hand.now_ms);
+                }
+            }
+            Action::FirstUnread => self.go_to_first_unread(model, hand),
+            Action::PreviousPlace => step(model, true, hand.now_ms),
+            Action::NextPlace => step(model, false, hand.now_ms),
+            Action::PageUp => self.scroll_by(-page),
+            Action::PageDown => self.scroll_by(page),
+            Action::Oldest => self.scroll_by(isize::MIN + 1),
+            Action::Newest => to_newest(self, model),
+            Action::Select => self.select(model, true),
+            Action::Earlier => self.composer.earlier(),
+            Action::Later => self.composer.later(),
+            Action::Resend => model.resend(|| hand.ids.next_id()),
+            Action::Discard => model.drop_refused(),
+            Action::Reconnect => return Effect::Reconnect,
+            Action::Redraw => return Effect::Redraw,
+        }
+        Effect::None
+    }
+
+    fn on_typing_key(
+        &mut self,
+        event: &KeyEvent,
+        model: &mut Model,
+        hand: &mut Hand<'_>,
+    ) -> Effect {
+        let is_control = event.modifiers.contains(KeyModifiers::CONTROL);
+        let is_alt = event.modifiers.contains(KeyModifiers::ALT);
+        let composer = &mut self.composer;
+        match event.code {
+            KeyCode::Enter => return self.send(model, hand),
+            KeyCode::Esc => {
+                if self.editing.take().is_some() {
+                    self.composer.set("");
+                }
+                self.reply_to = None;
+            }
+            KeyCode::Up if composer.is_empty() => self.select(model, true),
+            KeyCode::Up if !composer.up() => composer.earlier(),
+            KeyCode::Down if !composer.down() => composer.later(),
+            KeyCode::Left if is_control || is_alt => composer.word_left(),
+            KeyCode::Right if is_control || is_alt => composer.word_right(),
+            KeyCode::Left => composer.left(),
+            KeyCode::Right => composer.right(),
+            KeyCode::Home => composer.home(),
+            KeyCode::End => composer.end(),
+            KeyCode::Backspace if is_alt || is_control => composer.delete_word(),
+            KeyCode::Backspace => composer.backspace(),
+            KeyCode::Delete => composer.delete(),
+            KeyCode::Char(character) if is_control => match character {
+                'a' => composer.home(),
+                'e' => composer.end(),
+                'b' => composer.left(),
+                'd' => composer.delete(),
+                'w' | 'h' => composer.delete_word(),
+                'u' => composer.delete_to_start(),
+                'x' => composer.delete_to_end(),
+                _ => {}
+            },
+            KeyCode::Char(character) if !is_alt => {
+                composer.insert(character.encode_utf8(&mut [0; 4]));
+                if !composer.text().starts_with('#') {
+                    return Effect::Typed;
+                }
+            }
+            _ => {}
+        }
+        Effect::None
+    }
+
+    fn send(&mut self, model: &mut Model, hand: &mut Hand<'_>) -> Effect {
+        let text = self.composer.take();
+        let here = model
+            .here()
+            .map_or_else(String::new, |here| here.name.clone());
+        let (editing, reply_to) = (self.editing.take(), self.reply_to.take());
+        if let Some(seq) = editing {
+            if !text.trim().is_empty() {
+                model.edit(&here, seq, text);
+            }
+            return Effect::None;
+        }
+        self.scroll = Scroll::Follow;
+        if model.here().is_some_and(|here| here.window.is_detached) {
+            to_newest(self, model);
+        }
+        let typed = command::parse(&text);
+        if let (command::Typed::Say(text), Some(_)) = (&typed, reply_to) {
+            model.say(
+                &here,
+                text.clone(),
+                false,
+                reply_to,
+                hand.ids.next_id(),
+                hand.now_ms,
+            );
+            return Effect::None;
+        }
+        match model.want(typed, hand.ids.next_id(), &hand.time, hand.now_ms) {
+            Further::Nothing => Effect::None,
+            Further::Exit => Effect::Quit,
+            Further::Older(_) => {
+                model.load_older(&here);
+                self.scroll_by(isize::MIN + 1);
+                Effect::None
+            }
+        }
+    }
+
+    fn complete(&mut self, model: &Model) {
+        let mut logins: Vec<&str> = Vec::new();
+        if let Some(here) = model.here() {
+            logins.extend(here.members.keys().map(|login| &**login));
+        }
+        logins.extend(model.presence.keys().map(|login| &**login));
+        let names = Names {
+            logins,
+            rooms: model
+                .places
+                .values()
+                .filter(|place| !place.is_private())
+                .map(|place| &*place.name)
+                .collect(),
+            commands: COMMANDS.iter().map(|known| known.name).collect(),
+        };
+        if let Some(found) = Completion::find(&self.composer, &names) {
+            found.apply(&mut self.composer);
+            self.completion = (found.items.len() > 1).then_some(found);
+        }
+    }
+
+    fn go_to_first_unread(&mut self, model: &mut Model, hand: &Hand<'_>) {
+        let Some(here) = model.here() else { return };
+        let after = here.new_after.unwrap_or(here.read);
+        if after >= here.head {
+            return;
+        }
+        let message = super::wire::Message {
+            room: here.name.clone(),
+            seq: after + 1,
+            ..super::wire::Message::default()
+        };
+        model.go_to(&message, hand.now_ms);
+    }
+
+    /// Selects the message before the selected one, or after it.
+    fn select(&mut self, model: &Model, is_up: bool) {
+        let Some(here) = model.here() else { return };
+        let messages = &here.window.messages;
+        let next = match (self.selected, is_up) {
+            (None, true) => messages.keys().next_back(),
+            (Some(seq), true) => messages.range(..seq).next_back().map(|(seq, _)| seq),
+            (Some(seq), false) => messages.range(seq + 1..).next().map(|(seq, _)| seq),
+            (None, false) => None,
+        };
+        let Some(seq) = next.copied() else {
+            if !is_up {
+                self.selected = None;
+                self.scroll = Scroll::Follow;
+            }
+            return;
+        };
+        self.selected = Some(seq);
+        let first = self.drawn.rows.iter().position(|row| row.seq == seq);
+        let is_seen = first.is_some_and(|first| {
+            first >= self.drawn.top && first < self.drawn.top + self.drawn.height
+        });
+        if !is_seen {
+            self.scroll = Scroll::Middle(seq);
+        }
+    }
+
+    fn on_selected_key(&mut self, event: &KeyEvent, model: &mut Model) {
+        let Some(seq) = self.selected else { return };
+        let message = model
+            .here()
+            .and_then(|here| here.window.messages.get(&seq))
+            .cloned();
+        let is_mine = message
+            .as_ref()
+            .is_some_and(|message| message.from == model.me);
+        match event.code {
+            KeyCode::Up | KeyCode::Char('k') => self.select(model, true),
+            KeyCode::Down | KeyCode::Char('j') => self.select(model, false),
+            KeyCode::Esc => self.selected = None,
+            KeyCode::Enter | KeyCode::Char('r') => {
+                self.selected = None;
+                self.reply_to = Some(seq);
+                self.editing = None;
+            }
+            KeyCode::Char('+') => self.overlay = Overlay::react(seq),
+            KeyCode::Char('d') => self.overlay = Overlay::Delete(seq),
+            KeyCode::Char('e') if is_mine => {
+                self.selected = None;
+                self.reply_to = None;
+                self.editing = Some(seq);
+                self.composer
+                    .set(&message.map(|message| message.text).unwrap_or_default());
+            }
+            KeyCode::Char('g') => {
+                if let Some(answered) = message.as_ref().and_then(|message| message.reply_to) {
+                    let mut target = message.unwrap_or_default();
+                    target.seq = answered;
+                    model
+                        .here()
+                        .map(|here| here.name.clone())
+                        .unwrap_or_default()
+                        .clone_into(&mut target.room);
+                    self.selected = None;
+                    model.go_to(&target, 0);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Text was pasted: several lines ask first.
+    pub(crate) fn on_paste(&mut self, text: &str) {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let text = text.trim_end_matches('\n');
+        self.completion = None;
+        match &mut self.overlay {
+            Overlay::Switch { query, .. } | Overlay::Search { query, .. } => {
+                query.push_str(&text.replace('\n', " "));
+            }
+            Overlay::None if text.contains('\n') => self.overlay = Overlay::Paste(text.to_owned()),
+            Overlay::None => {
+                self.selected = None;
+                self.composer.insert(text);
+            }
+            Overlay::Help { .. }
+            | Overlay::Paste(_)
+            | Overlay::Delete(_)
+            | Overlay::React { .. } => {}
+        }
+    }
+
+    /// The mouse was used.
+    pub(crate) fn on_mouse(&mut self, event: &MouseEvent, model: &mut Model, now_ms: i64) {
+        let wheel = isize::try_from(WHEEL).unwrap_or(1);
+        let position = Position::new(event.column, event.row);
+        match event.kind {
+            MouseEventKind::ScrollUp => self.scroll_by(-wheel),
+            MouseEventKind::ScrollDown => self.scroll_by(wheel),
+            MouseEventKind::Down(MouseButton::Left) if self.drawn.rooms.contains(position) => {
+                let index = usize::from(event.row - self.drawn.rooms.y).checked_sub(1);
+                if let Some(name) = index.and_then(|index| self.drawn.listed.get(index)) {
+                    model.show(&name.clone(), now_ms);
+                }
+            }
+            MouseEventKind::Down(MouseButton::Left) if self.drawn.messages.contains(position) => {
+                let at = self.drawn.top + usize::from(event.row - self.drawn.messages.y);
+                let row = self.drawn.rows.get(at);
+                let is_message = |row: &&Row| {
+                    let here = model.here();
+                    here.is_some_and(|here| here.window.messages.contains_key(&row.seq))
+                };
+                self.selected = row.filter(is_message).map(|row| row.seq);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Shows the place above or below.
+fn step(model: &mut Model, is_up: bool, now_ms: i64) {
+    let names: Vec<_> = model
+        .listed()
+        .iter()
+        .map(|place| place.name.clone())
+        .collect();
+    if names.is_empty() {
+        return;
+    }
+    let at = names
+        .iter()
+        .position(|name| key(name) == model.current)
+        .unwrap_or(0);
+    let next = if is_up { at + names.len() - 1 } else { at + 1 };
+    model.show(&names[next % names.len()].clone(), now_ms);
+}
+
+/// Goes to the newest messages, by getting them if they are not at hand.
+fn to_newest(ui: &mut Ui, model: &mut Model) {
+    ui.scroll = Scroll::Follow;
+    ui.flash = None;
+    let Some(here) = model.here_mut() else { return };
+    if here.window.is_detached {
+        here.window = super::model::Window::default();
+        let name = here.name.clone();
+        model.load_older(&name);
+    }
+}
+
+#[cfg(test)]
+mod tests;
