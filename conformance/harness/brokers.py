@@ -123,13 +123,18 @@ class _Owned(Broker):
 class Chaski(_Owned):
     """`chaski serve` on ports of its own choice; a restart keeps the ports of the first start.
 
-    `settings` maps keys of the configuration to values; `listen` is the address, IPv6 in brackets.
+    `settings` maps keys of the configuration to values; `listen` is the address, IPv6 in brackets; `host` is where it runs, if that is
+    not this machine's own network (`hosts.Host`).
     """
 
     kind = "chaski"
 
-    def __init__(self, settings=None, listen="127.0.0.1"):
+    def __init__(self, settings=None, listen="127.0.0.1", host=None):
         super().__init__()
+        self._prefix = []
+        if host is not None:
+            listen = self.host = host.address
+            self._prefix = host.command()
         self._settings = [word for key, value in (settings or {}).items() for word in ("--set", f"{key}={value}")]
         self.binary = os.environ.get("CHASKI_BIN", str(ROOT / "target/release/chaski"))
         if not Path(self.binary).is_file():
@@ -140,7 +145,7 @@ class Chaski(_Owned):
 
     def start(self):
         self._spawn(
-            [self.binary, "serve", "--data", str(self.directory / "data"), "--amqp", self._amqp,
+            [*self._prefix, self.binary, "serve", "--data", str(self.directory / "data"), "--amqp", self._amqp,
              "--amqps", self._amqps, "--http", self._http, "--https", self._https,
              "--management", self._management, "--line", self._line, "--line-tls", self._line_tls, "--ready-json", *self._settings],
             stdout=subprocess.PIPE,

@@ -14,6 +14,7 @@ import time
 
 import websocket
 
+from harness.waiting import eventually
 from rest import PASSWORD, Rest
 
 # What no line of a test is by chance.
@@ -63,6 +64,13 @@ class Wire:
         line, _, rest = bytes(self._pending).partition(b"\n")
         self._pending = bytearray(rest)
         return line.decode()
+
+    def gets(self, data, within=10.0):
+        """Everything that came, once it holds those bytes."""
+        deadline = time.monotonic() + within
+        while data not in self.all:
+            self._fill(deadline)
+        return bytes(self.all)
 
     def more(self):
         """The lines that have come already."""
@@ -152,6 +160,10 @@ class Person(Wire):
 
     def hears(self, *words, within=10.0):
         return self.until(*words, within=within)[-1]
+
+    def misses(self, login):
+        """Waits until somebody is not in the same room any more: notices of coming and going are gathered for a moment."""
+        eventually(lambda: not [line for line in self.listing("#who") if f" {login} " in line], what=f"{login} is gone")
 
     def never_hears(self, *words):
         """Of what has happened up to now nothing holds any of the words."""
@@ -305,7 +317,7 @@ class Chat:
         return login
 
     def rest(self, login):
-        return Rest(self.server, login, PASSWORD)
+        return Rest(self.server, login, "guest" if login == "guest" else PASSWORD)
 
     def token(self, login):
         """The token of a session of the account's, the same one each time: it needs no password's hash."""
