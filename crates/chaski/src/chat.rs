@@ -175,8 +175,8 @@ fn talk_plainly(door: Door, place: Option<String>) -> anyhow::Result<()> {
             }
         }
     });
-    let mut is_closed = false;
-    let mut print = |text: &str| is_closed |= output::line(text).is_err();
+    // Whoever reads no more may still have something to say.
+    let mut print = |text: &str| drop(output::line(text));
     let mut note = |text: &str| output::note(&format!("-- {}", text.replace('\n', "\n-- ")));
     let ended = runtime()?.block_on(plain::run(door, place, lines, &mut print, &mut note));
     match ended {
@@ -194,8 +194,8 @@ pub(crate) fn say(args: &SayArgs, json: bool) -> anyhow::Result<ExitCode> {
     let text = match &args.text[..] {
         [dash] if dash == "-" => {
             let mut text = String::new();
-            let input = io::stdin().take(TEXT_BYTES_MAX);
-            { input }
+            io::stdin()
+                .take(TEXT_BYTES_MAX)
                 .read_to_string(&mut text)
                 .context("cannot read the message from standard input")?;
             text.trim_end_matches(['\n', '\r']).to_owned()
@@ -245,8 +245,8 @@ fn of_script(error: &ScriptError) -> CommandError {
     let exit = match error {
         ScriptError::Fault(fault) => return of_fault(fault),
         ScriptError::Refused(refused) => match &*refused.code {
-            "not_found" => Exit::NotFound,
-            "invalid" => Exit::Usage,
+            "no_room" | "no_user" | "no_conversation" => Exit::NotFound,
+            "invalid" | "empty_text" | "long_text" | "room_name" => Exit::Usage,
             _ => Exit::Refused,
         },
         ScriptError::Timeout(_) => Exit::Unreachable,

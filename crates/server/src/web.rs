@@ -132,6 +132,9 @@ impl Doors {
 impl Running {
     /// Lets nobody new in; requests under way come to their end.
     pub(crate) fn stop(&self) {
+        if let Some(bridge) = &self.bridge {
+            bridge.stop();
+        }
         // No receiver is left when no door is open.
         let _ = self.stopping.send(true);
     }

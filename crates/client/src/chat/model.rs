@@ -42,6 +42,8 @@ pub enum Connection {
 /// What is to be said aloud: by the terminal's bell or a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
+    /// Where.
+    pub room: String,
     /// Who calls, and where.
     pub title: String,
     /// What they say.
@@ -254,7 +256,7 @@ impl Model {
     /// The server said something by itself.
     pub fn on_said(&mut self, said: Said, now: Instant, now_ms: i64) {
         if let Said::Message(message) = said {
-            self.on_message(message, now_ms);
+            self.on_message(message);
         } else if let Said::Changed(message) = said {
             self.place_mut(&message.room.clone()).window.change(message);
         } else if let Said::Mentioned(message) = said {
@@ -298,7 +300,7 @@ impl Model {
         }
     }
 
-    fn on_message(&mut self, message: Message, now_ms: i64) {
+    fn on_message(&mut self, message: Message) {
         let is_mine = message.from == self.me;
         let is_named = message.mentions.contains(&self.me);
         let place = self.place_mut(&message.room);
@@ -322,10 +324,9 @@ impl Model {
             } else {
                 format!("{} in {}", message.from, message.room)
             };
-            let text = message.text.clone();
-            self.calls.push(Call { title, text });
+            let (room, text) = (message.room.clone(), message.text.clone());
+            self.calls.push(Call { room, title, text });
         }
-        let _ = now_ms;
         self.place_mut(&message.room.clone())
             .window
             .push_new(message);
@@ -338,8 +339,8 @@ impl Model {
             place.mentions += 1;
         }
         let title = format!("{} in {}", message.from, message.room);
-        let text = message.text.clone();
-        self.calls.push(Call { title, text });
+        let (room, text) = (message.room.clone(), message.text.clone());
+        self.calls.push(Call { room, title, text });
     }
 
     fn on_joined(&mut self, joined: Joined, now_ms: i64) {
@@ -420,6 +421,12 @@ impl Model {
         }
         if let Some(login) = change.unmuted {
             notices.push(format!("{by} let {login} talk again"));
+        }
+        if let Some(login) = change.banned {
+            notices.push(format!("{by} keeps {login} out"));
+        }
+        if let Some(login) = change.unbanned {
+            notices.push(format!("{by} lets {login} in again"));
         }
         if change.deleted {
             place.is_gone = true;

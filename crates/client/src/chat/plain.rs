@@ -3,23 +3,24 @@
 //! A line is `HH:MM room name: text`. What was typed is read as everywhere, commands and all. At the end of the input it waits until
 //! everything is acknowledged.
 
-use std::collections::BTreeSet;
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
 use super::command::{self, Typed};
+use super::ledger::key;
 use super::limits::{PAGE, TEXT_BYTES_MAX};
 use super::link::{Door, Fault, Link, LinkEvent, SentIds, Use};
 use super::model::{Further, Model, Notice};
 use super::run::{hand_over, on_link_event, time_in_words};
 use super::safe;
-use super::wire::{Message, Said};
+use super::wire::{Message, Said, Say};
 
 /// How long the input may wait for the output once it has ended.
-const LAST_WAIT: std::time::Duration = std::time::Duration::from_secs(60);
+const LAST_WAIT: Duration = Duration::from_secs(60);
 
 /// How the line mode ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,12 +39,17 @@ struct Lines<'a> {
     model: Model,
     ids: SentIds,
     zone: TimeZone,
-    /// What is not acknowledged.
-    waiting: BTreeSet<String>,
+    /// What is not acknowledged, by its sender's id.
+    waiting: BTreeMap<String, Say>,
+    /// What was said too fast, and when it may be said again.
+    later: Option<(Instant, Say)>,
     unsaid: usize,
     /// Lines that came before there was a room to say them in.
     early: Vec<String>,
     has_been_up: bool,
+    /// Where to begin, and whether that was asked for.
+    place: Option<String>,
+    is_asked: bool,
     print: &'a mut dyn FnMut(&str),
     note: &'a mut dyn FnMut(&str),
 }
@@ -67,45 +73,44 @@ pub async fn run(
         model: Model::default(),
         ids: SentIds::new(),
         zone: TimeZone::system(),
-        waiting: BTreeSet::new(),
+        waiting: BTreeMap::new(),
+        later: None,
         unsaid: 0,
         early: Vec::new(),
         has_been_up: false,
+        place,
+        is_asked: false,
         print,
         note,
     };
-    let ended = lines.serve(place, &mut input).await;
+    let ended = lines.serve(&mut input).await;
     lines.link.close().await;
     ended
 }
 
 impl Lines<'_> {
-    async fn serve(
-        &mut self,
-        mut place: Option<String>,
-        input: &mut mpsc::Receiver<String>,
-    ) -> Ended {
+    async fn serve(&mut self, input: &mut mpsc::Receiver<String>) -> Ended {
         let mut has_input = true;
         let mut deadline: Option<Instant> = None;
         loop {
-            if !has_input && self.waiting.is_empty() && self.early.is_empty() {
+            if !has_input && self.is_done() {
                 return self.ended();
             }
-            let last = async {
-                match deadline {
-                    Some(deadline) => sleep_until(deadline.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let last = at(deadline);
+            let again = at(self.later.as_ref().map(|(due, _)| *due));
             tokio::select! {
                 event = self.link.next() => {
                     let Some(event) = event else { return self.ended() };
                     if let Some(fault) = self.on_event(event) {
                         return Ended::Fault(fault);
                     }
-                    self.begin(&mut place);
+                    self.begin();
+                    if self.place.is_some() && self.unsaid > 0 {
+                        return self.ended();
+                    }
                 }
-                line = input.recv(), if has_input => match line {
+                // One after the other: a line that has to wait must not be overtaken by the next.
+                line = input.recv(), if has_input && self.is_done() => match line {
                     Some(line) => {
                         if self.on_line(line) {
                             self.drain().await;
@@ -117,10 +122,20 @@ impl Lines<'_> {
                         deadline = Some(Instant::now() + LAST_WAIT);
                     }
                 },
+                () = again => {
+                    if let Some((_, say)) = self.later.take() {
+                        self.link.say(say);
+                    }
+                }
                 () = last => return self.ended(),
             }
             self.flush();
         }
+    }
+
+    /// Whether everything is acknowledged and answered.
+    fn is_done(&self) -> bool {
+        self.waiting.is_empty() && self.early.is_empty() && !self.model.has_wanted()
     }
 
     fn ended(&mut self) -> Ended {
@@ -135,7 +150,7 @@ impl Lines<'_> {
     async fn drain(&mut self) {
         self.flush();
         let all = async {
-            while !self.waiting.is_empty() {
+            while !self.waiting.is_empty() && self.later.is_none() {
                 let Some(event) = self.link.next().await else {
                     break;
                 };
@@ -147,24 +162,30 @@ impl Lines<'_> {
         let _ = timeout(LAST_WAIT, all).await;
     }
 
-    /// Says what came early, as soon as there is a place for it.
-    fn begin(&mut self, place: &mut Option<String>) {
+    /// Says what came early, as soon as one is where one wanted to be.
+    fn begin(&mut self) {
         let now_ms = self.link.time.now_ms();
-        let is_here = self
-            .model
-            .here()
-            .is_some_and(|here| here.is_joined || here.is_private());
-        if !is_here {
+        if !self.is_here() {
             return;
         }
-        if let Some(place) = place.take() {
-            self.model.enter(&place, now_ms);
-            self.flush();
-            return;
+        if let Some(place) = self.place.clone() {
+            if self.model.current != key(&place) {
+                if !self.is_asked {
+                    self.is_asked = true;
+                    self.model.enter(&place, now_ms);
+                }
+                return;
+            }
+            self.place = None;
         }
         for line in std::mem::take(&mut self.early) {
             self.on_line(line);
         }
+    }
+
+    fn is_here(&self) -> bool {
+        let here = self.model.here();
+        here.is_some_and(|here| here.is_joined || here.is_private())
     }
 
     /// Takes what the link told; gives why there will be no connection.
@@ -186,14 +207,22 @@ impl Lines<'_> {
                 (self.note)(&format!("connected as {}", hello.login));
             }
             LinkEvent::Refused { sent_id, refused } => {
-                self.waiting.remove(sent_id);
-                self.unsaid += 1;
-                (self.note)(&format!("not sent: {}", refused.text));
+                let said = self.waiting.get(sent_id).cloned();
+                match (refused.retry_after_ms, said) {
+                    (Some(wait @ 1..), Some(say)) => {
+                        self.later = Some((Instant::now() + Duration::from_millis(wait), say));
+                        return None;
+                    }
+                    (Some(_) | None, _) => {
+                        self.waiting.remove(sent_id);
+                        self.unsaid += 1;
+                        (self.note)(&format!("not sent: {}", refused.text));
+                    }
+                }
             }
             LinkEvent::Said(said) => self.on_said(said),
-            LinkEvent::Answer(_, Said::Error(refused)) => {
+            LinkEvent::Answer(number, Said::Error(_)) if self.model.is_wanted(*number) => {
                 self.unsaid += 1;
-                (self.note)(&format!("refused: {}", refused.text));
             }
             LinkEvent::Answer(_, Said::Found { messages, .. }) => {
                 for message in messages.iter().rev() {
@@ -266,11 +295,7 @@ impl Lines<'_> {
         let now_ms = self.link.time.now_ms();
         let typed = command::parse(&line);
         let is_said = matches!(typed, Typed::Say(_) | Typed::Act(_));
-        let is_here = self
-            .model
-            .here()
-            .is_some_and(|here| here.is_joined || here.is_private());
-        if !is_here && typed != Typed::Exit {
+        if (!self.is_here() || self.place.is_some()) && typed != Typed::Exit {
             self.early.push(line);
             return false;
         }
@@ -305,11 +330,9 @@ impl Lines<'_> {
     /// Sends what is to be sent, and prints what the model noticed.
     fn flush(&mut self) {
         // Pages that a screen would show are not asked for: only what comes from now on is printed.
-        self.model
-            .outbox
-            .retain(|(_, intent)| !matches!(intent, super::model::Intent::Older(_)));
+        self.model.outbox.retain(|(_, intent)| !intent.is_page());
         for say in &self.model.says {
-            self.waiting.insert(say.sent_id.clone());
+            self.waiting.insert(say.sent_id.clone(), say.clone());
         }
         let now_ms = self.link.time.now_ms();
         hand_over(&mut self.model, &mut self.link, now_ms);
@@ -322,6 +345,14 @@ impl Lines<'_> {
         for text in texts {
             (self.note)(&safe::text(&text));
         }
+    }
+}
+
+/// Waits for a moment, for ever without one.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 

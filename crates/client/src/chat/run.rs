@@ -227,6 +227,10 @@ impl Screen {
     fn flush(&mut self) -> io::Result<()> {
         hand_over(&mut self.model, &mut self.link, self.time.now_ms());
         for call in std::mem::take(&mut self.model.calls) {
+            // Whoever looks at it needs no bell.
+            if self.ui.looks_at(&call.room, &self.model) {
+                continue;
+            }
             terminal::call(&call, &self.settings.notify)?;
         }
         Ok(())

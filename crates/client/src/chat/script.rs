@@ -53,9 +53,8 @@ pub async fn say(
         reply_to: None,
         action,
     };
-    link.say(say);
     let mut last = None;
-    let stored = tokio::time::timeout(wait, stored(&mut link, &mut last)).await;
+    let stored = tokio::time::timeout(wait, stored(&mut link, say, &mut last)).await;
     link.close().await;
     match (stored, last) {
         (Ok(stored), _) => stored,
@@ -64,7 +63,12 @@ pub async fn say(
     }
 }
 
-async fn stored(link: &mut Link, last: &mut Option<Fault>) -> Result<Stored, ScriptError> {
+async fn stored(
+    link: &mut Link,
+    say: Say,
+    last: &mut Option<Fault>,
+) -> Result<Stored, ScriptError> {
+    link.say(say.clone());
     loop {
         match link.next().await {
             Some(LinkEvent::Said(Said::Sent {
@@ -81,7 +85,14 @@ async fn stored(link: &mut Link, last: &mut Option<Fault>) -> Result<Stored, Scr
                     duplicate,
                 });
             }
-            Some(LinkEvent::Refused { refused, .. }) => return Err(ScriptError::Refused(refused)),
+            Some(LinkEvent::Refused { refused, .. }) => match refused.retry_after_ms {
+                // Too fast: it is said again when it may be, under the same id.
+                Some(wait @ 1..) => {
+                    tokio::time::sleep(Duration::from_millis(wait)).await;
+                    link.say(say.clone());
+                }
+                Some(0) | None => return Err(ScriptError::Refused(refused)),
+            },
             Some(LinkEvent::Ended(fault)) => return Err(fault.into()),
             Some(LinkEvent::Down { fault, .. }) => *last = Some(fault),
             Some(LinkEvent::Up(_)) => *last = None,

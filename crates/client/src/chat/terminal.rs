@@ -112,6 +112,7 @@ mod tests {
     #[test]
     fn a_call_never_lets_anothers_escape_sequence_through() {
         let evil = Call {
+            room: "@bob".into(),
             title: "bob;x".into(),
             text: "hi\x1b\\\x1b[2J\x07;\u{9c}".into(),
         };

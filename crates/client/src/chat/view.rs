@@ -129,18 +129,13 @@ pub(crate) fn draw(area: Rect, model: &Model, ui: &Ui, env: &Env, buffer: &mut B
     }
     let composer_area = pane(composer_y, composer_height);
     drawn.cursor = composer::draw(composer_area, ui, env, buffer);
-    let side = |x, width| Rect {
-        x,
-        width,
-        height: area.height - 1,
-        ..area
-    };
     if rooms_width > 0 {
-        drawn.rooms = side(area.x, rooms_width);
+        drawn.rooms = side(area, area.x, rooms_width);
         drawn.listed = sides::rooms(drawn.rooms, model, env, buffer);
     }
     if members_width > 0 {
-        sides::members(side(middle.right(), members_width), model, env, buffer);
+        let members = side(area, middle.right(), members_width);
+        sides::members(members, model, env, buffer);
     }
     let status = Rect {
         y: status_y,
@@ -152,6 +147,16 @@ pub(crate) fn draw(area: Rect, model: &Model, ui: &Ui, env: &Env, buffer: &mut B
         drawn.cursor = Some(cursor);
     }
     drawn
+}
+
+/// The column at a side, above the status line.
+const fn side(area: Rect, x: u16, width: u16) -> Rect {
+    Rect {
+        x,
+        y: area.y,
+        width,
+        height: area.height - 1,
+    }
 }
 
 /// Writes a text that fits, at its beginning if not all of it does.

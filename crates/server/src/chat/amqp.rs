@@ -33,6 +33,8 @@ pub(crate) struct Bridge {
     posts: JoinHandle<()>,
     feed: JoinHandle<()>,
     stopping: watch::Sender<bool>,
+    /// Closes when the feed has ended.
+    ended: std::sync::mpsc::Receiver<()>,
 }
 
 /// Opens the exchange; call it inside a runtime.
@@ -42,19 +44,32 @@ pub(crate) fn open(chat: &Chat, gateway: &Gateway) -> Bridge {
     let (ask, asked) = mpsc::unbounded_channel();
     let (stopping, stops) = watch::channel(false);
     let feed = Feed::new(chat.clone(), gateway.clone(), asked);
+    let (running, ended) = std::sync::mpsc::channel();
     let bridge = Bridge {
         posts: tokio::spawn(posts::carry(chat.clone(), handle.clone(), posted)),
-        feed: tokio::spawn(feed.run(stops)),
+        feed: tokio::spawn(async move {
+            feed.run(stops).await;
+            drop(running);
+        }),
         stopping,
+        ended,
     };
     handle.open_chat(Arc::new(Door { post, ask }));
     bridge
 }
 
 impl Bridge {
-    /// Writes down how far the bindings have heard, and ends.
-    pub(crate) async fn close(self) {
+    /// Waits until what is under way is safe and how far the bindings have heard is written down, as long as connections are open: with them goes
+    /// the feed's own. What is said from now on is published after the next start.
+    pub(crate) fn stop(&self) {
         // It has ended already if nobody listens.
+        let _ = self.stopping.send(true);
+        // Nothing is ever sent: this waits for the end of the feed.
+        let _ = self.ended.recv_timeout(LAST_PUBLISHES);
+    }
+
+    /// Ends what is left.
+    pub(crate) async fn close(self) {
         let _ = self.stopping.send(true);
         let _ = tokio::time::timeout(LAST_PUBLISHES, self.feed).await;
         self.posts.abort();

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Message as Frame};
 
 use super::socket::{self, Fault, Socket};
@@ -77,7 +79,12 @@ impl Keeper {
                 return End::Closed;
             }
         }
-        let _ = timeout(CONNECT_TIMEOUT / 10, session.socket.close(None)).await;
+        // Who says goodbye is not waited for; whoever comes back is.
+        let goodbye = matches!(end, End::Closed).then(|| CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        });
+        let _ = timeout(CONNECT_TIMEOUT / 10, session.socket.close(goodbye)).await;
         end
     }
 
@@ -324,12 +331,12 @@ fn asker_of(ask: &Ask) -> Asker {
 
 /// What stands for a room that cannot be entered again.
 fn gone(room: String, said: Said) -> Said {
-    let Said::Error(wire::Refused { text, .. }) = said else {
+    let Said::Error(wire::Refused { text, code, .. }) = said else {
         return said;
     };
     Said::Left {
         room,
-        cause: "refused".into(),
+        cause: code,
         by: None,
         text: Some(text),
     }

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, USER_AGENT};
+use tokio_tungstenite::tungstenite::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, http};
 
@@ -155,12 +155,16 @@ async fn secure(tcp: TcpStream, host: &str, door: &Door) -> Result<impl Stream +
 }
 
 async fn upgrade(stream: Box<dyn Stream>, authority: &str, door: &Door) -> Result<Socket, Fault> {
-    let mut request = format!("ws://{authority}/v1/chat")
+    // Rooms are entered with the place that one has read to; the server is not to enter any by itself.
+    let mut request = format!("ws://{authority}/v1/chat?enter=false")
         .into_client_request()
         .map_err(|_| Fault::Address(door.url.clone()))?;
     let agent = concat!("chaski/", env!("CARGO_PKG_VERSION"));
     let headers = request.headers_mut();
     headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+    if let Some(language) = language() {
+        headers.insert(ACCEPT_LANGUAGE, language);
+    }
     if let Some(shown) = door.credentials.authorization() {
         let mut value = HeaderValue::from_str(&shown)
             .map_err(|_| Fault::Login("the token holds what no header can".into()))?;
@@ -179,6 +183,17 @@ async fn upgrade(stream: Box<dyn Stream>, authority: &str, door: &Door) -> Resul
             reason: error.to_string(),
         }),
     }
+}
+
+/// The language of the environment, until the account has chosen one.
+fn language() -> Option<HeaderValue> {
+    let variable = |name: &&str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let name = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .find(variable)?;
+    let value = std::env::var(name).ok()?;
+    let code: String = value.chars().take_while(char::is_ascii_lowercase).collect();
+    (code.len() == 2).then(|| HeaderValue::from_str(&code).ok())?
 }
 
 fn said_no(response: &http::Response<Option<Vec<u8>>>) -> Fault {

@@ -81,11 +81,13 @@ impl Peer {
 
     /// Waits for a question of a type, and answers those of clocks on the way.
     pub(crate) async fn asked(&mut self, kind: &str) -> Value {
+        within(self.look_for(kind)).await
+    }
+
+    async fn look_for(&mut self, kind: &str) -> Value {
         loop {
-            let frame = within(self.0.next())
-                .await
-                .expect("it is there")
-                .expect("a frame");
+            let next = self.0.next();
+            let frame = next.await.expect("it is there").expect("a frame");
             let Frame::Text(text) = frame else { continue };
             let object: Value = serde_json::from_str(&text).expect("JSON");
             if object["type"] == kind {
@@ -151,6 +153,10 @@ fn is_down(event: LinkEvent) -> Option<(Fault, Instant)> {
         LinkEvent::Down { fault, retry_at } => Some((fault, retry_at)),
         _ => None,
     }
+}
+
+fn is_up(event: LinkEvent) -> Option<()> {
+    matches!(event, LinkEvent::Up(_)).then_some(())
 }
 
 fn an_end(event: LinkEvent) -> Option<Fault> {
@@ -235,6 +241,7 @@ async fn what_was_not_acknowledged_is_said_again_under_its_id() {
     link.retry();
     // Acknowledged is acknowledged: the next that comes is the clock's, and then what is asked.
     let mut peer = fake.accept().await;
+    next(&mut link, is_up).await;
     link.ask(Ask::Rooms).expect("there is room");
     let object = loop {
         let frame = within(peer.0.next())
@@ -254,6 +261,7 @@ async fn answers_find_their_questions_and_a_lost_connection_answers_none() {
     let fake = Fake::open().await;
     let mut link = Link::start(fake.door(), Use::default());
     let mut peer = fake.accept().await;
+    next(&mut link, is_up).await;
     let (first, second) = (link.ask(Ask::Rooms), link.ask(Ask::Users));
     let rooms = peer.asked("rooms").await;
     let users = peer.asked("users").await;
@@ -281,6 +289,7 @@ async fn the_servers_clock_is_known_after_the_first_exchanges() {
     let fake = Fake::open().await;
     let mut link = Link::start(fake.door(), Use::default());
     let mut peer = fake.accept().await;
+    next(&mut link, is_up).await;
     link.ask(Ask::Rooms);
     peer.asked("rooms").await;
     assert!(link.time.offset_us().is_none() || link.time.lag_us().is_some());

@@ -36,14 +36,26 @@ pub enum Intent {
 impl Intent {
     /// Whether a person waits for it.
     pub(crate) const fn is_wanted(&self) -> bool {
-        !matches!(
-            self,
-            Self::Refresh | Self::Older(_) | Self::Newer(_) | Self::Around(..)
-        )
+        !matches!(self, Self::Refresh) && !self.is_page()
+    }
+
+    /// Whether it fills what is seen of a history.
+    pub(crate) const fn is_page(&self) -> bool {
+        matches!(self, Self::Older(_) | Self::Newer(_) | Self::Around(..))
     }
 }
 
 impl Model {
+    /// Whether a person waits for the answer to the question of that number.
+    pub(crate) fn is_wanted(&self, number: u64) -> bool {
+        self.pending.get(&number).is_some_and(Intent::is_wanted)
+    }
+
+    /// Whether a person waits for any answer.
+    pub(crate) fn has_wanted(&self) -> bool {
+        self.pending.values().any(Intent::is_wanted)
+    }
+
     /// The server answered the question of that number.
     pub fn on_answer(&mut self, number: u64, said: Said, now_ms: i64) {
         let Some(intent) = self.pending.remove(&number) else {

@@ -37,17 +37,13 @@ impl Model {
                     self.say(&place, text, false, None, sent_id, now_ms);
                 }
             }
-            Typed::Create { room, keep } => {
-                let intent = Intent::Enter(room.clone());
-                self.outbox.push((Ask::Create { room, keep }, intent));
-            }
-            Typed::Enter(room) => self.enter(&room, now_ms),
-            Typed::Leave => self.leave(&here, now_ms),
-            Typed::Rooms => self.outbox.push((Ask::Rooms, Intent::ListRooms)),
-            Typed::DeleteRoom(room) => {
-                self.outbox
-                    .push(act(Ask::DeleteRoom { room }, "the room is deleted"));
-            }
+            Typed::Create { .. }
+            | Typed::Enter(_)
+            | Typed::Leave
+            | Typed::Rooms
+            | Typed::DeleteRoom(_)
+            | Typed::Topic(_)
+            | Typed::Slow(_) => self.want_of_rooms(typed, here, now_ms),
             Typed::Users => self.outbox.push((Ask::Users, Intent::ListUsers)),
             Typed::History(count) => return Further::Older(count),
             Typed::Search(words) => self.search(words, None),
@@ -55,35 +51,6 @@ impl Model {
                 let room = room.unwrap_or(here);
                 self.outbox
                     .push((Ask::Members { room }, Intent::ListMembers));
-            }
-            Typed::Topic(None) => {
-                let topic = self
-                    .here()
-                    .map_or_else(String::new, |here| here.topic.clone());
-                let empty = topic.is_empty();
-                self.notice(if empty { "no topic".into() } else { topic }, now_ms);
-            }
-            Typed::Topic(topic) => {
-                let (room, slow_s) = (here, None);
-                self.outbox.push(act(
-                    Ask::Set {
-                        room,
-                        topic,
-                        slow_s,
-                    },
-                    "",
-                ));
-            }
-            Typed::Slow(seconds) => {
-                let (room, topic, slow_s) = (here, None, Some(seconds));
-                self.outbox.push(act(
-                    Ask::Set {
-                        room,
-                        topic,
-                        slow_s,
-                    },
-                    "",
-                ));
             }
             Typed::Time => self.notice(time, now_ms),
             Typed::Edit { seq, text } => match seq.or_else(|| self.my_last()) {
@@ -113,6 +80,41 @@ impl Model {
             | Typed::Lang(_) => self.want_of_people(typed, here),
         }
         Further::Nothing
+    }
+
+    fn want_of_rooms(&mut self, typed: Typed, room: String, now_ms: i64) {
+        if let Typed::Create { room, keep } = typed {
+            let intent = Intent::Enter(room.clone());
+            self.outbox.push((Ask::Create { room, keep }, intent));
+        } else if let Typed::Enter(room) = typed {
+            self.enter(&room, now_ms);
+        } else if typed == Typed::Leave {
+            self.leave(&room, now_ms);
+        } else if typed == Typed::Rooms {
+            self.outbox.push((Ask::Rooms, Intent::ListRooms));
+        } else if let Typed::DeleteRoom(room) = typed {
+            let done = Intent::Act("the room is deleted");
+            self.outbox.push((Ask::DeleteRoom { room }, done));
+        } else if typed == Typed::Topic(None) {
+            let topic = self.here().map_or("", |here| &*here.topic);
+            let is_empty = topic.is_empty();
+            let text = if is_empty { "no topic" } else { topic }.to_owned();
+            self.notice(text, now_ms);
+        } else {
+            let (topic, slow_s) = if let Typed::Slow(seconds) = typed {
+                (None, Some(seconds))
+            } else if let Typed::Topic(topic) = typed {
+                (topic, None)
+            } else {
+                return;
+            };
+            let ask = Ask::Set {
+                room,
+                topic,
+                slow_s,
+            };
+            self.outbox.push((ask, Intent::Act("")));
+        }
     }
 
     fn want_of_people(&mut self, typed: Typed, room: String) {
@@ -295,8 +297,8 @@ impl Model {
             .get(&key(room))
             .and_then(|place| place.window.newest());
         let room = room.to_owned();
-        let ask = Ask::Join { room, after };
-        self.outbox.push((ask, intent.unwrap_or(Intent::Refresh)));
+        let intent = intent.unwrap_or_else(|| Intent::Enter(room.clone()));
+        self.outbox.push((Ask::Join { room, after }, intent));
     }
 
     /// Shows a place.

@@ -81,17 +81,7 @@ pub(super) fn draw(
             Some(search(area, query, *index, model, env, buffer))
         }
         Overlay::Paste(text) => {
-            let count = text.lines().count();
-            let title = format!("paste {count} lines?");
-            let first: Vec<_> = text.lines().take(6).map(safe::line).collect();
-            question(
-                area,
-                &title,
-                &first,
-                "Enter: send as one message  e: edit first  Esc: not",
-                env,
-                buffer,
-            );
+            paste(area, text, env, buffer);
             None
         }
         Overlay::Delete(seq) => {
@@ -109,27 +99,45 @@ pub(super) fn draw(
             None
         }
         Overlay::React { typed, index, .. } => {
-            let mut line = String::new();
-            for (at, emoji) in EMOJIS.iter().enumerate() {
-                let sign = if at == *index && typed.is_empty() {
-                    ['[', ']']
-                } else {
-                    [' ', ' ']
-                };
-                line.push_str(&format!("{}{emoji}{}", sign[0], sign[1]));
-            }
-            let typed = format!("or typed: {}", safe::line(typed));
-            question(
-                area,
-                "react",
-                &[line, typed],
-                "←→ Enter  Esc: not",
-                env,
-                buffer,
-            );
+            react(area, typed, *index, env, buffer);
             None
         }
     }
+}
+
+fn paste(area: Rect, text: &str, env: &Env, buffer: &mut Buffer) {
+    let count = text.lines().count();
+    let title = format!("paste {count} lines?");
+    let first: Vec<_> = text.lines().take(6).map(safe::line).collect();
+    question(
+        area,
+        &title,
+        &first,
+        "Enter: send as one message  e: edit first  Esc: not",
+        env,
+        buffer,
+    );
+}
+
+fn react(area: Rect, typed: &str, index: usize, env: &Env, buffer: &mut Buffer) {
+    let mut line = String::new();
+    for (at, emoji) in EMOJIS.iter().enumerate() {
+        let sign = if at == index && typed.is_empty() {
+            ['[', ']']
+        } else {
+            [' ', ' ']
+        };
+        line.push_str(&format!("{}{emoji}{}", sign[0], sign[1]));
+    }
+    let typed = format!("or typed: {}", safe::line(typed));
+    question(
+        area,
+        "react",
+        &[line, typed],
+        "←→ Enter  Esc: not",
+        env,
+        buffer,
+    );
 }
 
 fn question(area: Rect, title: &str, lines: &[String], foot: &str, env: &Env, buffer: &mut Buffer) {

@@ -117,7 +117,6 @@ pub(crate) struct ConversationForm {
     /// `@` and the other's login.
     room: String,
     /// How present the other is.
-    #[schema(inline)]
     presence: PresenceWord,
     /// The number of the newest message.
     head: u64,
@@ -136,7 +135,6 @@ pub(crate) struct UserForm<'a> {
     /// Their login.
     login: &'a str,
     /// How present they are.
-    #[schema(inline)]
     presence: PresenceWord,
     /// What they say beside that.
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -158,7 +156,6 @@ pub(crate) struct MemberForm<'a> {
     /// Their login.
     login: &'a str,
     /// How present they are.
-    #[schema(inline)]
     presence: PresenceWord,
 }
 
