@@ -316,7 +316,8 @@ def test_who_may_make_rooms_that_stay_is_a_setting(policy, member, administrator
 
 GOOD_NAMES = ["a", "A-b_C9", "café", "Ñandú", "комната", "部屋", "غرفة", "x" * 64, "é" * 64, "हिन्दी", "__-"]
 BAD_NAMES = ["x" * 65, "é" * 65, "a.b", "a/b", "..", "a%2fb", "a%00b", "amq.topic", "$SYS", "a#b", "a*b", "@ana", "a,b", "раypal", "gоod",
-             "a\u200bb", "\u202eabc", "a\u00adb", "👍", "\u0301a", "a\ufe0fb", "<b>", "a;b", "a\x1b[2Jb", "a\0b", "a\nb", "", " ", "x" * 256, "ж" * 64 + "x"]
+             "a\u200bb", "\u202eabc", "a\u00adb", "👍", "\u0301a", "a\ufe0fb", "<b>", "a;b", "a\x1b[2Jb",
+             "a\0b", "a\nb", "", " ", "x" * 256, "ж" * 64 + "x"]
 
 
 @pytest.mark.parametrize("name", GOOD_NAMES, ids=ascii)
@@ -347,7 +348,8 @@ def test_b20_names_that_are_no_rooms_are_refused_by_every_door(chat, name):
 
 
 # Written with other letters, they look the same: 1 and l, 0 and O, rn and m, Cyrillic and Latin, composed and not.
-LOOKALIKES = [("pool1", "pooll"), ("r00m", "rOOm"), ("paypal", "paypaI"), ("corner", "comer"), ("соре", "cope"), ("ехо", "exo"), ("modern", "modem")]
+LOOKALIKES = [("pool1", "pooll"), ("r00m", "rOOm"), ("paypal", "paypaI"), ("corner", "comer"),
+              ("соре", "cope"), ("ехо", "exo"), ("modern", "modem")]
 
 
 @pytest.mark.parametrize("name, like", LOOKALIKES, ids=ascii)
