@@ -77,7 +77,7 @@ def _enter(namespace):
 
 
 class Hosts:
-    """So many hosts at one switch, named by what `label` says and a number of their own."""
+    """So many hosts at one switch; `all` has them."""
 
     def __init__(self, size):
         self._prefix = f"chaski-{secrets.token_hex(3)}"

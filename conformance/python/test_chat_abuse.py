@@ -477,8 +477,9 @@ def test_c35_pages_that_cannot_be_are_refused_and_those_at_the_edge_are_empty(ch
 
 def test_a_deep_or_odd_json_is_refused_and_the_connection_goes_on(chat):
     program = chat.program(chat.account())
-    for text in ("[" * 4_000, '{"a":' * 1_500, '{"type":"say","room":"lobby","text":"x","text":"y"}', '{"type":"say","room":"lobby","text":"\\ud800"}',
-                 '{"type":"say","room":1,"text":"x"}', '{"ref":{},"type":"rooms"}', '{"type":"time","t1_us":1e400}', "null", '"say"', "nul"):
+    for text in ("[" * 4_000, '{"a":' * 1_500, '{"type":"say","room":"lobby","text":"x","text":"y"}',
+                 '{"type":"say","room":"lobby","text":"\\ud800"}', '{"type":"say","room":1,"text":"x"}', '{"ref":{},"type":"rooms"}',
+                 '{"type":"time","t1_us":1e400}', "null", '"say"', "nul"):
         program.say(text)
         assert program.hears("error")["code"] == "invalid", text
     program.does("say", room="lobby", text="well")

@@ -153,7 +153,8 @@ def test_section_5_by_netcat_from_three_hosts(people, server, hosts):
 def test_a_script_through_a_pipe_is_a_client(people, server, hosts):
     eva = people[2]
     script = f"ana\n{PASSWORD}\nfrom a script\n#\\private<eva> and in private\n#exit\n"
-    done = subprocess.run(hosts[1].command("nc", server.host, str(server.line_port)), input=script.encode(), capture_output=True, timeout=20)
+    netcat = hosts[1].command("nc", server.host, str(server.line_port))
+    done = subprocess.run(netcat, input=script.encode(), capture_output=True, timeout=20)
     assert b"ana: from a script" in done.stdout, done.stdout
     eva.hears("ana: from a script")
     eva.hears("ana: and in private")
@@ -163,7 +164,8 @@ def test_everybody_on_every_host_sees_the_same_order(people, server, hosts):
     watcher = program_of(server, hosts[1], rest_of(server, hosts[1], "ana"))()
     watcher.does("join", room="lobby")
     writer = rest_of(server, hosts[2], "bob")
-    threads = [threading.Thread(target=person.send, args=("".join(f"{person.login} {n}\n" for n in range(30)).encode(),)) for person in people]
+    threads = [threading.Thread(target=person.send, args=("".join(f"{person.login} {n}\n" for n in range(30)).encode(),))
+               for person in people]
     threads.append(threading.Thread(target=lambda: [
         writer.post("/v1/rooms/lobby/messages", {"text": f"rest {n}"}).ok(201) for n in range(15)]))
     for thread in threads:

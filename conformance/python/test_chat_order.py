@@ -6,12 +6,13 @@ import threading
 import time
 from urllib.parse import quote, urlencode, urlsplit
 
+import pika
 import pytest
 
 from chat import Person, Program
 from harness.brokers import Chaski
 from harness.waiting import eventually
-from rest import REST_ONLY
+from rest import PASSWORD, REST_ONLY
 
 pytestmark = REST_ONLY
 
@@ -144,6 +145,31 @@ class PollMember(Member):
                     return
 
 
+def amqp(chat, login):
+    """A channel of the account's."""
+    server = chat.server
+    parameters = pika.ConnectionParameters(server.host, server.port, credentials=pika.PlainCredentials(login, PASSWORD))
+    return pika.BlockingConnection(parameters).channel()
+
+
+class AmqpMember(Member):
+    """A queue of its own, bound to the room."""
+
+    def open(self):
+        self.channel = amqp(self.chat, self.login)
+        self.queue = self.channel.queue_declare("", exclusive=True).method.queue
+        self.channel.queue_bind(self.queue, "chat", f"room.{self.room}")
+
+    def listen(self):
+        for _, properties, body in self.channel.consume(self.queue, auto_ack=True, inactivity_timeout=30):
+            message = json_of.loads(body)
+            assert (properties.type, properties.content_type) == ("message", "application/json"), properties
+            assert properties.headers["seq"] == message["seq"] and properties.user_id == message["from"], properties
+            if self.take(message):
+                break
+        self.channel.connection.close()
+
+
 def text_talker(chat, login, room):
     person = chat.enter(login)
     person.goes(room)
@@ -184,12 +210,25 @@ def rest_talker(chat, login, room):
     return talk
 
 
+def amqp_talker(chat, login, room):
+    channel = amqp(chat, login)
+    channel.confirm_delivery()
+
+    def talk(texts):
+        for text in texts:
+            channel.basic_publish("chat", f"room.{room}", text.encode(), mandatory=True)
+        channel.connection.close()
+
+    return talk
+
+
 DOORS = {
     "text": (TextMember, text_talker),
     "json": (JsonMember, json_talker),
     "websocket": (SocketMember, socket_talker),
     "events": (EventsMember, None),
     "poll": (PollMember, rest_talker),
+    "amqp": (AmqpMember, amqp_talker),
 }
 
 
