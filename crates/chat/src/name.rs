@@ -1,8 +1,8 @@
 //! The names of rooms: readable, typed by people, mistaken for no other.
 
 use unicode_normalization::UnicodeNormalization as _;
-use unicode_security::MixedScript as _;
 use unicode_security::confusable_detection::skeleton;
+use unicode_security::{GeneralSecurityProfile as _, MixedScript as _};
 
 use crate::limits::{ROOM_BYTES_MAX, ROOM_CHARS_MAX};
 
@@ -47,7 +47,9 @@ impl RoomName {
             return Err(RoomNameError::Length);
         }
         let is_mark = unicode_normalization::char::is_combining_mark;
-        let is_good = |c: char| c.is_alphanumeric() || "-_".contains(c) || is_mark(c);
+        let is_letter = |c: char| c.is_alphanumeric() || is_mark(c);
+        // Those that are seen: Unicode's list for identifiers has no invisible or obsolete ones.
+        let is_good = |c: char| "-_".contains(c) || (is_letter(c) && c.identifier_allowed());
         if let Some(other) = name.chars().find(|&c| !is_good(c)) {
             return Err(RoomNameError::Character(other));
         }
@@ -58,7 +60,8 @@ impl RoomName {
             return Err(RoomNameError::MixedScript);
         }
         let fold = fold(&name);
-        let skeleton = skeleton(&fold).collect();
+        let seen: String = skeleton(&name).collect();
+        let skeleton = skeleton(&seen.to_lowercase()).collect();
         Ok(Self {
             name,
             fold,

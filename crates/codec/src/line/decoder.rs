@@ -37,6 +37,8 @@ pub struct LineDecoder {
     is_skipping: bool,
     /// The line before ended with CR: LF or NUL may belong to it.
     is_after_cr: bool,
+    /// Lines are taken as they are, as programs write them.
+    is_verbatim: bool,
 }
 
 impl LineDecoder {
@@ -49,7 +51,13 @@ impl LineDecoder {
             telnet: Telnet::Outside,
             is_skipping: false,
             is_after_cr: false,
+            is_verbatim: false,
         }
+    }
+
+    /// Takes lines as they are from now on, as programs write them, or as people type them.
+    pub const fn set_verbatim(&mut self, is_verbatim: bool) {
+        self.is_verbatim = is_verbatim;
     }
 
     /// Takes longer lines, or only shorter ones, from now on.
@@ -78,7 +86,7 @@ impl LineDecoder {
             && line.len() <= usize::from(self.bytes_max)
         {
             self.is_after_cr = ending == b'\r';
-            return (skipped + end + 1, Some(borrowed(line)));
+            return (skipped + end + 1, Some(borrowed(line, self.is_verbatim)));
         }
         let (used, heard) = self.piece_together(rest);
         (skipped + used, heard)
@@ -128,8 +136,10 @@ impl LineDecoder {
                 if std::mem::take(&mut self.is_skipping) {
                     return None;
                 }
-                Some(owned(line))
+                Some(owned(line, self.is_verbatim))
             }
+            0 if is_after_cr => None,
+            _ if self.is_verbatim => self.hold(&[byte]).then_some(Heard::TooLong),
             BACKSPACE | DELETE => {
                 // A character is its first byte and those that go on with it.
                 while self.held.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {}
@@ -160,18 +170,20 @@ const fn is_special(byte: u8) -> bool {
     (byte < b' ' && byte != b'\t') || byte == DELETE || byte == telnet::IAC
 }
 
-fn borrowed(line: &[u8]) -> Heard<'_> {
+fn borrowed(line: &[u8], is_verbatim: bool) -> Heard<'_> {
     match str::from_utf8(line) {
-        Ok(line) if line.is_ascii() || !line.contains(is_removed) => Heard::Line(line.into()),
+        Ok(line) if is_verbatim || line.is_ascii() || !line.contains(is_removed) => {
+            Heard::Line(line.into())
+        }
         Ok(line) => Heard::Line(line.replace(is_removed, "").into()),
         Err(_) => Heard::NotText,
     }
 }
 
-fn owned(line: Vec<u8>) -> Heard<'static> {
+fn owned(line: Vec<u8>, is_verbatim: bool) -> Heard<'static> {
     match String::from_utf8(line) {
         Ok(mut line) => {
-            line.retain(|c| !is_removed(c));
+            line.retain(|c| is_verbatim || !is_removed(c));
             Heard::Line(line.into())
         }
         Err(_) => Heard::NotText,

@@ -129,10 +129,14 @@ impl LineSession {
     }
 
     fn presence(&mut self, change: &PresenceChange) {
-        if change.joined_count > 0 {
+        // Nobody need be told that they came themselves.
+        let is_other = |login: &&String| self.login() != Some(login.as_str());
+        let names: Vec<_> = change.joined.iter().filter(is_other).cloned().collect();
+        let count = change.joined_count - (change.joined.len() - names.len());
+        if count > 0 {
             self.notice(News::Came {
-                names: &change.joined,
-                count: change.joined_count,
+                names: &names,
+                count,
             });
         }
         if change.left_count > 0 {

@@ -339,6 +339,7 @@ impl LineSession {
 
     pub(super) const fn set_shown(&mut self, shown: Shown) {
         self.shown = shown;
+        self.decoder.set_verbatim(matches!(shown, Shown::Json));
     }
 
     pub(super) const fn set_telnet(&mut self) {

@@ -163,6 +163,11 @@ fn names_are_read_as_people_read_them() {
         ("a\u{202e}b", "room_name"),
         ("a\u{0}b", "room_name"),
         ("\u{301}a", "room_name"),
+        ("a\u{fe0f}b", "room_name"),
+        ("a\u{34f}b", "room_name"),
+        ("a\u{3164}b", "room_name"),
+        ("R-2_D", "room_taken"),
+        ("c0cina", "room_confusable"),
         (&"x".repeat(65), "room_name"),
     ] {
         let reason = rig.refused(root, create(name, false));
