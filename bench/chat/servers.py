@@ -87,8 +87,13 @@ class Peer(Server):
         if None in found:
             raise NotInstalled(f"apt-get install {self.name}")
         self.binary = found[0]
+        self.port = None
+
+    def start(self):
+        # A port of a process that was just killed is not free at once.
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
+        return super().start()
 
     def target(self, protocol):
         return ["chat", "--protocol", protocol, "--address", self.address]

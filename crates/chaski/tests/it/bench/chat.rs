@@ -1,4 +1,4 @@
-//! `chaski bench chat` from outside, against a chat that this file plays: what is wrong with a room's messages is found.
+//! `chaski bench chat` from outside, against a server, and against a chat that this file plays: what is wrong with a room's messages is found.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,6 +6,8 @@ use std::process::Output;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+
+use crate::server::Server;
 
 /// What the played chat does wrong with every tenth message, for one of the members.
 #[derive(Clone, Copy)]
@@ -89,7 +91,11 @@ fn talk(flaw: Flaw) -> (Output, Value) {
     // 99 messages: one every 5 ms.
     let load = ["--members", "20", "--rate", "200"];
     let length = ["--duration", "495ms", "--warm-up", "0s"];
-    let output = super::generate("chat", &["--address", &address], &[load, length].concat());
+    let output = super::generate(
+        "chat",
+        &["--address", &address],
+        &[&load[..], &length].concat(),
+    );
     let report = super::report(&output);
     (output, report)
 }
@@ -104,6 +110,35 @@ fn a_room_where_all_talk_passes() {
     // Every message that counts was timed for each of the members, and once for the last of them.
     let last = stage["last_latency"]["count"].as_u64().unwrap();
     assert_eq!(stage["end_to_end_latency"]["count"], 20 * last, "{report}");
+}
+
+#[test]
+fn a_servers_own_room_passes_by_each_of_its_doors() {
+    let listeners = ["--http", "127.0.0.1:0", "--line", "127.0.0.1:0"];
+    let server = Server::start(&listeners);
+    let admin = format!("http://guest:guest@{}", server.address("http"));
+    for (protocol, listener) in [("line", "line"), ("websocket", "http")] {
+        let address = server.address(listener);
+        let target = [
+            "--protocol",
+            protocol,
+            "--address",
+            address,
+            "--admin",
+            &admin,
+        ];
+        // 39 messages, one every 25 ms: four a second of each account, which is below what one may say.
+        let load = ["--members", "20", "--accounts", "10", "--rate", "40"];
+        let length = ["--duration", "975ms", "--warm-up", "0s"];
+        let output = super::generate("chat", &target, &[&load[..], &length].concat());
+        let report = super::report(&output);
+        assert!(output.status.success(), "{protocol}: {report}");
+        assert_eq!(
+            report["checks"]["received"],
+            20 * 39,
+            "{protocol}: {report}"
+        );
+    }
 }
 
 #[test]

@@ -12,13 +12,22 @@ use super::options::ChatOptions;
 
 /// Requests under way at a time: a server hashes passwords on few threads, and is busy with these.
 const TOGETHER: usize = 4;
+const NOT_FOUND: u16 = 404;
 /// The account is there already.
 const CONFLICT: u16 = 409;
 
 /// Makes the accounts that are not there yet.
 pub(super) fn make(options: &ChatOptions, url: &WebUrl) -> Result<(), LoadError> {
     each(options.accounts, url, &url.credentials(), |api, number| {
-        let wish = json!({ "login": options.login(number), "password": options.password });
+        let login = options.login(number);
+        // Asking costs the server less than a password.
+        match api.get(&format!("/v1/accounts/{login}")) {
+            Err(ApiError::Refused {
+                status: NOT_FOUND, ..
+            }) => {}
+            found => return found.map(drop),
+        }
+        let wish = json!({ "login": login, "password": options.password });
         match api.send("POST", "/v1/accounts", Some(&wish)) {
             Ok(_)
             | Err(ApiError::Refused {

@@ -165,6 +165,8 @@ fn a_websocket_upgrades_joins_and_hears() {
     assert_eq!(played.books.delivered, 1);
     played.hear(&[0x89, 2, b'h', b'i']).unwrap();
     assert_eq!(played.out, [0x8a, 0x82, 0, 0, 0, 0, b'h', b'i']);
+    let closed = played.hear(&[0x88, 6, 0x03, 0xf0, b's', b'l', b'o', b'w']);
+    assert!(closed.unwrap_err().contains("closed with 1008 slow"));
 }
 
 #[test]

@@ -106,7 +106,7 @@ impl WebSocket {
                 frame(out, OPCODE_PONG, &[frame_of.payload]);
                 Ok(())
             }
-            OPCODE_CLOSE => Err(LoadError::chat("talking by WebSocket", frame_of.payload)),
+            OPCODE_CLOSE => Err(closed(frame_of.payload)),
             _ => Ok(()),
         }
     }
@@ -190,6 +190,14 @@ impl<'a> Frame<'a> {
             length: bytes.len() - rest.len() + payload.len(),
         })
     }
+}
+
+/// The server closed the connection, with a code and a reason.
+fn closed(payload: &[u8]) -> LoadError {
+    let (code, reason) = payload.split_first_chunk().unwrap_or((&[0; 2], payload));
+    let mut said = format!("closed with {} ", u16::from_be_bytes(*code)).into_bytes();
+    said.extend_from_slice(reason);
+    LoadError::chat("talking by WebSocket", &said)
 }
 
 /// Writes a frame of less than 64 KiB; its mask is all zero, as there is no proxy to protect.
