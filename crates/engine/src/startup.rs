@@ -258,6 +258,7 @@ impl Engine {
                 reason: reason.into(),
             });
         }
+        self.shared.connections.close_elsewhere(reason);
     }
 
     /// How many connections are open.

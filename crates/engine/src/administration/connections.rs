@@ -85,6 +85,19 @@ impl ConnectionTable {
         );
     }
 
+    /// Tells all connections that no shard hosts to close.
+    pub(crate) fn close_elsewhere(&self, reason: &str) {
+        let closers: Vec<_> = {
+            let open = self.lock();
+            open.values()
+                .filter_map(|open| open.closer.clone())
+                .collect()
+        };
+        for close in closers {
+            close(reason);
+        }
+    }
+
     fn closer(&self, connection: ConnectionId) -> Option<Closer> {
         self.lock().get(&connection)?.closer.clone()
     }
