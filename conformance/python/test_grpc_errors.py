@@ -243,7 +243,7 @@ def test_many_streams_at_once_wait_for_each_other(client, name):
 
 def test_health_and_reflection_need_no_login(channel):
     health = health_pb2_grpc.HealthStub(channel)
-    names = ["Account", "Audit", "DeadLetter", "Message", "Queue", "Session"]
+    names = ["Account", "Audit", "Chat", "DeadLetter", "Message", "Queue", "Session"]
     services = [f"chaski.v1.{name}Service" for name in names]
     for service in ["", *services]:
         answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE)

@@ -1,13 +1,15 @@
 //! gRPC: the services of `chaski.v1` on the port of HTTP, with reflection and health.
 //!
-//! It does what REST does, through the same [`crate::gateway::Gateway`], with the errors of the same refusals: a status with the
-//! details of `google.rpc`. It holds no rules, and opens nothing to callers who are not logged in but reflection and health.
+//! It does what REST does, through the same [`crate::gateway::Gateway`] and the same chat, with the errors of the same refusals: a status with the
+//! details of `google.rpc`. It holds no rules, and opens nothing to callers who are not logged in but reflection, health, the clock and
+//! what makes a login.
 //!
 //! Start reading at [`routes`].
 
 mod accounts;
 mod audit;
 mod call;
+mod chat;
 mod consume;
 mod deadletters;
 mod gate;
@@ -28,6 +30,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use rpc::v1::account_service_server::AccountServiceServer;
 use rpc::v1::audit_service_server::AuditServiceServer;
+use rpc::v1::chat_service_server::ChatServiceServer;
 use rpc::v1::dead_letter_service_server::DeadLetterServiceServer;
 use rpc::v1::message_service_server::MessageServiceServer;
 use rpc::v1::queue_service_server::QueueServiceServer;
@@ -40,9 +43,10 @@ use tonic_reflection::server::Builder;
 use crate::http::Web;
 
 /// The services that are served, by name.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     AccountServiceServer::<accounts::Accounts>::NAME,
     AuditServiceServer::<audit::Audit>::NAME,
+    ChatServiceServer::<chat::Chats>::NAME,
     SessionServiceServer::<sessions::Sessions>::NAME,
     DeadLetterServiceServer::<deadletters::DeadLetters>::NAME,
     MessageServiceServer::<messages::Messages>::NAME,
@@ -68,6 +72,8 @@ pub(crate) fn routes(web: &Web) -> Router<Web> {
         .max_decoding_message_size(REQUEST_BYTES_MAX);
     let audit_service = AuditServiceServer::new(audit::Audit(web.clone()))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
+    let chat_service = ChatServiceServer::new(chat::Chats(web.clone()))
+        .max_decoding_message_size(chat::REQUEST_BYTES_MAX);
     let health_service = HealthServer::new(health::Readiness(web.clone()))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
     let services = Routes::default()
@@ -77,6 +83,7 @@ pub(crate) fn routes(web: &Web) -> Router<Web> {
         .add_service(account_service)
         .add_service(session_service)
         .add_service(audit_service)
+        .add_service(chat_service)
         .add_service(health_service);
     reflecting(services)
         .into_axum_router()

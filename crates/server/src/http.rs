@@ -54,6 +54,9 @@ use crate::metrics::Observer;
 
 pub(crate) use caller::{Caller, DEFAULT_VHOST, NotLoggedIn, PeerAddress, Visitor};
 use chat::news::News;
+pub(crate) use chat::{
+    Chatter, Outcome, Outsider, Over, Pipeline, READ_PATIENCE, accepted, nothing_said, over,
+};
 use feed::Feeds;
 pub(crate) use page::PageParams;
 pub(crate) use serve::{HttpDoor, serve};
@@ -130,7 +133,8 @@ impl Web {
         &self.0.chat.chat
     }
 
-    fn chat_door(&self) -> &ChatDoor {
+    /// The chat, with what its clients are told of it.
+    pub(crate) fn chat_door(&self) -> &ChatDoor {
         &self.0.chat
     }
 

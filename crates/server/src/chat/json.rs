@@ -19,6 +19,7 @@ pub(crate) use forms::{
 };
 pub(crate) use said::Hello;
 use said::{ErrorForm, JoinedForm, Said};
+pub(crate) use texts::{bye as bye_text, left as left_text, moved as moved_text};
 pub(crate) use word::{Ref, Refused, Word, level_of, page_of, parse, target};
 
 /// Why a connection ends, for whoever is at its other end.

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use broker::{Refusal, RefusalKind};
+use chat::Language;
 use directory::{CommitError, Refused};
 use engine::accounts::Denied;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::flaw::Flaw;
-use crate::http::NotLoggedIn;
+use crate::http::{NotLoggedIn, Outsider};
 
 /// Who gives the reasons of errors.
 const DOMAIN: &str = "chaski";
@@ -225,26 +226,71 @@ pub(super) fn not_logged_in(reason: NotLoggedIn) -> Status {
         Denied::LockedOut { retry_after_ms } => {
             let code = Code::ResourceExhausted;
             let after = Duration::from_millis(retry_after_ms);
-            error_until(code, "LOCKED_OUT", several, detail, after)
+            error_until(code, "LOCKED_OUT", several, detail, Some(after))
         }
     }
 }
 
-fn error(code: Code, reason: &'static str, subject: Subject<'_>, detail: String) -> Status {
-    error_until(code, reason, subject, detail, RETRY_AFTER)
+/// Says what the chat refused and why.
+pub(super) fn chat_refused(refusal: &chat::Refusal) -> Status {
+    let (code, retry_after) = match refusal.kind {
+        chat::RefusalKind::NotFound => (Code::NotFound, None),
+        chat::RefusalKind::Forbidden => (Code::PermissionDenied, None),
+        chat::RefusalKind::Invalid => (Code::InvalidArgument, None),
+        chat::RefusalKind::Taken => (Code::AlreadyExists, None),
+        chat::RefusalKind::Limited { retry_after_ms } => {
+            let after = Some(retry_after_ms).filter(|ms| *ms > 0);
+            (Code::ResourceExhausted, after.map(Duration::from_millis))
+        }
+        chat::RefusalKind::Unavailable => (Code::Unavailable, Some(RETRY_AFTER)),
+    };
+    let detail = chat::catalogue::refusal(&refusal.reason, Language::English);
+    let reason = chat_reason(&refusal.reason);
+    error_until(code, &reason, Subject::Several, detail, retry_after)
 }
 
+/// The word of a refusal of the chat, as the reasons of errors are written.
+pub(super) fn chat_reason(reason: &chat::Reason) -> String {
+    reason.code().to_ascii_uppercase()
+}
+
+/// Says why somebody who is logged in may not chat.
+pub(super) fn not_chatting(outsider: Outsider) -> Status {
+    match outsider {
+        Outsider::Key => forbidden(outsider.detail()),
+        Outsider::Gone => logged_out(),
+    }
+}
+
+/// Says that the client did not read what it was sent.
+pub(super) fn too_slow() -> Status {
+    let detail = "the client did not read what it was sent; come back".to_owned();
+    error(
+        Code::ResourceExhausted,
+        "SLOW_READER",
+        Subject::Several,
+        detail,
+    )
+}
+
+fn error(code: Code, reason: &'static str, subject: Subject<'_>, detail: String) -> Status {
+    let may_help = matches!(code, Code::Unavailable | Code::ResourceExhausted);
+    let retry_after = may_help.then_some(RETRY_AFTER);
+    error_until(code, reason, subject, detail, retry_after)
+}
+
+/// Makes a status; with when it may be tried again, if waiting helps.
 fn error_until(
     code: Code,
-    reason: &'static str,
+    reason: &str,
     subject: Subject<'_>,
     detail: String,
-    retry_after: Duration,
+    retry_after: Option<Duration>,
 ) -> Status {
     let mut details = ErrorDetails::new();
     details.set_error_info(reason, DOMAIN, subject.metadata());
-    if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
-        details.set_retry_info(Some(retry_after));
+    if retry_after.is_some() {
+        details.set_retry_info(retry_after);
     }
     if code == Code::ResourceExhausted {
         details.add_quota_failure_violation(reason, detail.clone());

@@ -12,16 +12,18 @@ pub(super) mod messages;
 pub(super) mod moderation;
 pub(super) mod news;
 pub(super) mod people;
+mod pipeline;
 pub(super) mod rooms;
 pub(super) mod socket;
 mod talk;
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chat::{Actor, Command, Language, Newcomer, Refusal, RefusalKind, Reply};
 use serde::Serialize;
@@ -32,14 +34,20 @@ use super::problem::Problem;
 use crate::chat::Listener;
 use crate::chat::json::Bye;
 
+pub(crate) use pipeline::{Outcome, Pipeline};
+pub(crate) use talk::nothing_said;
+
 /// What a listener over HTTP may leave unread: what somebody missed who comes back, and as much again.
 const UNREAD_EVENTS_MAX: usize = 2 * chat::limits::MISSED_MAX as usize;
 
+/// How long a client may take to read what it was sent.
+pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(20);
+
 /// Waits until somebody has to stop listening, and says why.
-type Over = Pin<Box<dyn Future<Output = Bye> + Send>>;
+pub(crate) type Over = Pin<Box<dyn Future<Output = Bye> + Send>>;
 
 /// Somebody who is logged in with an account of their own, and so may chat.
-pub(super) struct Chatter {
+pub(crate) struct Chatter {
     caller: Caller,
     created_ms: u64,
 }
@@ -49,28 +57,59 @@ impl FromRequestParts<Web> for Chatter {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, web).await?;
+        Self::of(web, caller).map_err(|outsider| {
+            let detail = outsider.detail();
+            match outsider {
+                Outsider::Key => Problem::forbidden(detail),
+                Outsider::Gone => Problem::unauthorized(detail),
+            }
+        })
+    }
+}
+
+/// Why somebody who is logged in may not chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outsider {
+    /// With the key of a queue, which is no account.
+    Key,
+    /// The account was deleted meanwhile.
+    Gone,
+}
+
+impl Outsider {
+    /// The sentence about it.
+    pub(crate) const fn detail(self) -> &'static str {
+        match self {
+            Self::Key => "the key of a queue is no account: log in with one to chat",
+            Self::Gone => "the account was deleted just now",
+        }
+    }
+}
+
+impl Chatter {
+    /// Lets in whoever is logged in with an account.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn of(web: &Web, caller: Caller) -> Result<Self, Outsider> {
         if caller.login.key().is_some() {
-            return Err(Problem::forbidden(
-                "the key of a queue is no account: log in with one to chat",
-            ));
+            return Err(Outsider::Key);
         }
         let account = web.gateway().engine().account(&caller.login.name);
-        let account =
-            account.ok_or_else(|| Problem::unauthorized("the account was deleted just now"))?;
+        let account = account.ok_or(Outsider::Gone)?;
         Ok(Self {
             caller,
             created_ms: account.created_ms,
         })
     }
-}
 
-impl Chatter {
     /// Asks for something.
     async fn ask(&self, web: &Web, command: Command) -> Result<Reply, Problem> {
         Ok(web.chat().ask(self.actor(), command).await?)
     }
 
-    fn actor(&self) -> Actor {
+    /// Who asks, without a session.
+    pub(crate) fn actor(&self) -> Actor {
         Actor {
             login: self.caller.login.name.to_string(),
             created_ms: self.created_ms,
@@ -88,13 +127,16 @@ impl Chatter {
     }
 
     /// Begins to listen.
-    async fn listen(
+    ///
+    /// # Errors
+    /// As [`crate::chat::Chat::listen`].
+    pub(crate) async fn listen(
         &self,
         web: &Web,
         door: &'static str,
         language: Option<Language>,
         enters_default: bool,
-    ) -> Result<Listener, Problem> {
+    ) -> Result<Listener, Refusal> {
         let newcomer = Newcomer {
             login: self.caller.login.name.to_string(),
             created_ms: self.created_ms,
@@ -104,7 +146,7 @@ impl Chatter {
             reads_all: false,
             enters_default,
         };
-        Ok(web.chat().listen(newcomer, UNREAD_EVENTS_MAX).await?)
+        web.chat().listen(newcomer, UNREAD_EVENTS_MAX).await
     }
 }
 
@@ -132,7 +174,7 @@ fn unexpected() -> Problem {
 }
 
 /// See [`Over`].
-fn over(web: &Web, chatter: &Chatter) -> Over {
+pub(crate) fn over(web: &Web, chatter: &Chatter) -> Over {
     let (web, login) = (web.clone(), chatter.caller.login.clone());
     Box::pin(async move {
         let mut stopping = web.stopping();
@@ -141,6 +183,15 @@ fn over(web: &Web, chatter: &Chatter) -> Over {
             _ = stopping.wait_for(|is_stopping| *is_stopping) => Bye::Shutdown,
         }
     })
+}
+
+/// The first language of a client that is spoken here.
+pub(crate) fn accepted(headers: &HeaderMap) -> Option<Language> {
+    let wanted = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
+    let words = wanted.split(',');
+    words
+        .map(|word| word.split(';').next().unwrap_or_default().trim())
+        .find_map(Language::of)
 }
 
 /// An answer with a JSON form that borrows from the chat's reply.

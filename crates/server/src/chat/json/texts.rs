@@ -5,7 +5,7 @@ use chat::{Language, LeftCause};
 use super::Bye;
 
 /// Why somebody is not in a room any more; empty when they wanted that.
-pub(super) fn left(cause: &LeftCause, language: Language) -> String {
+pub(crate) fn left(cause: &LeftCause, language: Language) -> String {
     match (cause, language) {
         (LeftCause::Asked | LeftCause::Arrived, _) => String::new(),
         (LeftCause::Deleted(by), Language::English) => format!("{by} deleted the room"),
@@ -32,7 +32,7 @@ pub(super) fn left(cause: &LeftCause, language: Language) -> String {
 }
 
 /// Why somebody is in another room now.
-pub(super) fn moved(cause: &LeftCause, language: Language) -> String {
+pub(crate) fn moved(cause: &LeftCause, language: Language) -> String {
     let why = left(cause, language);
     match (why.is_empty(), language) {
         (true, _) => why,
@@ -50,7 +50,7 @@ fn with(sentence: String, reason: &str) -> String {
 }
 
 /// Why a connection ends.
-pub(super) const fn bye(bye: Bye, language: Language) -> &'static str {
+pub(crate) const fn bye(bye: Bye, language: Language) -> &'static str {
     match (bye, language) {
         (Bye::Shutdown, Language::English) => "the server stops; come back in a moment",
         (Bye::Shutdown, Language::Spanish) => "el servidor se detiene; vuelve en un momento",

@@ -88,3 +88,47 @@ fn a_flaw_names_its_field() {
     assert_eq!(violation.field, "messages[3].body");
     assert_eq!(violation.description, "too long");
 }
+
+#[track_caller]
+fn check_chat(refusal: &chat::Refusal, code: Code, reason: &str, retry_after_ms: Option<u64>) {
+    let status = chat_refused(refusal);
+    assert_eq!(status.code(), code);
+    let details = status.get_error_details();
+    let info = details.error_info().expect("it is there");
+    assert_eq!(
+        (info.reason.as_str(), info.domain.as_str()),
+        (reason, "chaski")
+    );
+    let retry = details.retry_info().and_then(|info| info.retry_delay);
+    assert_eq!(retry, retry_after_ms.map(Duration::from_millis));
+}
+
+#[test]
+fn every_kind_of_the_chats_refusals_has_a_code_and_a_word() {
+    use chat::Reason;
+    let name = || "x".to_owned();
+    let table = [
+        (Reason::NoRoom(name()), Code::NotFound, "NO_ROOM"),
+        (Reason::NotAuthor, Code::PermissionDenied, "NOT_AUTHOR"),
+        (Reason::EmptyText, Code::InvalidArgument, "EMPTY_TEXT"),
+        (Reason::RoomTaken(name()), Code::AlreadyExists, "ROOM_TAKEN"),
+        (
+            Reason::TooMany("rooms"),
+            Code::ResourceExhausted,
+            "TOO_MANY",
+        ),
+    ];
+    for (reason, code, word) in table {
+        check_chat(&chat::Refusal::new(reason), code, word, None);
+    }
+    let flood = chat::Refusal::later(Reason::Flood, 250);
+    check_chat(&flood, Code::ResourceExhausted, "FLOOD", Some(250));
+    let away = chat::Refusal::new(Reason::Unavailable);
+    check_chat(&away, Code::Unavailable, "UNAVAILABLE", Some(1_000));
+}
+
+#[test]
+fn a_queues_key_may_not_chat() {
+    assert_eq!(not_chatting(Outsider::Key).code(), Code::PermissionDenied);
+    assert_eq!(not_chatting(Outsider::Gone).code(), Code::Unauthenticated);
+}

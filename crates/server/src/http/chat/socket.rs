@@ -2,22 +2,22 @@
 //!
 //! Thousands of them are idle at a time, so that each keeps only what it needs while it is: no buffer of its own, no queue of answers.
 
-use std::collections::VecDeque;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use chat::{Command, Event, Language, LeftCause, Refusal, Reply};
+use chat::{Command, Event, Language, Refusal, Reply};
 use futures_util::{FutureExt as _, SinkExt as _};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until, timeout};
 use utoipa::IntoParams;
 
-use super::{Chatter, Over, over};
+use super::pipeline::{Outcome, Pipeline};
+use super::{Chatter, Over, READ_PATIENCE, accepted, over};
 use crate::chat::json::{
     self, Bye, Hello, Ref, Word, answer, bye, entered, event, hello, now_us, parse,
 };
@@ -33,10 +33,6 @@ const WORD_BYTES_MAX: usize = 64 << 10;
 const IDLE: Duration = Duration::from_secs(30);
 /// How often it may leave that unanswered.
 const PINGS_MAX: u32 = 2;
-/// What it says may be under way in this number; the rest waits in its socket.
-const UNDER_WAY_MAX: usize = 64;
-/// How long a client may take to read what it was sent.
-const READ_PATIENCE: Duration = Duration::from_secs(20);
 /// Events that go out together.
 const GATHERED_MAX: usize = 128;
 /// What is read from a socket at once. Words are short; the buffer is there as long as the socket is.
@@ -99,10 +95,7 @@ pub(in crate::http) async fn open(
         web,
         listener,
         language,
-        under_way: VecDeque::new(),
-        held: None,
-        is_ordered: false,
-        entering: None,
+        pipeline: Pipeline::default(),
         unanswered: 0,
         heard_at: Instant::now(),
     };
@@ -114,43 +107,6 @@ pub(in crate::http) async fn open(
     Ok(upgrade
         .on_upgrade(|socket| Box::pin(conversation.hold(socket)))
         .into_response())
-}
-
-/// The first language of a browser that is spoken here.
-fn accepted(headers: &HeaderMap) -> Option<Language> {
-    let wanted = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
-    let words = wanted.split(',');
-    words
-        .map(|word| word.split(';').next().unwrap_or_default().trim())
-        .find_map(Language::of)
-}
-
-/// What the chat is to answer.
-type Asked = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + Send>>;
-
-/// Something that a client said, on its way.
-struct UnderWay {
-    reference: Option<Ref>,
-    answer: Awaited,
-}
-
-/// Its answer.
-enum Awaited {
-    /// The chat's, when it comes.
-    Asked(Asked),
-    /// The chat's.
-    Answered(Result<Reply, Refusal>),
-    /// The door's own: it was not understood.
-    Refused(String),
-}
-
-/// What comes out of something that was under way.
-type Outcome = (Option<Ref>, Result<Result<Reply, Refusal>, String>);
-
-/// A room that is being entered: its event is the answer.
-struct Entering {
-    reference: Option<Ref>,
-    is_told: bool,
 }
 
 /// Why a conversation ends.
@@ -173,13 +129,7 @@ struct Conversation {
     web: Web,
     listener: Listener,
     language: Language,
-    /// What was said, in that order; only what is said in rooms is there together with others.
-    under_way: VecDeque<UnderWay>,
-    /// What has to wait until nothing else is under way.
-    held: Option<Box<(Option<Ref>, Command)>>,
-    /// What is under way has to be answered before anything else is heard.
-    is_ordered: bool,
-    entering: Option<Box<Entering>>,
+    pipeline: Pipeline<Option<Ref>>,
     unanswered: u32,
     heard_at: Instant,
     over: Over,
@@ -242,13 +192,13 @@ impl Conversation {
     async fn talk(&mut self, socket: &mut WebSocket) -> End {
         let mut idle = pin!(sleep_until(self.heard_at + IDLE));
         loop {
-            let may_hear = self.may_hear();
+            let may_hear = self.pipeline.may_hear();
             let step = tokio::select! {
                 word = socket.recv(), if may_hear => match word {
                     None | Some(Err(_)) => return End::Gone,
                     Some(Ok(word)) => self.hear(word, socket).await,
                 },
-                outcome = outcome(&mut self.under_way) => self.tell(outcome, socket).await,
+                outcome = self.pipeline.outcome() => self.tell(outcome, socket).await,
                 heard = self.listener.hear() => self.pass(heard, socket).await,
                 cause = &mut self.over => return End::Bye(cause),
                 () = &mut idle => {
@@ -263,14 +213,10 @@ impl Conversation {
         }
     }
 
-    fn may_hear(&self) -> bool {
-        self.held.is_none() && !self.is_ordered && self.under_way.len() < UNDER_WAY_MAX
-    }
-
     /// Pings a client that was silent for long.
     async fn ask_whether_there(&mut self, socket: &mut WebSocket) -> Result<(), End> {
         // While nothing is read, nothing can have been heard.
-        if !self.may_hear() || self.heard_at.elapsed() < IDLE {
+        if !self.pipeline.may_hear() || self.heard_at.elapsed() < IDLE {
             return Ok(());
         }
         if self.unanswered >= PINGS_MAX {
@@ -305,54 +251,33 @@ impl Conversation {
                 return self.flush(socket).await;
             }
             Ok((reference, Word::Command(command))) => self.take(reference, command),
-            Err(refused) => self.under_way.push_back(UnderWay {
-                reference: None,
-                answer: Awaited::Refused(json::refused(&refused)),
-            }),
+            Err(refused) => self.pipeline.refuse(None, json::refused(&refused)),
         }
         Ok(())
     }
 
     /// Asks the chat, now or when what was said before is answered.
     fn take(&mut self, reference: Option<Ref>, command: Command) {
-        let is_ordered = !matches!(command, Command::Say { .. });
-        if is_ordered && !self.under_way.is_empty() {
-            self.held = Some(Box::new((reference, command)));
-            return;
-        }
-        self.is_ordered = is_ordered;
-        if matches!(command, Command::Join { .. } | Command::Create { .. }) {
-            self.entering = Some(Box::new(Entering {
-                reference: reference.clone(),
-                is_told: false,
-            }));
-        }
         if let Command::Speak { language } = command {
             self.language = language;
         }
-        let (chat, actor) = (self.web.chat().clone(), self.listener.actor());
-        let mut asked: Asked = Box::pin(async move { chat.ask(actor, command).await });
-        // At once, so that the chat hears everything in the order in which it was said.
-        let answer = match (&mut asked).now_or_never() {
-            Some(answered) => Awaited::Answered(answered),
-            None => Awaited::Asked(asked),
-        };
-        self.under_way.push_back(UnderWay { reference, answer });
+        let actor = self.listener.actor();
+        self.pipeline
+            .take(self.web.chat(), actor, reference, command);
     }
 
     /// Tells what came of something that the client said, and of all that is answered already.
-    async fn tell(&mut self, first: Outcome, socket: &mut WebSocket) -> Result<(), End> {
+    async fn tell(
+        &mut self,
+        first: Outcome<Option<Ref>>,
+        socket: &mut WebSocket,
+    ) -> Result<(), End> {
         let mut next = Some(first);
         while let Some((reference, answered)) = next {
             self.answer(reference, answered, socket).await?;
-            next = outcome(&mut self.under_way).now_or_never();
+            next = self.pipeline.outcome().now_or_never();
         }
-        if self.under_way.is_empty() && self.entering.is_none() {
-            self.is_ordered = false;
-            if let Some(held) = self.held.take() {
-                self.take(held.0, held.1);
-            }
-        }
+        self.pipeline.go_on(self.web.chat(), self.listener.actor());
         self.gather(socket).await?;
         self.flush(socket).await
     }
@@ -367,24 +292,16 @@ impl Conversation {
             Ok(answered) => answered,
             Err(refused) => return self.put(socket, refused).await,
         };
-        if let (Ok(Reply::Entered(_)), Some(entering)) = (&answered, self.entering.take()) {
-            if entering.is_told {
-                return Ok(());
-            }
-            // The event is there, behind what was missed.
-            self.entering = Some(entering);
-            while self
-                .entering
-                .as_ref()
-                .is_some_and(|entering| !entering.is_told)
-            {
+        if matches!(answered, Ok(Reply::Entered(_))) {
+            // The event is the answer; it is there, behind what was missed.
+            while self.pipeline.awaits_entry() {
                 let heard = self.listener.hear().await;
                 self.pass_one(heard, socket).await?;
             }
-            self.entering = None;
+            self.pipeline.end_entry();
             return Ok(());
         }
-        self.entering = None;
+        self.pipeline.end_entry();
         let text = answer(reference.as_ref(), &answered, self.language);
         self.put(socket, text).await
     }
@@ -413,13 +330,12 @@ impl Conversation {
             // Nobody said why: there was no room to say so.
             None => return Err(End::Bye(Bye::Slow)),
         };
-        let entering = self.entering.as_mut().filter(|entering| !entering.is_told);
-        let text = match (&*happened, entering) {
-            (Event::Entered(room), Some(entering)) if room.cause == LeftCause::Asked => {
-                entering.is_told = true;
-                entered(entering.reference.as_ref(), room, self.language)
-            }
-            (happened, _) => event(happened, self.language),
+        let text = if let Event::Entered(room) = &*happened
+            && let Some(reference) = self.pipeline.entered(room)
+        {
+            entered(reference.as_ref(), room, self.language)
+        } else {
+            event(&happened, self.language)
         };
         self.put(socket, text).await
     }
@@ -454,23 +370,6 @@ impl Conversation {
             },
         };
         written.map_err(|_| End::Gone)
-    }
-}
-
-/// Waits for what comes of the oldest that is under way; nothing is lost when the wait is given up.
-async fn outcome(under_way: &mut VecDeque<UnderWay>) -> Outcome {
-    if let Some(oldest) = under_way.front_mut()
-        && let Awaited::Asked(asked) = &mut oldest.answer
-    {
-        oldest.answer = Awaited::Answered(asked.await);
-    }
-    match under_way.pop_front() {
-        Some(UnderWay { reference, answer }) => match answer {
-            Awaited::Answered(answered) => (reference, Ok(answered)),
-            Awaited::Refused(text) => (reference, Err(text)),
-            Awaited::Asked(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
     }
 }
 

@@ -133,7 +133,7 @@ pub(super) async fn history(
 }
 
 /// What was said to somebody to whom nothing was said yet.
-fn nothing_said(web: &Web, of: &Target, refusal: &Refusal) -> Option<History> {
+pub(crate) fn nothing_said(web: &Web, of: &Target, refusal: &Refusal) -> Option<History> {
     let (Target::User(login), Reason::NoTalk(_)) = (of, &refusal.reason) else {
         return None;
     };
