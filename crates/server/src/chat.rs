@@ -13,6 +13,8 @@ mod keeper;
 use std::sync::Arc;
 
 use chat::{Actor, Command, Ended, Event, Language, Newcomer, Reason, Refusal, Reply, SessionId};
+use engine::accounts::Login;
+use engine::{Admission, ConnectionInfo, Handle};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use host::{Asker, Caller, EngineAccounts, Host, Lines};
@@ -34,6 +36,17 @@ pub(crate) enum Farewell {
     Revoked,
     /// It did not take what it was sent.
     Slow,
+}
+
+impl Farewell {
+    /// Why the engine closes a connection, by the reason that it gives.
+    pub(crate) fn of_closing(reason: &str) -> Self {
+        if reason.contains("shutting down") {
+            Self::Shutdown
+        } else {
+            Self::Revoked
+        }
+    }
 }
 
 /// What a listener hears.
@@ -62,6 +75,8 @@ pub(crate) struct Listener {
     heard: mpsc::Receiver<Heard>,
     is_over: bool,
     ended: Ended,
+    /// It is listed among the connections of its account.
+    admission: Option<Admission>,
 }
 
 impl Chat {
@@ -116,6 +131,7 @@ impl Chat {
             heard,
             is_over: false,
             ended: Ended::Lost,
+            admission: None,
         })
     }
 
@@ -133,6 +149,26 @@ impl Chat {
 }
 
 impl Listener {
+    /// Has the listener listed as a connection of its account, which can be ended, counts for its quota, and is waited for when the
+    /// server stops.
+    ///
+    /// # Errors
+    /// The login is void, the account has as many connections as it may have, or the server stops.
+    pub(crate) fn admit(
+        &mut self,
+        engine: &Handle,
+        login: &Login,
+        info: ConnectionInfo,
+    ) -> Result<(), broker::Refusal> {
+        let (inbox, session) = (self.chat.inbox.clone(), self.session);
+        let closer = Arc::new(move |reason: &str| {
+            let farewell = Farewell::of_closing(reason);
+            inbox.post(Letter::End { session, farewell });
+        });
+        self.admission = Some(engine.admit(login, info, closer)?);
+        Ok(())
+    }
+
     /// Waits for what happens next; `None` after [`Heard::End`].
     pub(crate) async fn hear(&mut self) -> Option<Heard> {
         if self.is_over {

@@ -162,11 +162,7 @@ impl Host {
     ) -> Result<engine::Admission, broker::Refusal> {
         let inbox = self.inbox.clone();
         let closer = Arc::new(move |reason: &str| {
-            let farewell = if reason.contains("shutting down") {
-                Farewell::Shutdown
-            } else {
-                Farewell::Revoked
-            };
+            let farewell = Farewell::of_closing(reason);
             inbox.post(Letter::Line(LineLetter::Close { caller, farewell }));
         });
         self.accounts.0.admit(login, info, closer)
@@ -204,6 +200,7 @@ impl Host {
                     let _ = answer.send(self.chat.language(session));
                 }
                 Letter::Part { session, ended } => self.detach(session, ended),
+                Letter::End { session, farewell } => self.end(session, farewell),
                 Letter::Overhear { hear } => self.followers.push(hear),
                 Letter::CheckLogins => must_check = true,
                 Letter::Line(letter) => for_lines.push(letter),
@@ -228,6 +225,18 @@ impl Host {
         self.hear(session, Ear::Listener(hear));
         if answer.send(Ok(session)).is_err() {
             // Whoever wanted to listen is gone already, and nobody else will say so.
+            self.detach(session, Ended::Lost);
+        }
+    }
+
+    /// Tells a listener that it hears nothing any more.
+    fn end(&mut self, session: SessionId, farewell: Farewell) {
+        let ear = self.ears.get(session.index as usize);
+        if let Some((id, Ear::Listener(hear))) = ear.and_then(Option::as_ref)
+            && *id == session
+        {
+            // A full buffer ends with the channel just the same.
+            let _ = hear.try_send(Heard::End(farewell));
             self.detach(session, Ended::Lost);
         }
     }

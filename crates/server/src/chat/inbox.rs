@@ -30,6 +30,11 @@ pub(crate) enum Letter {
         session: SessionId,
         answer: oneshot::Sender<Option<Language>>,
     },
+    /// A listener is to be told that it hears nothing any more.
+    End {
+        session: SessionId,
+        farewell: Farewell,
+    },
     /// A listener is gone.
     Part { session: SessionId, ended: Ended },
     /// See [`super::Chat::overhear`].

@@ -18,6 +18,7 @@ pub(super) mod socket;
 mod talk;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -25,11 +26,12 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chat::{Actor, Command, Language, Newcomer, Refusal, RefusalKind, Reply};
+use chat::{Actor, Command, Language, Newcomer, Reason, Refusal, RefusalKind, Reply};
+use engine::ConnectionInfo;
 use serde::Serialize;
 
 use super::Web;
-use super::caller::Caller;
+use super::caller::{Caller, DEFAULT_VHOST};
 use super::problem::Problem;
 use crate::chat::Listener;
 use crate::chat::json::Bye;
@@ -37,8 +39,9 @@ use crate::chat::json::Bye;
 pub(crate) use pipeline::{Outcome, Pipeline};
 pub(crate) use talk::nothing_said;
 
-/// What a listener over HTTP may leave unread: what somebody missed who comes back, and as much again.
-const UNREAD_EVENTS_MAX: usize = 2 * chat::limits::MISSED_MAX as usize;
+/// What a listener over HTTP may leave unread: what somebody missed who comes back, and as long a moment of a room where everybody talks.
+/// Events are shared by all who hear them.
+const UNREAD_EVENTS_MAX: usize = 4 * chat::limits::MISSED_MAX as usize;
 
 /// How long a client may take to read what it was sent.
 pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(20);
@@ -146,7 +149,30 @@ impl Chatter {
             reads_all: false,
             enters_default,
         };
-        web.chat().listen(newcomer, UNREAD_EVENTS_MAX).await
+        let mut listener = web.chat().listen(newcomer, UNREAD_EVENTS_MAX).await?;
+        let place = self.caller.place();
+        let engine = web.gateway().engine();
+        let info = ConnectionInfo {
+            login: self.caller.login.name.clone(),
+            vhost: DEFAULT_VHOST.into(),
+            peer: place.peer,
+            protocol: place.door,
+            name: None,
+            client: place.client,
+            connected_at_ms: engine.now_ms(),
+            channels: Arc::default(),
+        };
+        let admitted = listener.admit(engine, &self.caller.login, info);
+        admitted.map_err(|refusal| {
+            Refusal::new(if refusal.kind == broker::RefusalKind::Unavailable {
+                Reason::Unavailable
+            } else if refusal.kind == broker::RefusalKind::NotAllowed {
+                Reason::TooMany("connections")
+            } else {
+                Reason::Void
+            })
+        })?;
+        Ok(listener)
     }
 }
 
