@@ -1,5 +1,7 @@
 """The chat on hosts of their own, joined by a switch: people at `nc`, and one host whose cable is pulled out."""
 
+import itertools
+import json
 import os
 import re
 import select
@@ -7,11 +9,13 @@ import subprocess
 import threading
 import time
 
+import pika
 import pytest
 
-from chat import Over, Person, Program
+from chat import Over, Person, Program, Socket
 from harness.brokers import Chaski
 from harness.hosts import Hosts, why_not
+from harness.terminal import TerminalProgram
 from harness.waiting import Stopwatch, eventually, pause
 from rest import PASSWORD, REST_ONLY, Rest
 
@@ -181,6 +185,43 @@ def test_everybody_on_every_host_sees_the_same_order(people, server, hosts):
         assert lines == expected, person.login
     words = [watcher.hears("message", room="lobby") for _ in range(106)]
     assert [each["seq"] for each in words] == list(range(1, 107))
+
+
+def test_every_kind_of_member_on_three_hosts_sees_the_same_order(people, server, hosts):
+    """`nc` on each host, the terminal client on one, AMQP on another, a WebSocket on the third."""
+    ana, bob, _ = people
+    rest = rest_of(server, hosts[1], "ana")
+    token = rest.post("/v1/sessions", {}).ok(201)["token"]
+    command = hosts[1].command(server.binary, "chat", "--server", server.http_url, "--token", token)
+    terminal = TerminalProgram(command, columns=100, rows=40)
+    with hosts[2].inside():
+        parameters = pika.ConnectionParameters(server.host, server.port, credentials=pika.PlainCredentials("bob", PASSWORD))
+        channel = pika.BlockingConnection(parameters).channel()
+    queue = channel.queue_declare("", exclusive=True).method.queue
+    channel.queue_bind(queue, "chat", "room.lobby")
+    with hosts[3].inside():
+        socket = Socket(rest_of(server, hosts[3], "eva"))
+    terminal.wait_for("lobby")
+    terminal.type("by the terminal\r")
+    terminal.wait_for(lambda text: text.count("by the terminal") == 1 and "ana" in text)
+    channel.basic_publish("chat", "room.lobby", "by AMQP")
+    terminal.wait_for("by AMQP")
+    socket.does("say", room="lobby", text="by WebSocket")
+    bob.speak("by nc")
+    expected = ["ana: by the terminal", "bob: by AMQP", "eva: by WebSocket", "bob: by nc"]
+    lines = [line for line in ana.until("bob: by nc") if not line.startswith("-- ")]
+    assert lines == expected
+    assert [f"{each['from']}: {each['text']}" for each in (socket.hears("message", room="lobby") for _ in expected)] == expected
+    heard = [json.loads(body) for _, _, body in itertools.islice(channel.consume(queue, auto_ack=True, inactivity_timeout=10), 4)]
+    assert [f"{each['from']}: {each['text']}" for each in heard] == expected
+    text = terminal.wait_for("by nc")
+    places = [text.index(line.split(": ")[1]) for line in expected]
+    assert places == sorted(places), text
+    channel.connection.close()
+    socket.close()
+    terminal.type("#exit\r")
+    assert terminal.wait_end() == 0
+    terminal.close()
 
 
 def test_a_host_that_was_cut_off_comes_back_and_goes_on_where_it_was(people, server, hosts):

@@ -6,13 +6,16 @@ import threading
 import time
 from urllib.parse import quote, urlencode, urlsplit
 
+import grpc
 import pika
 import pytest
 
 from chat import Person, Program
+from grpc_client import v1
 from harness.brokers import Chaski
 from harness.waiting import eventually
 from rest import PASSWORD, REST_ONLY
+from test_chat_grpc import Talk
 
 pytestmark = REST_ONLY
 
@@ -170,6 +173,27 @@ class AmqpMember(Member):
         self.channel.connection.close()
 
 
+def conversation(chat, login):
+    """A gRPC conversation of the account's."""
+    rest = chat.bearer(login)
+    channel = grpc.insecure_channel(urlsplit(rest.broker.http_url).netloc)
+    return Talk(channel, (("authorization", rest.authorization),))
+
+
+class GrpcMember(Member):
+    def open(self):
+        self.talk = conversation(self.chat, self.login)
+        self.talk.join(self.room)
+
+    def listen(self):
+        is_over = False
+        while not is_over:
+            message = self.talk.hears("message")
+            self.numbers.append(message.seq)
+            is_over = self.note(message.sender, message.text)
+        self.talk.close()
+
+
 def text_talker(chat, login, room):
     person = chat.enter(login)
     person.goes(room)
@@ -188,6 +212,17 @@ def json_talker(chat, login, room):
 
 def socket_talker(chat, login, room):
     return _talker(chat.socket(login, enter=False), room)
+
+
+def grpc_talker(chat, login, room):
+    talker = conversation(chat, login)
+
+    def talk(texts):
+        asked = [talker.post(say=v1.ChatSay(room=room, text=text)) for text in texts]
+        assert [talker.answer(ref).WhichOneof("result") for ref in asked] == ["posted"] * len(texts)
+        talker.close()
+
+    return talk
 
 
 def _talker(client, room):
@@ -229,6 +264,7 @@ DOORS = {
     "events": (EventsMember, None),
     "poll": (PollMember, rest_talker),
     "amqp": (AmqpMember, amqp_talker),
+    "grpc": (GrpcMember, grpc_talker),
 }
 
 
