@@ -32,7 +32,7 @@ pub use event::{
     Entered, Event, LeftCause, Member, MessageView, Presence, PresenceChange, RoomChange,
 };
 pub use name::{RoomName, RoomNameError, fold};
-pub use refusal::{Reason, Refusal, RefusalKind};
+pub use refusal::{Plenty, Reason, Refusal, RefusalKind, Rule};
 pub use reply::{ConversationView, Found, History, Posted, Reply, RoomView, UserView};
 pub use session::{Ended, Language, Newcomer, SessionId};
 pub use settings::{KeepRooms, Settings};

@@ -29,6 +29,48 @@ pub struct Refusal {
     pub reason: Reason,
 }
 
+/// What there can be too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plenty {
+    /// Rooms on the server.
+    Rooms,
+    /// Rooms that one account has created.
+    OwnRooms,
+    /// Rooms that one session is in.
+    RoomsAtOnce,
+    /// Accounts that one has blocked.
+    Blocked,
+    /// Bans and mutes of a room.
+    Sanctions,
+    /// Different emojis under a message.
+    Emojis,
+    /// Connections of an account.
+    Connections,
+}
+
+/// What something has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// The sender's own id of a message.
+    SentId,
+    /// A topic line.
+    Topic,
+    /// The seconds of slow mode.
+    SlowMode,
+    /// The reason of a kick, ban or mute.
+    Reason,
+    /// The minutes of a ban or mute.
+    Minutes,
+    /// An emoji.
+    Emoji,
+    /// The note beside somebody's presence.
+    Note,
+    /// The words of a search.
+    Search,
+    /// What one wants to be told of a room.
+    Level,
+}
+
 /// Why something was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
@@ -84,10 +126,10 @@ pub enum Reason {
     Yourself,
     /// One does not do that to an administrator.
     Administrator,
-    /// Too many of what is named.
-    TooMany(&'static str),
-    /// Something else that cannot be as it was given.
-    Invalid(&'static str),
+    /// Too many of something.
+    TooMany(Plenty),
+    /// Something cannot be as it was given.
+    Invalid(Rule),
     /// One is not in the room.
     NotThere(String),
     /// Somebody (the first) is not in a room (the second).

@@ -10,7 +10,7 @@ use crate::command::{Actor, RoomSettings};
 use crate::effect::{Accounts, Effect, Ticket};
 use crate::event::{Event, LeftCause, RoomChange};
 use crate::name::RoomName;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Plenty, Reason, Refusal};
 use crate::reply::Reply;
 use crate::session::SessionId;
 
@@ -417,7 +417,7 @@ impl Chat {
             (ChatRefused::TooOld, _) => Reason::TooOld,
             (ChatRefused::Blocked, After::SaidTo { to, .. }) => Reason::Blocked(to.clone()),
             (ChatRefused::Blocked, _) => Reason::Blocked(String::new()),
-            (ChatRefused::TooMany, _) => Reason::TooMany("emojis under one message"),
+            (ChatRefused::TooMany, _) => Reason::TooMany(Plenty::Emojis),
         };
         self.give_up_because(after, &reason);
     }

@@ -12,7 +12,7 @@ use crate::command::Actor;
 use crate::effect::{Effect, Query, Ticket};
 use crate::event::{Entered, Event, LeftCause, MessageView, Presence};
 use crate::limits::{MISSED_MAX, ROOMS_PER_SESSION_MAX};
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Plenty, Reason, Refusal};
 use crate::reply::Reply;
 use crate::session::{Ended, Newcomer, SessionId};
 use crate::sessions::Session;
@@ -176,7 +176,7 @@ impl Chat {
             return refuse(Reason::NoSession);
         };
         if session.rooms.len() >= ROOMS_PER_SESSION_MAX && !is_only {
-            return refuse(Reason::TooMany("rooms at once"));
+            return refuse(Reason::TooMany(Plenty::RoomsAtOnce));
         }
         let entry = Entry {
             session: id,

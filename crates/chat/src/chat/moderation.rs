@@ -8,7 +8,7 @@ use crate::command::{Actor, Sanction};
 use crate::effect::{Accounts, Ticket};
 use crate::event::LeftCause;
 use crate::limits::{REASON_CHARS_MAX, SANCTIONS_MAX};
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Plenty, Reason, Refusal, Rule};
 use crate::reply::Reply;
 use crate::session::SessionId;
 
@@ -79,9 +79,7 @@ impl Chat {
             return refuse(Reason::Administrator);
         }
         if reason.chars().count() > REASON_CHARS_MAX || reason.contains(['\n', '\r']) {
-            return refuse(Reason::Invalid(
-                "a reason is one line of at most 200 characters",
-            ));
+            return refuse(Reason::Invalid(Rule::Reason));
         }
         Ok(())
     }
@@ -126,10 +124,10 @@ impl Chat {
             return refuse(Reason::DefaultRoom);
         }
         if room.sanctions.len() >= SANCTIONS_MAX {
-            return refuse(Reason::TooMany("bans and mutes"));
+            return refuse(Reason::TooMany(Plenty::Sanctions));
         }
         if sanction.minutes == Some(0) {
-            return refuse(Reason::Invalid("a ban or mute has at least one minute"));
+            return refuse(Reason::Invalid(Rule::Minutes));
         }
         let minutes = sanction.minutes.map(u64::from);
         let stored = ChatSanction {

@@ -12,7 +12,7 @@ use crate::command::{Actor, Command};
 use crate::effect::{Accounts, Ticket};
 use crate::event::Presence;
 use crate::limits::BLOCKED_MAX;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Plenty, Reason, Refusal};
 use crate::session::{Language, SessionId};
 
 /// What an account wants to be told of a room.
@@ -374,7 +374,7 @@ impl Chat {
             return refuse(Reason::NoUser(login.to_owned()));
         }
         if is_on && count >= BLOCKED_MAX {
-            return refuse(Reason::TooMany("blocked accounts"));
+            return refuse(Reason::TooMany(Plenty::Blocked));
         }
         let change = ChatChange::BlockSet {
             login: actor.login.clone(),

@@ -10,7 +10,7 @@ use super::timers::{IDLE_LOOK_MS, Timer};
 use crate::command::{Actor, Command, Target};
 use crate::event::{Event, Member, Presence, PresenceChange};
 use crate::limits::{NAMES_PER_NOTICE_MAX, NOTE_CHARS_MAX};
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Reason, Refusal, Rule};
 use crate::reply::Reply;
 
 /// How long comings and goings are gathered at least.
@@ -164,8 +164,7 @@ impl Chat {
         now_ms: u64,
     ) -> Result<Reply, Refusal> {
         if note.chars().count() > NOTE_CHARS_MAX || note.contains(['\n', '\r']) {
-            let reason = "a note is one line of at most 80 characters";
-            return super::refuse(Reason::Invalid(reason));
+            return super::refuse(Reason::Invalid(Rule::Note));
         }
         let Some(person) = self.people.get_mut(&actor.login) else {
             return super::refuse(Reason::Unavailable);

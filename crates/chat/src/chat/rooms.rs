@@ -13,7 +13,7 @@ use crate::effect::Ticket;
 use crate::event::{LeftCause, MessageView};
 use crate::limits::{ROOMS_PER_OWNER_MAX, SLOW_S_MAX, TOPIC_CHARS_MAX};
 use crate::name::{RoomName, fold};
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Plenty, Reason, Refusal, Rule};
 use crate::session::SessionId;
 use crate::settings::KeepRooms;
 
@@ -327,10 +327,10 @@ impl Chat {
         self.rooms.check_free(&name)?;
         self.check_keep(actor, keep)?;
         if self.rooms.of(&actor.login).len() >= ROOMS_PER_OWNER_MAX && !actor.is_administrator {
-            return refuse(Reason::TooMany("rooms of your own"));
+            return refuse(Reason::TooMany(Plenty::OwnRooms));
         }
         if self.rooms.len() >= self.settings.rooms_max {
-            return refuse(Reason::TooMany("rooms"));
+            return refuse(Reason::TooMany(Plenty::Rooms));
         }
         self.rooms.reserved.insert(name.fold.clone());
         self.rooms.reserved.insert(name.skeleton.clone());
@@ -377,12 +377,10 @@ impl Chat {
         }
         let topic = settings.topic.as_deref().unwrap_or_default();
         if topic.chars().count() > TOPIC_CHARS_MAX || topic.contains(['\n', '\r']) {
-            return refuse(Reason::Invalid(
-                "a topic is one line of at most 300 characters",
-            ));
+            return refuse(Reason::Invalid(Rule::Topic));
         }
         if settings.slow_s.unwrap_or_default() > SLOW_S_MAX {
-            return refuse(Reason::Invalid("slow mode has at most 3,600 seconds"));
+            return refuse(Reason::Invalid(Rule::SlowMode));
         }
         let Some(room) = self.rooms.get(number) else {
             return refuse(Reason::NoRoom(typed.to_owned()));

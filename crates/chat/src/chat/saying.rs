@@ -11,7 +11,7 @@ use crate::command::{Actor, Target};
 use crate::effect::{Accounts, Effect, Ticket};
 use crate::event::{Event, MessageView};
 use crate::limits::{EMOJI_BYTES_MAX, MENTIONS_MAX, SENT_ID_BYTES_MAX, TEXT_BYTES_MAX};
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Reason, Refusal, Rule};
 use crate::reply::{Posted, Reply};
 use crate::session::SessionId;
 
@@ -58,7 +58,7 @@ impl Chat {
         if let Some(id) = &saying.sent_id
             && (id.is_empty() || id.len() > SENT_ID_BYTES_MAX)
         {
-            return refuse(Reason::Invalid("sent_id has 1 to 64 bytes"));
+            return refuse(Reason::Invalid(Rule::SentId));
         }
         match to {
             Target::Room(typed) => {
@@ -482,7 +482,7 @@ fn check_emoji(emoji: &str) -> Result<(), Refusal> {
     let is_one = emoji.graphemes(true).count() == 1;
     let is_symbol = emoji.chars().next().is_some_and(is_pictograph);
     if emoji.len() > EMOJI_BYTES_MAX || !is_one || !(is_symbol || is_keycap(emoji)) {
-        return refuse(Reason::Invalid("a reaction is one emoji"));
+        return refuse(Reason::Invalid(Rule::Emoji));
     }
     Ok(())
 }

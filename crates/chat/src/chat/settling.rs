@@ -13,7 +13,7 @@ use crate::command::{Actor, PageOf, Target};
 use crate::effect::{Query, Ticket, Told};
 use crate::event::{Event, MessageView};
 use crate::limits::{PAGE_MAX, SEARCH_BYTES_MAX};
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Reason, Refusal, Rule};
 use crate::reply::{Found, History, Reply};
 use crate::session::SessionId;
 
@@ -187,7 +187,7 @@ impl Chat {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         if words.trim().is_empty() || words.len() > SEARCH_BYTES_MAX {
-            return refuse(Reason::Invalid("a search has 1 to 256 bytes"));
+            return refuse(Reason::Invalid(Rule::Search));
         }
         let places = match of {
             Some(of) => {
@@ -304,7 +304,7 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let place = self.locate(actor, of, now_ms)?;
         let Some(level) = Level::of(level) else {
-            return refuse(Reason::Invalid("a level is all, mentions or nothing"));
+            return refuse(Reason::Invalid(Rule::Level));
         };
         let number = place.number();
         if let Some(person) = self.people.get_mut(&actor.login) {

@@ -167,7 +167,7 @@ impl Chatter {
             Refusal::new(if refusal.kind == broker::RefusalKind::Unavailable {
                 Reason::Unavailable
             } else if refusal.kind == broker::RefusalKind::NotAllowed {
-                Reason::TooMany("connections")
+                Reason::TooMany(chat::Plenty::Connections)
             } else {
                 Reason::Void
             })

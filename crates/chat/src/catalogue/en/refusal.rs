@@ -3,9 +3,12 @@
 use super::because;
 use crate::catalogue::time::date_time;
 use crate::catalogue::words::counted;
-use crate::limits::{ROOM_CHARS_MAX, TEXT_BYTES_MAX};
+use crate::limits::{
+    NOTE_CHARS_MAX, REASON_CHARS_MAX, ROOM_CHARS_MAX, SEARCH_BYTES_MAX, SENT_ID_BYTES_MAX,
+    SLOW_S_MAX, TEXT_BYTES_MAX, TOPIC_CHARS_MAX,
+};
 use crate::name::RoomNameError;
-use crate::refusal::Reason;
+use crate::refusal::{Plenty, Reason, Rule};
 
 pub(super) fn say(reason: &Reason) -> String {
     match reason {
@@ -49,8 +52,8 @@ pub(super) fn say(reason: &Reason) -> String {
         Reason::Blocked(login) => format!("{login} takes no messages from you."),
         Reason::Yourself => "You cannot do that to yourself.".to_owned(),
         Reason::Administrator => "You cannot do that to an administrator.".to_owned(),
-        Reason::TooMany(what) => format!("Too many: {what}."),
-        Reason::Invalid(what) => format!("That cannot be so: {what}."),
+        Reason::TooMany(what) => format!("Too many {}.", too_many(*what)),
+        Reason::Invalid(rule) => say_rule(*rule),
         Reason::NotThere(room) => format!("You are not in {room}."),
         Reason::UserNotThere(login, room) => format!("{login} is not in {room}."),
         Reason::NotSanctioned(login) => format!("{login} is neither banned nor muted here."),
@@ -82,5 +85,31 @@ fn say_name(error: RoomNameError) -> String {
         RoomNameError::MixedScript => {
             "A room's name cannot mix letters of different scripts.".to_owned()
         }
+    }
+}
+
+const fn too_many(what: Plenty) -> &'static str {
+    match what {
+        Plenty::Rooms => "rooms on this server. Wait until some are gone",
+        Plenty::OwnRooms => "rooms of your own. Delete one first",
+        Plenty::RoomsAtOnce => "rooms at once. Leave one first",
+        Plenty::Blocked => "blocked accounts. Unblock one first",
+        Plenty::Sanctions => "bans and mutes in this room. End some first",
+        Plenty::Emojis => "different emojis under this message",
+        Plenty::Connections => "connections of this account. Close one first",
+    }
+}
+
+fn say_rule(rule: Rule) -> String {
+    match rule {
+        Rule::SentId => format!("The id of a message has 1 to {SENT_ID_BYTES_MAX} bytes."),
+        Rule::Topic => format!("A topic is one line of at most {TOPIC_CHARS_MAX} characters."),
+        Rule::SlowMode => format!("Slow mode is 0 to {SLOW_S_MAX} seconds."),
+        Rule::Reason => format!("A reason is one line of at most {REASON_CHARS_MAX} characters."),
+        Rule::Minutes => "A ban or mute has at least one minute.".to_owned(),
+        Rule::Emoji => "A reaction is one emoji.".to_owned(),
+        Rule::Note => format!("A note is one line of at most {NOTE_CHARS_MAX} characters."),
+        Rule::Search => format!("A search has 1 to {SEARCH_BYTES_MAX} bytes."),
+        Rule::Level => "You can be told of: all, mentions or nothing.".to_owned(),
     }
 }

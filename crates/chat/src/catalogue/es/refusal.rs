@@ -3,9 +3,12 @@
 use super::because;
 use crate::catalogue::time::date_time;
 use crate::catalogue::words::counted;
-use crate::limits::{ROOM_CHARS_MAX, TEXT_BYTES_MAX};
+use crate::limits::{
+    NOTE_CHARS_MAX, REASON_CHARS_MAX, ROOM_CHARS_MAX, SEARCH_BYTES_MAX, SENT_ID_BYTES_MAX,
+    SLOW_S_MAX, TEXT_BYTES_MAX, TOPIC_CHARS_MAX,
+};
 use crate::name::RoomNameError;
-use crate::refusal::Reason;
+use crate::refusal::{Plenty, Reason, Rule};
 
 pub(super) fn say(reason: &Reason) -> String {
     match reason {
@@ -52,8 +55,8 @@ pub(super) fn say(reason: &Reason) -> String {
         Reason::Blocked(login) => format!("{login} no recibe mensajes tuyos."),
         Reason::Yourself => "No puedes hacerte eso a ti.".to_owned(),
         Reason::Administrator => "No puedes hacerle eso a un administrador.".to_owned(),
-        Reason::TooMany(what) => format!("Demasiado: {what}."),
-        Reason::Invalid(what) => format!("No puede ser así: {what}."),
+        Reason::TooMany(what) => format!("Hay {}.", too_many(*what)),
+        Reason::Invalid(rule) => say_rule(*rule),
         Reason::NotThere(room) => format!("No estás en {room}."),
         Reason::UserNotThere(login, room) => format!("{login} no está en {room}."),
         Reason::NotSanctioned(login) => {
@@ -88,6 +91,38 @@ fn say_name(error: RoomNameError) -> String {
         ),
         RoomNameError::MixedScript => {
             "El nombre de una sala no puede mezclar letras de alfabetos distintos.".to_owned()
+        }
+    }
+}
+
+const fn too_many(what: Plenty) -> &'static str {
+    match what {
+        Plenty::Rooms => "demasiadas salas en este servidor. Espera a que se vayan algunas",
+        Plenty::OwnRooms => "demasiadas salas tuyas. Borra una antes",
+        Plenty::RoomsAtOnce => "demasiadas salas a la vez. Sal de una antes",
+        Plenty::Blocked => "demasiadas cuentas bloqueadas. Desbloquea una antes",
+        Plenty::Sanctions => {
+            "demasiados expulsados y silenciados en esta sala. Perdona a algunos antes"
+        }
+        Plenty::Emojis => "demasiados emojis distintos bajo este mensaje",
+        Plenty::Connections => "demasiadas conexiones de esta cuenta. Cierra una antes",
+    }
+}
+
+fn say_rule(rule: Rule) -> String {
+    match rule {
+        Rule::SentId => format!("El id de un mensaje tiene de 1 a {SENT_ID_BYTES_MAX} bytes."),
+        Rule::Topic => format!("Un tema es una línea de {TOPIC_CHARS_MAX} caracteres como máximo."),
+        Rule::SlowMode => format!("El modo lento es de 0 a {SLOW_S_MAX} segundos."),
+        Rule::Reason => {
+            format!("Un motivo es una línea de {REASON_CHARS_MAX} caracteres como máximo.")
+        }
+        Rule::Minutes => "Una expulsión o un silencio dura al menos un minuto.".to_owned(),
+        Rule::Emoji => "Una reacción es un emoji.".to_owned(),
+        Rule::Note => format!("Una nota es una línea de {NOTE_CHARS_MAX} caracteres como máximo."),
+        Rule::Search => format!("Una búsqueda tiene de 1 a {SEARCH_BYTES_MAX} bytes."),
+        Rule::Level => {
+            "Se te puede avisar de: all (todo), mentions (menciones) o nothing (nada).".to_owned()
         }
     }
 }

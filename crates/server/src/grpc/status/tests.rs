@@ -113,7 +113,7 @@ fn every_kind_of_the_chats_refusals_has_a_code_and_a_word() {
         (Reason::EmptyText, Code::InvalidArgument, "EMPTY_TEXT"),
         (Reason::RoomTaken(name()), Code::AlreadyExists, "ROOM_TAKEN"),
         (
-            Reason::TooMany("rooms"),
+            Reason::TooMany(chat::Plenty::Rooms),
             Code::ResourceExhausted,
             "TOO_MANY",
         ),
