@@ -86,7 +86,6 @@ pub(super) enum After {
         login: String,
         place: Arc<str>,
         room: RoomNumber,
-        head: u64,
     },
     Sanctioned {
         ticket: Ticket,
@@ -180,11 +179,10 @@ impl Chat {
                     login,
                     place,
                     room,
-                    head,
                 },
                 _,
             ) => {
-                self.has_read(&login, room, place, head);
+                self.has_read(&login, room, place);
                 self.answer(ticket, Ok(Reply::Done));
             }
             (

@@ -119,6 +119,7 @@ impl Chat {
                 login: login.clone(),
                 place: format!("@{with}").into(),
                 room: talk.number,
+                head: talk.head,
             };
             self.ask_history(query, pending);
         }
@@ -199,6 +200,13 @@ impl Chat {
         ) else {
             return self.entered_nothing(&entry);
         };
+        // They may have been banned while it was read what they missed.
+        if let Err(refusal) = room.check_ban(&session.login, now_ms) {
+            if let Some(ticket) = entry.ticket {
+                self.answer(ticket, Err(refusal));
+            }
+            return;
+        }
         let head = room.head;
         if session.rooms.contains(&entry.room) {
             if entry.after.is_none_or(|after| after >= head) {
@@ -252,6 +260,16 @@ impl Chat {
             }
             None => self.has_entered(entry, now_ms),
         }
+    }
+
+    /// What was missed cannot be read. Whoever asked is told so; others come in all the same and are told how much it is.
+    pub(super) fn missed_unread(&mut self, mut entry: Entry, now_ms: u64) {
+        if let Some(ticket) = entry.ticket {
+            return self.answer(ticket, refuse(Reason::Unavailable));
+        }
+        let head = self.rooms.get(entry.room).map_or(0, |room| room.head);
+        entry.skipped += head.saturating_sub(entry.after.unwrap_or(head));
+        self.has_entered(entry, now_ms);
     }
 
     fn show_missed(&mut self, entry: &Entry, messages: &[Arc<MessageView>]) {

@@ -30,7 +30,7 @@ impl Chat {
         let Some(room) = self.rooms.get(number) else {
             return refuse(Reason::NoRoom(typed.to_owned()));
         };
-        if !room.members.contains_key(login) {
+        if !room.members.contains_key(login) && !self.is_entering(number, login) {
             return refuse(Reason::UserNotThere(
                 login.to_owned(),
                 room.name.to_string(),
@@ -60,6 +60,7 @@ impl Chat {
             self.put_out(id, number, cause.clone(), now_ms);
             self.send_to_default(id, false, cause.clone(), now_ms);
         }
+        self.turn_away(number, login);
     }
 
     fn check_victim(
@@ -101,6 +102,10 @@ impl Chat {
             return refuse(Reason::NoRoom(typed.to_owned()));
         };
         let Some(sanction) = sanction else {
+            // Whoever runs a room does not lift what an administrator has put on them.
+            if login == actor.login && !actor.is_administrator {
+                return refuse(Reason::Yourself);
+            }
             if !room.sanctions.contains_key(&(kind, login.to_owned())) {
                 return refuse(Reason::NotSanctioned(login.to_owned()));
             }

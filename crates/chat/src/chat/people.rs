@@ -76,6 +76,8 @@ pub(super) struct Person {
     /// Since when the presence is this.
     pub(super) since_ms: u64,
     pub(super) active_ms: u64,
+    /// When it was last told that they write something.
+    pub(super) typed_ms: u64,
 }
 
 #[derive(Debug)]
@@ -141,6 +143,7 @@ impl Person {
             note: String::new(),
             since_ms: now_ms,
             active_ms: now_ms,
+            typed_ms: 0,
         }
     }
 
@@ -150,6 +153,15 @@ impl Person {
 
     pub(super) fn position_mut(&mut self, room: RoomNumber) -> &mut Position {
         self.positions.entry(room).or_default()
+    }
+
+    /// As [`Self::position_mut`], beginning at a message where there was none.
+    pub(super) fn position_from(&mut self, room: RoomNumber, read: u64) -> &mut Position {
+        self.positions.entry(room).or_insert_with(|| Position {
+            read,
+            stored: read,
+            ..Position::default()
+        })
     }
 
     pub(super) fn forget(&mut self, room: RoomNumber) {
@@ -318,6 +330,7 @@ impl Chat {
             self.people.all.insert(login.to_owned(), entry);
             let unload = Timer::Unload(login.to_owned());
             self.timers.set(unload, now_ms + UNLOAD_MS);
+            self.disown(login, created_ms);
         }
         for one in waiting {
             match one {
@@ -331,6 +344,18 @@ impl Chat {
                     self.answer(ticket, refuse(Reason::Unavailable));
                 }
                 Waiting::Arrival(_) => {}
+            }
+        }
+    }
+
+    /// Rooms that an older account of this login made are not this one's.
+    fn disown(&mut self, login: &str, created_ms: u64) {
+        for number in self.rooms.of(login) {
+            let is_older = |room: &super::rooms::Room| room.created_ms < created_ms;
+            if self.rooms.get(number).is_some_and(is_older) {
+                self.end_room(number);
+                self.rooms.orphan(number);
+                self.store(ChatChange::RoomOrphaned { room: number }, After::Nothing);
             }
         }
     }

@@ -20,6 +20,9 @@ const NOTICE_MS: u64 = 1_000;
 /// By how much longer that is for each account in the room.
 const NOTICE_MS_PER_MEMBER: u64 = 2;
 
+/// How long nobody is told again that somebody writes something.
+const TYPING_PAUSE_MS: u64 = 1_500;
+
 /// Comings and goings that were not told yet.
 #[derive(Debug, Default)]
 pub(super) struct Coming {
@@ -188,6 +191,14 @@ impl Chat {
         of: &Target,
         now_ms: u64,
     ) -> Result<Reply, Refusal> {
+        let Some(person) = self.people.get_mut(&actor.login) else {
+            return super::refuse(Reason::Unavailable);
+        };
+        // It holds for five seconds: there is no need to say it at every key.
+        if person.typed_ms + TYPING_PAUSE_MS > now_ms {
+            return Ok(Reply::Done);
+        }
+        person.typed_ms = now_ms;
         let me: Arc<str> = actor.login.as_str().into();
         let (place, listeners): (Arc<str>, Vec<_>) = match of {
             Target::Room(typed) => {

@@ -255,6 +255,15 @@ impl Rooms {
         fleeting.map(|(number, _)| number).collect()
     }
 
+    /// A room's creator is gone for good.
+    pub(super) fn orphan(&mut self, number: RoomNumber) {
+        let owner = self.all.get_mut(&number).and_then(|room| room.owner.take());
+        let owned = owner.and_then(|owner| self.owned.get_mut(&owner));
+        if let Some(owned) = owned {
+            owned.remove(&number);
+        }
+    }
+
     fn check_free(&self, name: &RoomName) -> Result<(), Refusal> {
         if self.by_fold.contains_key(&name.fold) || self.reserved.contains(&name.fold) {
             return refuse(Reason::RoomTaken(name.name.clone()));
@@ -382,15 +391,11 @@ impl Chat {
         if settings.slow_s.unwrap_or_default() > SLOW_S_MAX {
             return refuse(Reason::Invalid(Rule::SlowMode));
         }
-        let Some(room) = self.rooms.get(number) else {
-            return refuse(Reason::NoRoom(typed.to_owned()));
-        };
         let change = ChatChange::RoomSet {
             room: number,
-            owner: room.owner.clone(),
-            keep: settings.keep.unwrap_or(room.keep),
-            topic: settings.topic.clone().unwrap_or_else(|| room.topic.clone()),
-            slow_s: settings.slow_s.unwrap_or(room.slow_s),
+            keep: settings.keep,
+            topic: settings.topic.clone(),
+            slow_s: settings.slow_s,
         };
         let after = After::RoomSet {
             ticket,

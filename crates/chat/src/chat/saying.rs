@@ -137,34 +137,54 @@ impl Chat {
         is_duplicate: bool,
         now_ms: u64,
     ) {
-        // Sent again, it may have been said somewhere else the first time.
-        let number = if is_duplicate { message.room } else { number };
+        if is_duplicate {
+            return self.said_before(ticket, message);
+        }
         let message = Arc::new(MessageView::from(message));
         let Some(room) = self.rooms.get_mut(number) else {
             return self.answer(ticket, refuse(Reason::NoRoom(String::new())));
         };
         let place = room.name.clone();
-        if !is_duplicate {
-            room.remember(message.clone());
-            self.unswept(number, now_ms);
-            if let Some(person) = self.people.get_mut(&message.from) {
-                // The message's own transaction has moved it on disk.
-                person.has_read(number, message.seq);
-            }
-            let event = Event::Message {
-                place: place.clone(),
-                message: message.clone(),
-                is_history: false,
-            };
-            self.tell_room(number, &message.from, event);
-            if !message.mentions.is_empty() {
-                self.tell_mentioned(number, &place, &message, now_ms);
-            }
+        room.remember(message.clone());
+        self.unswept(number, now_ms);
+        if let Some(person) = self.people.get_mut(&message.from) {
+            // The message's own transaction has moved it on disk.
+            person.has_read(number, message.seq);
+        }
+        let event = Event::Message {
+            place: place.clone(),
+            message: message.clone(),
+            is_history: false,
+        };
+        self.tell_room(number, &message.from, event);
+        if !message.mentions.is_empty() {
+            self.tell_mentioned(number, &place, &message, now_ms);
         }
         let posted = Posted {
             place,
             message,
-            is_duplicate,
+            is_duplicate: false,
+        };
+        self.answer(ticket, Ok(Reply::Posted(posted)));
+    }
+
+    /// What is sent under a name that its sender has used before is what was said then, wherever that was.
+    fn said_before(&mut self, ticket: Ticket, message: ChatMessage) {
+        let number = message.room;
+        let room = self.rooms.get(number).map(|room| room.name.clone());
+        let author = self.people.get(&message.author);
+        let talk = || {
+            let mut talks = author?.talks.iter();
+            let (with, _) = talks.find(|(_, talk)| talk.number == number)?;
+            Some(format!("@{with}").into())
+        };
+        let Some(place) = room.or_else(talk) else {
+            return self.answer(ticket, refuse(Reason::NoMessage(message.seq)));
+        };
+        let posted = Posted {
+            place,
+            message: Arc::new(message.into()),
+            is_duplicate: true,
         };
         self.answer(ticket, Ok(Reply::Posted(posted)));
     }
@@ -217,7 +237,11 @@ impl Chat {
                 self.sessions.find(**id).is_some_and(|one| one.reads_all) && is_in(id)
             };
             if person.sessions.iter().find(reads).is_none() {
-                person.position_mut(number).mentions.push(message.seq);
+                let before = message.seq.saturating_sub(1);
+                person
+                    .position_from(number, before)
+                    .mentions
+                    .push(message.seq);
             }
             let elsewhere = person.sessions.iter().filter(|id| !is_in(id));
             told.extend(elsewhere.filter(|_| !is_banned).copied());
@@ -238,17 +262,18 @@ impl Chat {
         message: ChatMessage,
         is_duplicate: bool,
     ) {
+        if is_duplicate {
+            return self.said_before(ticket, message);
+        }
         let number = message.room;
         let message = Arc::new(MessageView::from(message));
         let place: Arc<str> = format!("@{to}").into();
-        if !is_duplicate {
-            self.note_talk(from, to, number, &message, true);
-            self.note_talk(to, from, number, &message, false);
-        }
+        self.note_talk(from, to, number, &message, true);
+        self.note_talk(to, from, number, &message, false);
         let posted = Posted {
             place,
             message,
-            is_duplicate,
+            is_duplicate: false,
         };
         self.answer(ticket, Ok(Reply::Posted(posted)));
     }
@@ -301,6 +326,7 @@ impl Chat {
     ) -> Result<(), Refusal> {
         check_text(&text)?;
         let place = self.locate(actor, of, now_ms)?;
+        self.check_heard(&place)?;
         if let Where::Room(room) = place {
             self.check_may_talk_at_all(actor, room, now_ms)?;
         }
@@ -316,6 +342,18 @@ impl Chat {
         };
         let after = After::Changed { ticket, place, seq };
         self.store(change, after);
+        Ok(())
+    }
+
+    /// Refuses to change messages to somebody who does not want to hear who changes them.
+    fn check_heard(&self, place: &Where) -> Result<(), Refusal> {
+        let Where::Talk { me, with, .. } = place else {
+            return Ok(());
+        };
+        let other = self.people.get(with);
+        if other.is_some_and(|other| other.blocked.contains(me)) {
+            return refuse(Reason::Blocked(with.clone()));
+        }
         Ok(())
     }
 
@@ -388,6 +426,7 @@ impl Chat {
         let place = self.locate(actor, of, now_ms)?;
         if is_on {
             check_emoji(&emoji)?;
+            self.check_heard(&place)?;
             if let Where::Room(room) = place {
                 self.check_may_talk_at_all(actor, room, now_ms)?;
             }
@@ -415,6 +454,7 @@ impl Chat {
                 };
                 room.amend(&message);
                 let place = room.name.clone();
+                self.mention_again(number, &message);
                 let event = Event::Changed {
                     place: place.clone(),
                     message: message.clone(),
@@ -435,10 +475,36 @@ impl Chat {
         self.answer(ticket, Ok(reply));
     }
 
+    /// A message names others than it did, or nobody any more.
+    fn mention_again(&mut self, number: RoomNumber, message: &MessageView) {
+        for person in self.people.iter_mut() {
+            let is_named = message
+                .mentions
+                .iter()
+                .any(|login| **login == *person.login)
+                && *message.from != *person.login
+                && !person.blocked.contains(&message.from);
+            let before = message.seq.saturating_sub(1);
+            if !is_named && person.position(number).is_none() {
+                continue;
+            }
+            let position = person.position_from(number, before);
+            position.mentions.retain(|seq| *seq != message.seq);
+            if is_named && message.seq > position.read {
+                position.mentions.push(message.seq);
+                position.mentions.sort_unstable();
+            }
+        }
+    }
+
     fn tell_talk_changed(&mut self, login: &str, with: &str, message: &Arc<MessageView>) {
         let Some(person) = self.people.get(login) else {
             return;
         };
+        // By changing what was said one does not go on talking to somebody who does not want to hear it.
+        if person.blocked.contains(with) {
+            return;
+        }
         let sessions: Arc<[_]> = person.sessions.as_slice().into();
         let event = Event::Changed {
             place: format!("@{with}").into(),

@@ -44,6 +44,8 @@ pub(super) enum PendingRead {
         login: Arc<str>,
         place: Arc<str>,
         room: RoomNumber,
+        /// The newest of them; what comes later is told as it comes.
+        head: u64,
     },
 }
 
@@ -102,11 +104,17 @@ impl Chat {
                     login,
                     place,
                     room,
+                    head,
                 },
                 Told::Page(page),
             ) => {
-                let newest = page.messages.last().map(|message| message.seq);
-                for message in page.messages {
+                let waiting: Vec<_> = page
+                    .messages
+                    .into_iter()
+                    .filter(|message| message.seq <= head)
+                    .collect();
+                let newest = waiting.last().map(|message| message.seq);
+                for message in waiting {
                     let event = Event::Message {
                         place: place.clone(),
                         message: Arc::new(message.into()),
@@ -119,14 +127,47 @@ impl Chat {
                 }
             }
             (PendingRead::Missed(entry), Told::Found(..) | Told::Unavailable) => {
-                // They come in all the same: what is said from now on they can hear.
-                self.read_missed(entry, Vec::new(), now_ms);
+                self.missed_unread(entry, now_ms);
             }
             (
                 PendingRead::Page { ticket, .. } | PendingRead::Search { ticket, .. },
                 Told::Page(_) | Told::Found(..) | Told::Unavailable,
             ) => self.answer(ticket, refuse(Reason::Unavailable)),
             (PendingRead::Private { .. }, Told::Found(..) | Told::Unavailable) => {}
+        }
+    }
+
+    /// Whether somebody is on the way into a room, while it is read what they missed.
+    pub(super) fn is_entering(&self, number: RoomNumber, login: &str) -> bool {
+        self.reads
+            .values()
+            .any(|pending| self.enters(pending, number, login))
+    }
+
+    fn enters(&self, pending: &PendingRead, number: RoomNumber, login: &str) -> bool {
+        let PendingRead::Missed(entry) = pending else {
+            return false;
+        };
+        let session = self.sessions.find(entry.session);
+        entry.room == number && session.is_some_and(|one| &*one.login == login)
+    }
+
+    /// Whoever is on the way into a room does not get in.
+    pub(super) fn turn_away(&mut self, number: RoomNumber, login: &str) {
+        let ids: Vec<_> = self
+            .reads
+            .iter()
+            .filter(|(_, pending)| self.enters(pending, number, login))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            if let Some(PendingRead::Missed(entry)) = self.reads.remove(&id)
+                && let Some(ticket) = entry.ticket
+            {
+                let room = self.rooms.get(number).map(|room| room.name.to_string());
+                let reason = Reason::NotThere(room.unwrap_or_default());
+                self.answer(ticket, refuse(reason));
+            }
         }
     }
 
@@ -266,17 +307,21 @@ impl Chat {
             login: actor.login.clone(),
             place: name,
             room: number,
-            head,
         };
         self.store(change, after);
         Ok(())
     }
 
     /// It is on disk what somebody has read: their other sessions hear of it.
-    pub(super) fn has_read(&mut self, login: &str, number: RoomNumber, place: Arc<str>, head: u64) {
+    pub(super) fn has_read(&mut self, login: &str, number: RoomNumber, place: Arc<str>) {
         let Some(person) = self.people.get(login) else {
             return;
         };
+        let room = self.rooms.get(number).map(|room| room.head);
+        let talk = || person.talks.values().find(|talk| talk.number == number);
+        let head = room
+            .or_else(|| talk().map(|talk| talk.head))
+            .unwrap_or_default();
         let Some(position) = person.position(number) else {
             return;
         };
@@ -307,8 +352,9 @@ impl Chat {
             return refuse(Reason::Invalid(Rule::Level));
         };
         let number = place.number();
+        let (_, head) = self.name_and_head(&place);
         if let Some(person) = self.people.get_mut(&actor.login) {
-            person.position_mut(number).level = level;
+            person.position_from(number, head).level = level;
         }
         let change = ChatChange::NotifySet {
             room: number,

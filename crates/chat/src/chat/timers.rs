@@ -10,7 +10,9 @@ use super::after::After;
 /// After the start, how soon old messages are looked for.
 pub(super) const RETENTION_FIRST_MS: u64 = 30_000;
 /// How often old messages are looked for.
-const RETENTION_MS: u64 = 10 * 60 * 1_000;
+const RETENTION_MS: u64 = 10_000;
+/// How often bans and mutes that are over are looked for.
+const SANCTIONS_MS: u64 = 10 * 60 * 1_000;
 /// How often it is looked who has become idle.
 pub(super) const IDLE_LOOK_MS: u64 = 15_000;
 /// How often it is written down what was read by those who cannot say.
@@ -98,13 +100,15 @@ impl Chat {
     }
 
     fn expire(&mut self, now_ms: u64) {
-        self.timers.set(Timer::Retention, now_ms + RETENTION_MS);
         self.end_old_sanctions(now_ms);
         let before_ms = match self.settings.retention_ms {
             0 => 0,
             kept => now_ms.saturating_sub(kept),
         };
         let per_room_max = self.settings.messages_per_room_max;
+        let is_kept = self.settings.retention_ms == 0 && per_room_max == 0;
+        let pause_ms = if is_kept { SANCTIONS_MS } else { RETENTION_MS };
+        self.timers.set(Timer::Retention, now_ms + pause_ms);
         if before_ms > 0 || per_room_max > 0 {
             let expired = ChatChange::Expired {
                 before_ms,

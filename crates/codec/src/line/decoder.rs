@@ -119,6 +119,7 @@ impl LineDecoder {
     /// Takes a byte that is no text, or that belongs to a command of telnet.
     fn special(&mut self, byte: u8) -> Option<Heard<'static>> {
         if self.telnet != Telnet::Outside || byte == telnet::IAC {
+            self.is_after_cr = false;
             return match self.telnet.step(byte) {
                 Step::Swallowed => None,
                 Step::Negotiated(verb, option) => {

@@ -68,6 +68,7 @@ impl<'a> Batch<'a> {
         match change {
             ChatChange::RoomAdded { .. } => self.add_room(change),
             ChatChange::RoomSet { .. } => self.set_room(change),
+            ChatChange::RoomOrphaned { room } => self.orphan_room(*room),
             ChatChange::RoomDeleted { room } => self.delete_room(*room),
             ChatChange::SanctionSet { room, sanction } => self.set_sanction(*room, sanction),
             ChatChange::SanctionEnded { room, login, kind } => {

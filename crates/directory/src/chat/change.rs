@@ -20,18 +20,21 @@ pub enum ChatChange {
         /// When.
         created_ms: u64,
     },
-    /// A room's settings are other ones. Outcome: [`ChatOutcome::Done`].
+    /// Some of a room's settings are other ones; `None` leaves one. Outcome: [`ChatOutcome::Done`].
     RoomSet {
         /// Which.
         room: RoomNumber,
-        /// See [`super::ChatRoom::owner`].
-        owner: Option<String>,
         /// See [`super::ChatRoom::keep`].
-        keep: bool,
+        keep: Option<bool>,
         /// See [`super::ChatRoom::topic`].
-        topic: String,
+        topic: Option<String>,
         /// See [`super::ChatRoom::slow_s`].
-        slow_s: u32,
+        slow_s: Option<u32>,
+    },
+    /// A room's creator is gone for good. Outcome: [`ChatOutcome::Done`].
+    RoomOrphaned {
+        /// Which.
+        room: RoomNumber,
     },
     /// A room goes with all that belongs to it. Outcome: [`ChatOutcome::Done`].
     RoomDeleted {

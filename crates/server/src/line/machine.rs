@@ -2,30 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use chat::{Actor, Command, Language, Refusal, Reply};
+use chat::{Actor, Command, Entered, Language, LeftCause, Refusal, Reply};
 use session::line::Unreadable;
 
 use super::table::FIRST_OF_MACHINE;
 use crate::chat::json::{self, Ref, Word};
 use crate::chat::{Asker, Caller, Host};
 
-/// What a connection in machine mode has asked, by our number of it.
+/// What a connection in machine mode has asked, by our number of it. Messages do not wait for each other; everything else waits for all
+/// before it and keeps all behind it waiting, so that answers come in the order of what was asked.
 #[derive(Default)]
 pub(super) struct Machine {
     asked: BTreeMap<u64, Asked>,
     next: u64,
+    /// What waits for messages to be stored.
+    held: Option<(Option<Ref>, Command)>,
 }
 
 /// Something that was asked.
 struct Asked {
     reference: Option<Ref>,
-    /// Its answer says where the session is.
-    is_entering: bool,
+    is_say: bool,
+    /// The room of which its answer says that the session is there.
+    entering: Option<String>,
 }
 
 /// What is to be done with a line.
 pub(super) enum Done {
-    /// The chat was asked; the answer comes.
+    /// The chat was asked, or will be when the answers before have come; the answer comes.
     Asked,
     /// This is the answer.
     Answered(String),
@@ -49,29 +53,61 @@ impl Machine {
                 Done::Answered(answer)
             }
             Ok((reference, Word::Command(command))) => {
-                let number = self.next;
-                self.next += 1;
-                let is_entering = matches!(command, Command::Join { .. } | Command::Create { .. });
-                self.asked.insert(
-                    number,
-                    Asked {
-                        reference,
-                        is_entering,
-                    },
-                );
-                host.ask(
-                    actor.clone(),
-                    Asker::Line(caller, FIRST_OF_MACHINE + number),
-                    command,
-                );
+                let is_say = matches!(command, Command::Say { .. });
+                if is_say || self.asked.is_empty() {
+                    self.ask(reference, command, actor, caller, host);
+                } else {
+                    self.held = Some((reference, command));
+                }
                 Done::Asked
             }
         }
     }
 
-    /// Whether an answer is coming that says where the session is.
-    pub(super) fn is_entering(&self) -> bool {
-        self.asked.values().any(|asked| asked.is_entering)
+    /// Asks what has waited, if it need not wait any more.
+    pub(super) fn go_on(&mut self, actor: &Actor, caller: Caller, host: &mut Host) {
+        if self.asked.is_empty()
+            && let Some((reference, command)) = self.held.take()
+        {
+            self.ask(reference, command, actor, caller, host);
+        }
+    }
+
+    /// Whether nothing more may be asked before there are answers.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.held.is_some() || self.asked.values().any(|asked| !asked.is_say)
+    }
+
+    fn ask(
+        &mut self,
+        reference: Option<Ref>,
+        command: Command,
+        actor: &Actor,
+        caller: Caller,
+        host: &mut Host,
+    ) {
+        let number = self.next;
+        self.next += 1;
+        let entering = if let Command::Join { room, .. } | Command::Create { room, .. } = &command {
+            Some(room.to_lowercase())
+        } else {
+            None
+        };
+        let asked = Asked {
+            reference,
+            is_say: matches!(command, Command::Say { .. }),
+            entering,
+        };
+        self.asked.insert(number, asked);
+        let asker = Asker::Line(caller, FIRST_OF_MACHINE + number);
+        host.ask(actor.clone(), asker, command);
+    }
+
+    /// Whether an answer is coming that says the same as an event.
+    pub(super) fn is_entering(&self, entered: &Entered) -> bool {
+        let room = entered.room.to_lowercase();
+        let says_it = |asked: &Asked| asked.entering.as_ref() == Some(&room);
+        entered.cause == LeftCause::Asked && self.asked.values().any(says_it)
     }
 
     /// Says what was wrong with a line that is no text.

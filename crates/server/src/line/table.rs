@@ -464,6 +464,7 @@ impl Table {
             let flushed = write(connection, now_ms);
             match flushed {
                 Ok(true) => {
+                    connection.stuck_ms = None;
                     let is_done = connection.is_ending();
                     // Whoever waited for the output to go may go on.
                     let may_read = connection.is_readable || !connection.input.is_empty();
@@ -577,10 +578,10 @@ impl Lines for Table {
             (Mode::Json, event) => {
                 // It shows nothing of it, but has to know where it is.
                 session.handle_event(event);
-                let machine = connection.machine.as_mut();
-                let is_told_by_answer = matches!(event, Event::Entered(_))
-                    && machine.is_some_and(|machine| machine.is_entering());
-                if is_told_by_answer {
+                let machine = connection.machine.as_ref();
+                if let (Event::Entered(entered), Some(machine)) = (event, machine)
+                    && machine.is_entering(entered)
+                {
                     return;
                 }
                 rendered.begin(number);
@@ -655,7 +656,8 @@ impl Context<'_> {
             if connection.ending != Ending::No {
                 return self.drain(connection, buffer);
             }
-            if connection.pending >= PENDING_MAX {
+            let machine = connection.machine.as_deref();
+            if connection.pending >= PENDING_MAX || machine.is_some_and(Machine::is_waiting) {
                 return false;
             }
             if !connection.input.is_empty() {
@@ -671,7 +673,7 @@ impl Context<'_> {
             if connection.is_eof {
                 // Whoever closed its sending side still gets its answers.
                 if connection.pending == 0
-                    && connection.joined.as_ref().is_none_or(|one| one.has_arrived)
+                    && (connection.joined.is_none() || connection.session.has_entered())
                 {
                     self.end(connection);
                 }
@@ -750,7 +752,20 @@ impl Context<'_> {
 
     /// Does what the session wants.
     fn act(&mut self, connection: &mut Connection) {
-        while let Some(action) = connection.session.poll_action() {
+        if let (Some(joined), Some(machine)) = (&connection.joined, &mut connection.machine) {
+            machine.go_on(&joined.actor, self.caller, self.host);
+        }
+        loop {
+            if connection
+                .machine
+                .as_deref()
+                .is_some_and(Machine::is_waiting)
+            {
+                break;
+            }
+            let Some(action) = connection.session.poll_action() else {
+                break;
+            };
             match action {
                 LineAction::LogIn { login, password } => {
                     self.log_in(connection, Shown::Password { login, password });
@@ -845,6 +860,7 @@ fn say_goodbye(connection: &mut Connection, farewell: Farewell) {
     }
     // It gets no answers any more.
     connection.pending = 0;
+    connection.machine = None;
     if connection.session.mode() == Mode::Json {
         let language = connection.session.language();
         put_line(

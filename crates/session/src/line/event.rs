@@ -87,6 +87,7 @@ impl LineSession {
         let before = open.room.replace(entered.room.as_str().into());
         let is_told = std::mem::take(&mut open.is_told);
         open.is_default = entered.is_default;
+        open.has_entered = true;
         open.last_said = 0;
         if !is_text {
             return;

@@ -26,6 +26,8 @@ pub(super) struct Open {
     pub(super) asked: Option<Asked>,
     /// They said goodbye, and go when it is known what became of their messages.
     pub(super) is_leaving: bool,
+    /// They have been told where they are: before that nothing that they say has a place.
+    pub(super) has_entered: bool,
 }
 
 /// How an answer is shown.
@@ -48,6 +50,7 @@ impl Open {
             saying: 0,
             asked: None,
             is_leaving: false,
+            has_entered: false,
         }
     }
 }

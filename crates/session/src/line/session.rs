@@ -231,6 +231,12 @@ impl LineSession {
         self.shown == Shown::Text && (self.is_echoing || !is_own())
     }
 
+    /// Whether somebody is logged in and has been told where they are.
+    #[must_use]
+    pub const fn has_entered(&self) -> bool {
+        matches!(&self.state, State::Open(open) if open.has_entered)
+    }
+
     /// How the client is shown the chat.
     #[must_use]
     pub const fn mode(&self) -> Shown {
@@ -296,7 +302,8 @@ impl LineSession {
             || match &self.state {
                 State::Checking(_) => true,
                 State::Open(open) => {
-                    open.asked.is_some() || open.is_leaving || open.saying >= LINE_SAYS_MAX
+                    let is_asking = open.asked.is_some() || open.is_leaving;
+                    is_asking || !open.has_entered || open.saying >= LINE_SAYS_MAX
                 }
                 State::Login | State::Password(_) | State::Registering(_) | State::Closed => false,
             }

@@ -133,6 +133,42 @@ fn a_ban_keeps_out_until_it_ends() {
 }
 
 #[test]
+fn who_is_banned_or_kicked_on_the_way_in_does_not_get_in() {
+    for command in [ban("house", "bob", sanction("bob", None)), kick("bob")] {
+        let House {
+            mut rig, ana, bob, ..
+        } = house();
+        for _ in 0..100 {
+            rig.say(ana, "house", "x");
+        }
+        rig.is_deaf = true;
+        let ticket = rig.begin(bob, join("house", Some(0)));
+        rig.done(ana, command);
+        rig.is_deaf = false;
+        rig.turn();
+        assert!(rig.answer(ticket).expect("an answer").is_err());
+        rig.told(bob);
+        rig.say(ana, "house", "without him");
+        assert_eq!(rig.texts(bob), [""; 0]);
+    }
+}
+
+#[test]
+fn nobody_lifts_what_was_put_on_them() {
+    let House {
+        mut rig, ana, root, ..
+    } = house();
+    rig.done(root, mute("house", "ana", sanction("ana", None)));
+    assert_eq!(
+        rig.refused(ana, mute("house", "ana", None)),
+        Reason::Yourself
+    );
+    assert_eq!(rig.refused(ana, say("house", "x")).code(), "muted");
+    rig.done(root, mute("house", "ana", None));
+    rig.say(ana, "house", "x");
+}
+
+#[test]
 fn a_mute_takes_the_word_and_nothing_else() {
     let House {
         mut rig, ana, bob, ..

@@ -42,6 +42,9 @@ pub(super) struct Rig {
     pub(super) overheard: Vec<(String, Event)>,
     /// Nothing is stored while this is set.
     pub(super) is_held: bool,
+    /// Nothing is read while this is set.
+    pub(super) is_deaf: bool,
+    unread: Vec<(u64, Query)>,
 }
 
 pub(super) fn settings() -> Settings {
@@ -74,6 +77,8 @@ impl Rig {
             told: BTreeMap::new(),
             overheard: Vec::new(),
             is_held: false,
+            is_deaf: false,
+            unread: Vec::new(),
         };
         rig.turn();
         rig
@@ -206,6 +211,12 @@ impl Rig {
     /// Does everything that is to be done.
     pub(super) fn turn(&mut self) {
         self.chat.handle_timeout(self.now_ms);
+        if !self.is_deaf {
+            for (id, query) in std::mem::take(&mut self.unread) {
+                let told = self.read(query);
+                self.chat.handle_read(id, told, self.now_ms);
+            }
+        }
         loop {
             let mut has_moved = false;
             let changes = if self.is_held {
@@ -247,6 +258,7 @@ impl Rig {
                     told.push((*event).clone());
                 }
             }
+            Effect::Read { id, query } if self.is_deaf => self.unread.push((id, query)),
             Effect::Read { id, query } => {
                 let told = self.read(query);
                 self.chat.handle_read(id, told, self.now_ms);

@@ -79,6 +79,51 @@ fn a_message_that_is_sent_again_is_one_message() {
 }
 
 #[test]
+fn an_id_that_was_used_elsewhere_names_what_was_said_there() {
+    let mut rig = Rig::new(settings());
+    let (ana, bob) = (rig.come("ana"), rig.come("bob"));
+    rig.join(ana, "lobby");
+    rig.done(ana, with_id("in the lobby", "a1"));
+    let privately = Command::Say {
+        to: target("@bob"),
+        text: "in private".to_owned(),
+        is_action: false,
+        sent_id: Some("a1".to_owned()),
+        reply_to: None,
+    };
+    let Reply::Posted(posted) = rig.done(ana, privately) else {
+        panic!("said")
+    };
+    assert_eq!((&*posted.place, posted.is_duplicate), ("lobby", true));
+    assert_eq!(rig.texts(bob), [""; 0]);
+}
+
+#[test]
+fn a_mention_makes_one_message_unread_and_goes_with_it() {
+    let mut rig = Rig::new(settings());
+    let (ana, bob) = (rig.come("ana"), rig.come("bob"));
+    rig.join(ana, "lobby");
+    for _ in 0..5 {
+        rig.say(ana, "lobby", "before he was ever there");
+    }
+    let seq = rig.say(ana, "lobby", "@bob");
+    let counts = |rig: &mut Rig, session| {
+        let room = "lobby".to_owned();
+        match rig.done(session, Command::Room { room }) {
+            Reply::Room(view) => (view.unread, view.mentions),
+            reply => panic!("a room, not {reply:?}"),
+        }
+    };
+    assert_eq!(counts(&mut rig, bob), (1, 1));
+    let of = target("lobby");
+    rig.done(ana, Command::Delete { of, seq });
+    assert_eq!(counts(&mut rig, bob), (1, 0));
+    let mut rig = rig.restarted(settings());
+    let bob = rig.come("bob");
+    assert_eq!(counts(&mut rig, bob), (1, 0));
+}
+
+#[test]
 fn texts_have_bounds() {
     let mut rig = Rig::new(settings());
     let ana = rig.come("ana");

@@ -32,15 +32,20 @@ impl Batch<'_> {
         if let Some(earlier) = self.sent_before(draft)? {
             return Ok(earlier);
         }
-        if exists(
-            self.sql,
-            "SELECT 1 FROM blocks WHERE login = ?1 AND blocked = ?2",
-            params![to.login, draft.author],
-        )? {
+        if self.blocks(&to.login, &draft.author)? {
             return refused(ChatRefused::Blocked);
         }
         let room = self.conversation(&draft.author, &to.login)?;
         self.store(room, draft)
+    }
+
+    /// Whether somebody does not want to hear somebody.
+    fn blocks(&self, login: &str, author: &str) -> Result<bool> {
+        exists(
+            self.sql,
+            "SELECT 1 FROM blocks WHERE login = ?1 AND blocked = ?2",
+            params![login, author],
+        )
     }
 
     /// Finds what the same author sent under the same name before.
@@ -274,7 +279,13 @@ impl Batch<'_> {
                     .any(|member| member.eq_ignore_ascii_case(login)),
                 None => true,
             };
-            if may_read && !login.eq_ignore_ascii_case(author) {
+            if may_read && !login.eq_ignore_ascii_case(author) && !self.blocks(login, author)? {
+                // Whoever was never there has this one message to read, not all that were said before.
+                run(
+                    self.sql,
+                    "INSERT INTO positions (login, room, read) VALUES (?1, ?2, ?3 - 1) ON CONFLICT DO NOTHING",
+                    params![login, int(room.0), int(seq)],
+                )?;
                 run(
                     self.sql,
                     "INSERT INTO mentions (login, room, seq) SELECT ?1, ?2, ?3

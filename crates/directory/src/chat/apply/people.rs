@@ -210,7 +210,8 @@ impl Batch<'_> {
         if self.place(room)?.is_some() {
             run(
                 self.sql,
-                "INSERT INTO positions (login, room, notify) VALUES (?1, ?2, ?3)
+                "INSERT INTO positions (login, room, read, notify)
+                 VALUES (?1, ?2, ifnull((SELECT head FROM rooms WHERE number = ?2), 0), ?3)
                  ON CONFLICT DO UPDATE SET notify = excluded.notify",
                 params![login, int(room.0), notify],
             )?;

@@ -43,7 +43,6 @@ impl Batch<'_> {
     pub(super) fn set_room(&mut self, change: &ChatChange) -> Result<ChatOutcome> {
         if let ChatChange::RoomSet {
             room,
-            owner,
             keep,
             topic,
             slow_s,
@@ -51,10 +50,21 @@ impl Batch<'_> {
         {
             run(
                 self.sql,
-                "UPDATE rooms SET owner = ?2, keep = ?3, topic = ?4, slow_s = ?5 WHERE number = ?1",
-                params![int(room.0), owner, keep, topic, slow_s],
+                "UPDATE rooms SET keep = ifnull(?2, keep), topic = ifnull(?3, topic), slow_s = ifnull(?4, slow_s)
+                 WHERE number = ?1",
+                params![int(room.0), keep, topic, slow_s],
             )?;
         }
+        Ok(ChatOutcome::Done)
+    }
+
+    /// Makes a [`ChatChange::RoomOrphaned`].
+    pub(super) fn orphan_room(&mut self, room: RoomNumber) -> Result<ChatOutcome> {
+        run(
+            self.sql,
+            "UPDATE rooms SET owner = NULL WHERE number = ?1",
+            params![int(room.0)],
+        )?;
         Ok(ChatOutcome::Done)
     }
 

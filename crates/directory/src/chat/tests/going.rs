@@ -46,11 +46,18 @@ fn a_room_is_set_and_its_sanctions_are_kept_until_they_end() {
     });
     fixture.done(ChatChange::RoomSet {
         room,
-        owner: None,
-        keep: false,
-        topic: "weather".into(),
-        slow_s: 3,
+        keep: Some(false),
+        topic: Some("rain".into()),
+        slow_s: Some(3),
     });
+    // What is not named stays.
+    fixture.done(ChatChange::RoomSet {
+        room,
+        keep: None,
+        topic: Some("weather".into()),
+        slow_s: None,
+    });
+    fixture.done(ChatChange::RoomOrphaned { room });
     let fixture = fixture.reopen();
     assert_eq!(
         fixture.store.load().unwrap().rooms,

@@ -145,7 +145,12 @@ fn a_deleted_message_keeps_its_number_and_nothing_else() {
     assert_eq!((&*stone.text, stone.deleted_ms), ("", Some(6_000)));
     assert!(stone.mentions.is_empty() && stone.reactions.is_empty());
     assert_eq!(fixture.newest(room), [stone]);
-    assert_eq!(fixture.person("ben").positions, []);
+    let positions = fixture.person("ben").positions;
+    assert!(
+        positions
+            .iter()
+            .all(|position| position.mentions.is_empty())
+    );
     for change in [
         deleted(room, 1, None),
         edited(room, 1, "ana", "x"),
