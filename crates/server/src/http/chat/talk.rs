@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Chatter, shown, unexpected};
 use crate::chat::json::{HistoryForm, MessageForm, level_of, page_of};
-use crate::chat::{Heard, Listener};
+use crate::chat::{Farewell, Heard, Listener};
 use crate::http::Web;
 use crate::http::problem::Problem;
 
@@ -172,7 +172,7 @@ async fn wait(
             Err(_) => history(web, chatter, of, page).await,
         },
         () = web.gateway().engine().until_void(&chatter.caller.login) => {
-            Err(Problem::unauthorized("the login does not hold any more"))
+            Err(void())
         }
         () = stopped => Ok(empty.clone()),
     }
@@ -205,22 +205,36 @@ async fn wait_for_user(
     let mut listener = chatter.listen(web, "poll", None, false).await?;
     loop {
         let found = history(web, chatter, of, page).await?;
-        if !found.messages.is_empty() || !hears_message(&mut listener, &empty.place).await {
+        if !found.messages.is_empty() {
             return Ok(found);
+        }
+        match hears_message(&mut listener, &empty.place).await {
+            None => {}
+            Some(Farewell::Revoked) => return Err(void()),
+            Some(Farewell::Shutdown | Farewell::Slow) => return Ok(found),
         }
     }
 }
 
-/// Waits for a message somewhere; false when the listener hears nothing any more.
-async fn hears_message(listener: &mut Listener, somewhere: &str) -> bool {
-    while let Some(Heard::Event(event)) = listener.hear().await {
-        if let Event::Message { place, .. } = &*event
-            && **place == *somewhere
-        {
-            return true;
+fn void() -> Problem {
+    Problem::unauthorized("the login does not hold any more")
+}
+
+/// Waits for a message somewhere; why there will be none if the listener hears nothing any more.
+async fn hears_message(listener: &mut Listener, somewhere: &str) -> Option<Farewell> {
+    loop {
+        match listener.hear().await {
+            Some(Heard::Event(event)) => {
+                if let Event::Message { place, .. } = &*event
+                    && **place == *somewhere
+                {
+                    return None;
+                }
+            }
+            Some(Heard::End(farewell)) => return Some(farewell),
+            None => return Some(Farewell::Slow),
         }
     }
-    false
 }
 
 /// Says something.
