@@ -5,6 +5,7 @@ import json
 import resource
 import shlex
 import shutil
+import select
 import signal
 import statistics
 import subprocess
@@ -26,10 +27,19 @@ from .servers import PEERS, SERVERS, doors
 
 # Open files of a server or a generator beside its connections.
 FILES_OTHER = 200
-# How long a server may take to give back what it does not need.
-SETTLE_S = 5
+# How long a server may take to give back what it does not need, and how long its memory has to stay as it is to be at rest.
+SETTLE_S, REST_S = 15, 2
 # What no run may take longer than.
 TIMEOUT_S = 300
+
+
+def settle(pid):
+    """Returns when a server's memory has stayed as it is for a while, or when it has had the time for that."""
+    deadline, since, before = time.monotonic() + SETTLE_S, time.monotonic(), resident(pid)
+    while time.monotonic() < min(deadline, since + REST_S):
+        select.select([], [], [], 0.1)
+        if (now := resident(pid)) != before:
+            since, before = time.monotonic(), now
 
 
 @dataclass
@@ -57,7 +67,7 @@ class ChatRunner(Runner):
         workload.arguments = ""
         # Makes the accounts; the memory that this takes is given back before anything counts.
         self.generate(workload, server, "--idle", str(ACCOUNTS), *shared)
-        time.sleep(SETTLE_S)
+        settle(server.process.pid)
         reports = [self.generate(workload, server, "--idle", str(size), *shared) for size in workload.number(server.name)]
         stages = [report["stages"][0] for report in reports]
         if dropped := sum(stage["connects"]["dropped"] for stage in stages):

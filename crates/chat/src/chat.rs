@@ -8,6 +8,7 @@
 
 mod after;
 mod arrivals;
+mod changing;
 mod listing;
 mod moderation;
 mod people;

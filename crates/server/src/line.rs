@@ -8,11 +8,13 @@
 //!
 //! Start reading at [`Thread::run`].
 
+mod acting;
 mod connection;
 mod logins;
 mod machine;
 mod socket;
 mod table;
+mod telling;
 
 use std::io;
 use std::net::SocketAddr;
@@ -267,7 +269,7 @@ impl Thread {
         self.table.pump(&mut self.host, &self.logins, now_ms);
         self.host.turn(&mut self.table);
         // What was answered may have let connections go on; the next turn reads them, without a wait.
-        self.table.flush(&self.poll, now_ms);
+        self.table.flush(now_ms);
         self.table.close_ended(&self.poll, &mut self.host);
     }
 
@@ -368,7 +370,7 @@ impl Thread {
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
             let now_ms = self.host.now_ms();
-            self.table.flush(&self.poll, now_ms);
+            self.table.flush(now_ms);
             self.table.close_ended(&self.poll, &mut self.host);
             let left = deadline.saturating_duration_since(std::time::Instant::now());
             if self.table.is_empty() || left.is_zero() {

@@ -1,14 +1,18 @@
 //! One connection of the line protocol.
 
+use std::io;
 use std::net::SocketAddr;
 
-use chat::{Actor, SessionId};
+use chat::{Actor, SessionId, catalogue};
+use codec::line::Shown as Mode;
 use engine::Admission;
 use engine::accounts::Login;
 use session::line::LineSession;
 
 use super::machine::Machine;
 use super::socket::Socket;
+use crate::chat::Farewell;
+use crate::chat::json::{self, Bye};
 use crate::listen::Place;
 
 /// Somebody who is in the chat.
@@ -100,4 +104,66 @@ impl Connection {
     pub(super) fn unwritten(&mut self) -> usize {
         self.session.output().len().saturating_sub(self.written)
     }
+}
+
+/// Writes a line of machine mode.
+pub(super) fn put_line(session: &mut LineSession, line: &str) {
+    session.output().extend_from_slice(line.as_bytes());
+    session.output().push(b'\n');
+}
+
+/// Tells a client that it is over, and why.
+pub(super) fn say_goodbye(connection: &mut Connection, farewell: Farewell) {
+    if connection.is_ending() || std::mem::replace(&mut connection.is_told, true) {
+        return;
+    }
+    // It gets no answers any more.
+    connection.pending = 0;
+    connection.machine = None;
+    if connection.session.mode() == Mode::Json {
+        let language = connection.session.language();
+        put_line(
+            &mut connection.session,
+            &json::bye(Bye::from(farewell), language),
+        );
+    }
+    connection.session.end(match farewell {
+        Farewell::Shutdown => catalogue::Farewell::Shutdown,
+        Farewell::Revoked => catalogue::Farewell::Revoked,
+        Farewell::Slow => catalogue::Farewell::Slow,
+    });
+}
+
+/// Writes what there is; true when nothing is left.
+pub(super) fn write(connection: &mut Connection) -> io::Result<bool> {
+    let Connection {
+        socket,
+        session,
+        written,
+        stuck_ms,
+        ..
+    } = connection;
+    let output = session.output();
+    while *written < output.len() {
+        let rest = output.get(*written..).unwrap_or_default();
+        match socket.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                *written += count;
+                *stuck_ms = None;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // What was written need not be kept until all is.
+                output.drain(..*written);
+                *written = 0;
+                return Ok(false);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    *written = 0;
+    // An idle connection keeps no buffer.
+    drop(session.take_output());
+    socket.flush()
 }

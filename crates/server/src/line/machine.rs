@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chat::{Actor, Command, Entered, Language, LeftCause, Refusal, Reply};
 use session::line::Unreadable;
 
-use super::table::FIRST_OF_MACHINE;
+use super::acting::FIRST_OF_MACHINE;
 use crate::chat::json::{self, Ref, Word};
 use crate::chat::{Asker, Caller, Host};
 
