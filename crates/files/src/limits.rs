@@ -1,0 +1,25 @@
+//! The bounds of files and their transfers.
+
+/// Bytes of a chunk group: what is verified at once, so all that a lie can cost.
+///
+/// A power of two of BLAKE3's chunks of 1,024 bytes. A group is 8,192 times its value in the list, and is hashed at full speed by one core.
+pub const GROUP_BYTES: u64 = 256 << 10;
+/// Groups of a segment, whose values are one list of 128 KiB.
+pub const SEGMENT_GROUPS: u32 = 4_096;
+/// Bytes of a segment.
+pub const SEGMENT_BYTES: u64 = GROUP_BYTES * SEGMENT_GROUPS as u64;
+/// Groups of the largest content.
+pub const GROUPS_MAX: u32 = 1 << 26;
+/// Bytes of the largest content: 16 TiB.
+pub const CONTENT_BYTES_MAX: u64 = GROUP_BYTES * GROUPS_MAX as u64;
+/// Segments of the largest content, whose values are one list of 512 KiB.
+pub const SEGMENTS_MAX: u32 = GROUPS_MAX / SEGMENT_GROUPS;
+
+const _: () = assert!(
+    GROUP_BYTES.is_power_of_two() && GROUP_BYTES >= 1_024 && SEGMENT_GROUPS.is_power_of_two(),
+    "groups and segments are whole subtrees of BLAKE3"
+);
+const _: () = assert!(
+    GROUPS_MAX.is_multiple_of(SEGMENT_GROUPS),
+    "the largest content is made of whole segments"
+);
