@@ -19,6 +19,7 @@ mod doctor;
 mod exit;
 mod list;
 mod login;
+mod memory;
 mod number;
 mod output;
 mod password;

@@ -7,6 +7,7 @@ use server::ServeOptions;
 use server::config::ListenAddress;
 
 use crate::context::Context;
+use crate::memory;
 use crate::number;
 
 /// Start the server.
@@ -85,7 +86,13 @@ pub(crate) struct ServeArgs {
 pub(crate) fn run(args: ServeArgs, context: &Context) -> anyhow::Result<()> {
     let ready_json = args.ready_json;
     let config = context.config(args.into_flags())?;
-    server::serve(config, ServeOptions { ready_json })?;
+    server::serve(
+        config,
+        ServeOptions {
+            ready_json,
+            release_memory: memory::release,
+        },
+    )?;
     Ok(())
 }
 

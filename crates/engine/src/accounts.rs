@@ -182,11 +182,12 @@ impl Accounts {
         snapshot: &Snapshot,
         guest: bool,
         clock: Clock,
+        release_memory: fn(),
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         Ok(Self {
             clock,
             tables: RwLock::new(Tables::new(snapshot)),
-            passwords: Passwords::start(clock)?,
+            passwords: Passwords::start(clock, release_memory)?,
             version: AtomicU64::new(1),
             changes: watch::Sender::new(1),
             guest,

@@ -63,6 +63,9 @@ pub struct Options {
     pub disk_free_low_bytes: u64,
     /// Above this many they go on.
     pub disk_free_resume_bytes: u64,
+    /// Called on the thread of passwords when it comes to rest, first a moment after the start: hashing takes megabytes, which
+    /// allocators keep.
+    pub release_memory: fn(),
 }
 
 /// Why the engine cannot start or stop.
@@ -180,8 +183,8 @@ impl Engine {
         }
         let (mut topology, specifications) =
             restore::build_topology(&snapshot, shards, options.quotas)?;
-        let accounts =
-            Accounts::start(&snapshot, options.guest, clock).map_err(EngineError::Thread)?;
+        let accounts = Accounts::start(&snapshot, options.guest, clock, options.release_memory)
+            .map_err(EngineError::Thread)?;
         let accounts = Arc::new(accounts);
         topology.set_owners(accounts.clone());
         let metadata = Metadata::start(directory, stop_at_once)

@@ -167,11 +167,11 @@ impl Web {
 
 /// Everything that HTTP serves.
 pub(crate) fn router(web: Web) -> Router {
-    let (router, document) = described_routes();
+    let (router, _) = described_routes();
     let observer = web.observer().clone();
     let router = router
-        .merge(reference::routes(&document))
-        .merge(openapi::routes(document))
+        .merge(reference::routes())
+        .merge(openapi::routes())
         .merge(crate::grpc::routes(&web))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)

@@ -37,10 +37,13 @@ const LAST_TURNS: usize = 4;
 const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How `serve` is to behave beyond its configuration.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct ServeOptions {
     /// Print one line of JSON when everything is open, and nothing else.
     pub ready_json: bool,
+    /// Called when much memory was used that is not needed again soon: a moment after the start, and after passwords were hashed.
+    /// Whoever chose the allocator knows how freed memory goes back to the system.
+    pub release_memory: fn(),
 }
 
 /// Why the server does not run. Each is one line that says what to do.
@@ -127,7 +130,8 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
     }
     tls::check(&config)?;
     let shards = config.shard_count();
-    let (engine, seeds) = Engine::open(&engine_options(&config, shards)).map_err(not_open)?;
+    let (engine, seeds) =
+        Engine::open(&engine_options(&config, shards, options.release_memory)).map_err(not_open)?;
     for damage in &engine.damage {
         tracing::error!(%damage, "the message log is damaged; the rest is served. `chaski doctor` says more");
     }
@@ -416,7 +420,7 @@ fn open_doors(config: &Config, shards: u16) -> Result<Vec<Door>, ServeError> {
     .collect()
 }
 
-fn engine_options(config: &Config, shards: u16) -> Options {
+fn engine_options(config: &Config, shards: u16, release_memory: fn()) -> Options {
     Options {
         data: config.data.clone(),
         shards,
@@ -438,6 +442,7 @@ fn engine_options(config: &Config, shards: u16) -> Options {
         memory_resume_bytes: config.limits.memory_resume(),
         disk_free_low_bytes: config.limits.disk_free_low_bytes,
         disk_free_resume_bytes: config.limits.disk_free_resume_bytes,
+        release_memory,
     }
 }
 

@@ -73,7 +73,15 @@ fn a_silent_connection_costs_little() {
         ..Sources::default()
     };
     let config = Config::load(&sources).expect("the settings are right");
-    let server = std::thread::spawn(|| server::serve(config, ServeOptions { ready_json: true }));
+    let server = std::thread::spawn(|| {
+        server::serve(
+            config,
+            ServeOptions {
+                ready_json: true,
+                release_memory: || {},
+            },
+        )
+    });
     let _first: Vec<_> = (0..64).map(|_| connect(address)).collect();
     await_accepted(address);
     let before = settled();

@@ -1,9 +1,9 @@
 //! The line mode, for pipes and for those who have the screen read to them: lines in, lines out, no cursor moved.
 //!
 //! A line is `HH:MM room name: text`. What was typed is read as everywhere, commands and all. At the end of the input it waits until
-//! everything is acknowledged.
+//! everything is acknowledged and was heard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -21,6 +21,9 @@ use super::wire::{Message, Said, Say};
 
 /// How long the input may wait for the output once it has ended.
 const LAST_WAIT: Duration = Duration::from_secs(60);
+
+/// How long what is stored may take to be heard by whoever said it: a moment, unless they left the place meanwhile.
+const HEARING: Duration = Duration::from_secs(2);
 
 /// How the line mode ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +44,10 @@ struct Lines<'a> {
     zone: TimeZone,
     /// What is not acknowledged, by its sender's id.
     waiting: BTreeMap<String, Say>,
+    /// What is stored and was not heard yet, by its sender's id: it is not printed before.
+    unheard: BTreeSet<String>,
+    /// Until when that is waited for.
+    heard_by: Option<Instant>,
     /// What was said too fast, and when it may be said again.
     later: Option<(Instant, Say)>,
     unsaid: usize,
@@ -74,6 +81,8 @@ pub async fn run(
         ids: SentIds::new(),
         zone: TimeZone::system(),
         waiting: BTreeMap::new(),
+        unheard: BTreeSet::new(),
+        heard_by: None,
         later: None,
         unsaid: 0,
         early: Vec::new(),
@@ -97,6 +106,7 @@ impl Lines<'_> {
                 return self.ended();
             }
             let last = at(deadline);
+            let hearing = at(self.heard_by.filter(|_| !self.unheard.is_empty()));
             let again = at(self.later.as_ref().map(|(due, _)| *due));
             tokio::select! {
                 event = self.link.next() => {
@@ -127,15 +137,19 @@ impl Lines<'_> {
                         self.link.say(say);
                     }
                 }
+                () = hearing => self.unheard.clear(),
                 () = last => return self.ended(),
             }
             self.flush();
         }
     }
 
-    /// Whether everything is acknowledged and answered.
+    /// Whether everything is acknowledged, answered and heard.
     fn is_done(&self) -> bool {
-        self.waiting.is_empty() && self.early.is_empty() && !self.model.has_wanted()
+        self.waiting.is_empty()
+            && self.unheard.is_empty()
+            && self.early.is_empty()
+            && !self.model.has_wanted()
     }
 
     fn ended(&mut self) -> Ended {
@@ -150,8 +164,12 @@ impl Lines<'_> {
     async fn drain(&mut self) {
         self.flush();
         let all = async {
-            while !self.waiting.is_empty() && self.later.is_none() {
-                let Some(event) = self.link.next().await else {
+            while !(self.waiting.is_empty() && self.unheard.is_empty()) && self.later.is_none() {
+                let event = tokio::select! {
+                    event = self.link.next() => event,
+                    () = at(self.heard_by.filter(|_| self.waiting.is_empty())) => None,
+                };
+                let Some(event) = event else {
                     break;
                 };
                 if self.on_event(event).is_some() {
@@ -251,6 +269,7 @@ impl Lines<'_> {
         if let Said::Message(message) = said {
             if let Some(sent_id) = &message.sent_id {
                 self.waiting.remove(sent_id);
+                self.unheard.remove(sent_id);
             }
             self.print_message(message);
         } else if let Said::Sent {
@@ -258,7 +277,11 @@ impl Lines<'_> {
             ..
         } = said
         {
-            self.waiting.remove(sent_id);
+            // Heard before it was acknowledged, it does not wait any more.
+            if self.waiting.remove(sent_id).is_some() {
+                self.unheard.insert(sent_id.clone());
+                self.heard_by = Some(Instant::now() + HEARING);
+            }
         } else if let Said::Changed(message) = said
             && message.edited_ms.is_some()
             && message.deleted_ms.is_none()

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use directory::credentials::CredentialCache;
 use directory::password;
@@ -13,6 +14,8 @@ use crate::clock::Clock;
 
 /// Passwords that may wait; one more is refused at once.
 const WAITING_MAX: usize = 256;
+/// How long nobody asks before the memory of hashing is given back: the next hash would have to fetch it again.
+const REST: Duration = Duration::from_secs(1);
 /// Credentials whose proof is remembered.
 const CREDENTIALS_REMEMBERED: usize = 4_096;
 
@@ -57,7 +60,11 @@ pub(super) struct Passwords {
 }
 
 impl Passwords {
-    pub(super) fn start(clock: Clock) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    /// Starts the thread. It calls `release_memory` when nothing was asked for a while: after the start, and after each burst of work.
+    pub(super) fn start(
+        clock: Clock,
+        release_memory: fn(),
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let (jobs, inbox) = mpsc::sync_channel::<Job>(WAITING_MAX);
         let memory = Arc::new(Memory {
             clock,
@@ -69,11 +76,15 @@ impl Passwords {
         std::thread::Builder::new()
             .name("passwords".into())
             .spawn(move || {
-                for job in inbox {
-                    // Whoever asked may have gone meanwhile.
-                    match job {
-                        Job::Check(attempt, answer) => drop(answer.send(worker.judge(&attempt))),
-                        Job::Hash(password, answer) => drop(answer.send(hash(&password))),
+                loop {
+                    match inbox.recv_timeout(REST) {
+                        Ok(job) => worker.work(job),
+                        Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                        Err(mpsc::RecvTimeoutError::Timeout) => {
+                            release_memory();
+                            let Ok(job) = inbox.recv() else { return };
+                            worker.work(job);
+                        }
                     }
                 }
             })?;
@@ -112,6 +123,14 @@ impl Passwords {
 }
 
 impl Memory {
+    fn work(&self, job: Job) {
+        // Whoever asked may have gone meanwhile.
+        match job {
+            Job::Check(attempt, answer) => drop(answer.send(self.judge(&attempt))),
+            Job::Hash(password, answer) => drop(answer.send(hash(&password))),
+        }
+    }
+
     /// Decides what the thread is asked. It looks again who is to be heard: of those that waited, one may have been the last.
     fn judge(&self, attempt: &Attempt) -> Result<Right, Denied> {
         if self.recalls(attempt)? {

@@ -40,7 +40,7 @@ pub(super) fn accounts(login: &str, topic: &str) -> Accounts {
 }
 
 fn start(snapshot: &Snapshot) -> Accounts {
-    Accounts::start(snapshot, true, Clock::default()).expect("a thread can be started")
+    Accounts::start(snapshot, true, Clock::default(), || {}).expect("a thread can be started")
 }
 
 fn log_in(accounts: &Accounts, login: &str, password: &str) -> Result<Login, Denied> {

@@ -40,6 +40,7 @@ impl World {
             memory_resume_bytes: u64::MAX,
             disk_free_low_bytes: 0,
             disk_free_resume_bytes: 0,
+            release_memory: || {},
         };
         let (engine, mut seeds) = Engine::open(&options).expect("it is a fresh directory");
         let shard = seeds.pop().expect("there is one shard").grow();

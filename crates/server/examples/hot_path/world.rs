@@ -62,6 +62,7 @@ pub(crate) fn open_engine(data: &Path, journal_bytes: u64) -> (Engine, Rc<Shard>
         memory_resume_bytes: u64::MAX,
         disk_free_low_bytes: 0,
         disk_free_resume_bytes: 0,
+        release_memory: || {},
     };
     let (engine, mut seeds) = Engine::open(&options).expect("the data directory can be opened");
     let seed = seeds.pop().expect("there is one shard");

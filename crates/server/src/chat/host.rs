@@ -17,7 +17,7 @@ use super::keeper::Keeper;
 use super::{Farewell, Heard, Overheard};
 
 /// Sessions for each of which a batch of changes waits its part of a millisecond: writing to one takes some microseconds.
-const SESSIONS_PER_MS: usize = 20;
+const SESSIONS_PER_MS: usize = 10;
 /// The longest that a batch of changes waits, in milliseconds: nobody sees that.
 const PAUSE_MS_MAX: usize = 20;
 

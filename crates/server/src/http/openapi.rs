@@ -1,7 +1,11 @@
 //! The description of the REST interface: as OpenAPI 3.1 for programs, as a page for people.
 
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use axum::{Json, Router};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
@@ -56,10 +60,18 @@ pub(super) fn document() -> OpenApi {
         .build()
 }
 
-/// Serves the finished description.
-pub(super) fn routes(mut document: OpenApi) -> Router<Web> {
+/// The description as JSON, made when it is first asked for: most servers are never asked, and it takes megabytes to make.
+static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| {
+    let (_, mut document) = super::described_routes();
     name_operations(&mut document);
-    Router::new().route("/openapi.json", get(move || async move { Json(document) }))
+    // What is described is made of our own annotations, which always have a JSON form.
+    serde_json::to_vec(&document).unwrap_or_default().into()
+});
+
+/// Serves the description.
+pub(super) fn routes() -> Router<Web> {
+    let description = async || ([(CONTENT_TYPE, "application/json")], DESCRIPTION.clone());
+    Router::new().route("/openapi.json", get(description))
 }
 
 /// Names each operation by its method and path: handlers have the same names in several modules, and programs tell operations apart

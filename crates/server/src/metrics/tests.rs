@@ -107,6 +107,7 @@ fn what_is_read_is_what_the_catalogue_lists() {
         memory_resume_bytes: u64::MAX,
         disk_free_low_bytes: 0,
         disk_free_resume_bytes: 0,
+        release_memory: || {},
     };
     let (engine, seeds) = engine::Engine::open(&options).expect("it opens");
     let observer = Observer::new(false, None);
