@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         // Bodies are shared with the buffer that they came in, not copied.
         .bytes(".chaski.v1.Message.body")
+        .bytes(".chaski.v1.Group.data")
         // The same message has the same bytes each time.
         .btree_map(".")
         .compile_fds(compiler.file_descriptor_set())?;
