@@ -9,3 +9,4 @@
 pub mod content;
 pub mod have;
 pub mod limits;
+pub mod path;

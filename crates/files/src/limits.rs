@@ -14,6 +14,10 @@ pub const GROUPS_MAX: u32 = 1 << 26;
 pub const CONTENT_BYTES_MAX: u64 = GROUP_BYTES * GROUPS_MAX as u64;
 /// Segments of the largest content, whose values are one list of 512 KiB.
 pub const SEGMENTS_MAX: u32 = GROUPS_MAX / SEGMENT_GROUPS;
+/// The longest name of a file or folder, in bytes, as file systems have it.
+pub const NAME_BYTES_MAX: usize = 255;
+/// The longest path of a file below its folder, in bytes, as Linux has it.
+pub const PATH_BYTES_MAX: usize = 4_096;
 
 const _: () = assert!(
     GROUP_BYTES.is_power_of_two() && GROUP_BYTES >= 1_024 && SEGMENT_GROUPS.is_power_of_two(),
