@@ -6,7 +6,9 @@
 //!
 //! Start reading at [`content`].
 
+pub mod collection;
 pub mod content;
 pub mod have;
 pub mod limits;
 pub mod path;
+pub mod ticket;

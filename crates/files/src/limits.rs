@@ -18,6 +18,16 @@ pub const SEGMENTS_MAX: u32 = GROUPS_MAX / SEGMENT_GROUPS;
 pub const NAME_BYTES_MAX: usize = 255;
 /// The longest path of a file below its folder, in bytes, as Linux has it.
 pub const PATH_BYTES_MAX: usize = 4_096;
+/// Files and folders of one collection.
+pub const COLLECTION_ENTRIES_MAX: usize = 1_000_000;
+/// Bytes of a collection's manifest.
+pub const COLLECTION_BYTES_MAX: usize = 64 << 20;
+/// Bytes of the longest signed ticket: of a scope and an account with the longest logins.
+pub const TICKET_BYTES_MAX: usize = 7 + 16 + 32 + 256 + 256 + 64;
+/// The longest life of a ticket: an hour, since none is taken back.
+pub const TICKET_LIFE_MS_MAX: u64 = 3_600_000;
+/// How far the clock of a peer may be behind the server's.
+pub const TICKET_CLOCK_TOLERANCE_MS: u64 = 30_000;
 
 const _: () = assert!(
     GROUP_BYTES.is_power_of_two() && GROUP_BYTES >= 1_024 && SEGMENT_GROUPS.is_power_of_two(),
