@@ -1,6 +1,7 @@
 use super::*;
 use crate::chat::command;
-use crate::chat::wire::{History, Refused, Room, User};
+use crate::chat::limits::TYPING;
+use crate::chat::wire::{History, Joined, Refused, Room, Said, User};
 
 /// 16 November 2025, 12:04:31 UTC.
 pub(crate) const NOW_MS: i64 = 1_763_294_671_000;
