@@ -4,6 +4,7 @@ import json
 import secrets
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -146,6 +147,68 @@ def test_rooms_and_private_messages_by_command_and_by_key(account, terminal):
     first.type("#exit\r")
     assert first.wait_end() == 0
     second.wait_for(lambda text: text.splitlines()[0].find(" lobby") > 0, seconds=40)
+
+
+def title(text):
+    """The line with the name of the place."""
+    return text.splitlines()[0]
+
+
+def ends(program):
+    program.type("#exit\r")
+    assert program.wait_end() == 0
+
+
+def test_one_comes_back_to_the_rooms_of_the_last_time(server, account, terminal):
+    anna, at_anna = account("anna")
+    work, tea, gone = (f"{name}{secrets.token_hex(3)}" for name in ("work", "tea", "gone"))
+    for room in (work, tea):
+        Rest(server).post("/v1/rooms", {"room": room, "keep": True}).ok(201)
+    file = f"{at_anna['XDG_CONFIG_HOME']}/chaski/chat-rooms.json"
+    first = terminal(at_anna)
+    first.wait_for(f"● {anna}")
+    for command, room in (("#gR", tea), ("#gR", work), ("#cR", gone), ("#gR", tea)):
+        first.type(f"{command} {room}\r")
+        first.wait_for(lambda text, room=room: room in title(text))
+    ends(first)
+    with open(file, encoding="utf-8") as opened:
+        kept = json.load(opened)["accounts"][0]
+    assert kept == {"server": server.http_url, "login": anna, "here": tea, "rooms": sorted((gone, tea, work))}
+
+    # The room that went with its creator is said, and the place that was looked at is shown.
+    second = terminal(at_anna)
+    second.wait_for(lambda text: tea in title(text) and f"you are not back in {gone}" in text)
+    second.wait_for(lambda text: all(f"{number} {room}" in text for number, room in ((1, "lobby"), (2, tea), (3, work))))
+    second.type("#eR\r")
+    second.wait_for(lambda text: "lobby" in title(text) and tea not in text)
+    second.type(f"#gR {work}\r")
+    second.wait_for(lambda text: work in title(text))
+    second.send_signal(signal.SIGTERM)
+    second.wait_end()
+
+    third = terminal(at_anna)
+    text = third.wait_for(lambda text: work in title(text) and "2 " + work in text)
+    assert tea not in text and gone not in text, text
+    ends(third)
+
+    with open(file, "w", encoding="utf-8") as opened:
+        opened.write("{")
+    fourth = terminal(at_anna)
+    fourth.wait_for(lambda text: "lobby" in title(text) and "the rooms of last time cannot be read" in text)
+    assert work not in fourth.text
+    ends(fourth)
+    with open(file, encoding="utf-8") as opened:
+        assert json.load(opened)["accounts"][0]["here"] == "lobby"
+
+
+def test_what_is_not_to_be_remembered_is_not(account, terminal):
+    anna, at_anna = account("anna")
+    home = Path(at_anna["XDG_CONFIG_HOME"]) / "chaski"
+    (home / "chat.toml").write_text("remember = false\n", encoding="utf-8")
+    program = terminal(at_anna)
+    program.wait_for(f"● {anna}")
+    ends(program)
+    assert not (home / "chat-rooms.json").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -8,6 +8,7 @@
 mod answers;
 mod news;
 mod place;
+mod returning;
 mod wants;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -92,6 +93,10 @@ pub struct Model {
     lost_ms: Option<i64>,
     /// What was said before there was a place for it.
     early: VecDeque<Notice>,
+    /// The rooms that one comes back to, by their names in lower case.
+    returns: BTreeMap<String, String>,
+    /// Where one looks at first.
+    begins_in: String,
 }
 
 impl Default for Model {
@@ -111,6 +116,8 @@ impl Default for Model {
             pending: HashMap::new(),
             lost_ms: None,
             early: VecDeque::new(),
+            returns: BTreeMap::new(),
+            begins_in: String::new(),
         }
     }
 }
@@ -177,7 +184,6 @@ impl Model {
     /// The connection is there.
     pub fn on_up(&mut self, hello: Hello, now_ms: i64) {
         self.me.clone_from(&hello.login);
-        let default_room = hello.default_room.clone();
         self.hello = hello;
         self.connection = Connection::Up;
         let was_away = self.lost_ms.take();
@@ -187,11 +193,8 @@ impl Model {
                 format!("back after {seconds} s without a connection"),
                 now_ms,
             );
-        } else if self.places.is_empty() && !default_room.is_empty() {
-            self.current = key(&default_room);
-            self.place_mut(&default_room);
-            self.ask_join(&default_room, None);
         }
+        self.go_back(now_ms);
         self.outbox.push((Ask::Rooms, Intent::Refresh));
         self.outbox.push((Ask::Conversations, Intent::Refresh));
         self.outbox.push((Ask::Users, Intent::Refresh));
@@ -248,7 +251,8 @@ impl Model {
         if let Intent::Older(room) | Intent::Newer(room) | Intent::Around(room, _) = intent {
             self.place_mut(room).window.is_loading = false;
         }
-        if intent.is_wanted() {
+        // A room to come back to is asked for again.
+        if intent.is_wanted() && !matches!(intent, Intent::Return(_)) {
             self.notice("not done: there is no connection", now_ms);
         }
     }

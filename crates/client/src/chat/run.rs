@@ -14,6 +14,7 @@ use tokio::time::sleep_until;
 
 use super::limits::{FRAME, TYPING_EVERY};
 use super::link::{Door, Link, LinkEvent, SentIds, Time, Use};
+use super::memory::{Book, Shelf};
 use super::model::{Connection, Intent, Model};
 use super::settings::Settings;
 use super::terminal::{self, Terminal};
@@ -30,6 +31,8 @@ pub struct Start {
     pub settings: Settings,
     /// A room or `@login` to begin with.
     pub place: Option<String>,
+    /// Keeps where one was; without it one begins in the default room.
+    pub shelf: Option<Box<dyn Shelf>>,
 }
 
 /// Runs the chat on this terminal until the person ends it.
@@ -41,6 +44,7 @@ pub async fn run(start: Start) -> io::Result<()> {
         keeps_all: false,
         follow: Vec::new(),
     };
+    let book = Book::new(start.shelf, &start.door.url);
     let link = Link::start(start.door, wanted);
     let zone = TimeZone::system();
     let depth = Depth::of_environment(|name| std::env::var(name).ok());
@@ -55,10 +59,12 @@ pub async fn run(start: Start) -> io::Result<()> {
         zone,
         palette: Palette(depth),
         place: start.place,
+        book,
         told_typing: None,
         is_dirty: true,
     };
     let ended = screen.serve().await;
+    screen.remember(true);
     drop(terminal);
     screen.link.close().await;
     ended
@@ -74,6 +80,7 @@ struct Screen {
     zone: TimeZone,
     palette: Palette,
     place: Option<String>,
+    book: Book,
     told_typing: Option<Instant>,
     is_dirty: bool,
 }
@@ -134,6 +141,7 @@ impl Screen {
                     self.is_dirty = true;
                 }
             }
+            self.remember(false);
             self.flush()?;
         }
     }
@@ -215,11 +223,26 @@ impl Screen {
     fn on_link(&mut self, event: LinkEvent) {
         self.is_dirty = true;
         let (now, now_ms) = (Instant::now(), self.time.now_ms());
+        if let LinkEvent::Up(hello) = &event
+            && let Some((remembered, complaint)) = self.book.open(&hello.login)
+        {
+            self.model.recall(remembered);
+            if let Some(complaint) = complaint {
+                self.model.notice(complaint, now_ms);
+            }
+        }
         on_link_event(&mut self.model, event, now, now_ms);
         if self.model.connection == Connection::Up
             && let Some(place) = self.place.take()
         {
             self.model.enter(&place, now_ms);
+        }
+    }
+
+    /// Keeps where one is for the next time.
+    fn remember(&mut self, is_last: bool) {
+        if let Some(complaint) = self.book.keep(&self.model.remembered(), is_last) {
+            self.model.notice(complaint, self.time.now_ms());
         }
     }
 

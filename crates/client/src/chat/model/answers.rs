@@ -13,6 +13,8 @@ pub enum Intent {
     Refresh,
     /// The room is to be shown.
     Enter(String),
+    /// One was in the room the last time.
+    Return(String),
     /// The page before the messages at hand.
     Older(String),
     /// The page behind them.
@@ -63,7 +65,9 @@ impl Model {
         };
         if let Said::Error(refused) = said {
             self.on_unasked_page(&intent);
-            if intent != Intent::Refresh {
+            if let Intent::Return(room) = &intent {
+                self.on_not_back(room, &refused, now_ms);
+            } else if intent != Intent::Refresh {
                 let wait = refused.retry_after_ms.map_or_else(String::new, |wait| {
                     format!(" (again in {} s)", wait.div_ceil(1000))
                 });
@@ -100,7 +104,21 @@ impl Model {
             };
             self.notice(text, now_ms);
         } else if let Said::Joined(joined) = said {
-            if let Intent::Enter(_) = intent {
+            let is_shown = match intent {
+                Intent::Enter(_) => true,
+                Intent::Return(room) => key(&room) == self.current,
+                Intent::Refresh
+                | Intent::Older(_)
+                | Intent::Newer(_)
+                | Intent::Around(..)
+                | Intent::ListRooms
+                | Intent::ListUsers
+                | Intent::ListMembers
+                | Intent::ListBlocked
+                | Intent::Search(_)
+                | Intent::Act(_) => false,
+            };
+            if is_shown {
                 self.show(&joined.room, now_ms);
             }
         } else if let Said::Changed(mut message) = said {
@@ -127,6 +145,7 @@ impl Model {
             window.is_loading = false;
             // A history that may not be read has no beginning to scroll to.
             window.is_at_start = true;
+            self.say_early();
         }
     }
 
@@ -135,6 +154,7 @@ impl Model {
             Intent::Older(room) | Intent::Newer(room) | Intent::Around(room, _) => room.clone(),
             Intent::Refresh
             | Intent::Enter(_)
+            | Intent::Return(_)
             | Intent::ListRooms
             | Intent::ListUsers
             | Intent::ListMembers
@@ -147,6 +167,12 @@ impl Model {
         }
         let place = self.place_mut(&room);
         place.head = place.head.max(history.head);
+        self.fill(intent, room, history);
+        self.say_early();
+    }
+
+    fn fill(&mut self, intent: Intent, room: String, history: History) {
+        let place = self.place_mut(&room);
         match intent {
             Intent::Older(_) => place.window.prepend(history.messages, history.more),
             Intent::Around(_, seq) => {
@@ -157,6 +183,7 @@ impl Model {
             Intent::Newer(_)
             | Intent::Refresh
             | Intent::Enter(_)
+            | Intent::Return(_)
             | Intent::ListRooms
             | Intent::ListUsers
             | Intent::ListMembers

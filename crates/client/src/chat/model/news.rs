@@ -108,19 +108,18 @@ impl Model {
             let resumed_after = place.resumed_after.unwrap_or(0);
             place.window.forget_until(resumed_after);
         }
-        let is_empty = place.window.messages.is_empty();
-        if is_empty {
-            self.load_older(&name);
-        }
+        self.on_entered(&name);
         let has_here = self.here().is_some_and(Place::is_listed);
         if is_forced || !has_here {
             self.current = key(&name);
             let why = text.unwrap_or_else(|| format!("you are in {name} now"));
             self.notice(why, now_ms);
         }
-        while let Some(notice) = self.early.pop_front() {
-            self.place_mut(&name).push_notice(notice);
+        // Of other rooms the messages are asked for when they are looked at.
+        if self.current == key(&name) && self.place_mut(&name).window.messages.is_empty() {
+            self.load_older(&name);
         }
+        self.say_early();
         self.look_at_members();
     }
 
@@ -130,6 +129,7 @@ impl Model {
         place.is_joined = false;
         place.typing.clear();
         place.members.clear();
+        self.returns.remove(&key(room));
         if key(room) == self.current && key(room) != key(&default_room) {
             // One lands where the server says; until then in the room that always exists.
             self.current = key(&default_room);

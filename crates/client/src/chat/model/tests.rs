@@ -38,7 +38,7 @@ pub(crate) fn members(model: &mut Model, room: &str, count: usize) {
     model.place_mut(room).on_members(members.collect());
 }
 
-fn hello() -> Hello {
+pub(crate) fn hello() -> Hello {
     Hello {
         login: "anna".into(),
         default_room: "lobby".into(),

@@ -3,7 +3,7 @@
 use super::{Connection, Intent, Model, Outgoing};
 use crate::chat::command::{COMMANDS, Judgement, Typed};
 use crate::chat::ledger::key;
-use crate::chat::limits::{FOUND_MAX, TEXT_BYTES_MAX};
+use crate::chat::limits::{FOUND_PAGE, TEXT_BYTES_MAX};
 use crate::chat::wire::{Ask, Sanction, Say};
 
 /// What has to be done besides.
@@ -258,7 +258,7 @@ impl Model {
             words: words.clone(),
             room,
             before: None,
-            limit: FOUND_MAX,
+            limit: FOUND_PAGE,
         };
         self.outbox.push((ask, Intent::Search(words)));
     }
@@ -286,6 +286,7 @@ impl Model {
         if !place.is_private() {
             place.is_joined = false;
             let room = here.to_owned();
+            self.returns.remove(&key(here));
             self.outbox.push((Ask::Leave { room }, Intent::Act("")));
         }
         self.enter(&default_room, now_ms);
