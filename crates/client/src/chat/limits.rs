@@ -24,6 +24,8 @@ pub(crate) const EVENTS_MAX: usize = 256;
 pub(crate) const TYPED_MAX: usize = 200;
 /// Results of one page of a search.
 pub(crate) const FOUND_PAGE: u32 = 50;
+/// Results of a search that are kept.
+pub(crate) const FOUND_MAX: usize = 1_000;
 /// Rooms of one account that are remembered between runs: as many as the server lets one be in.
 pub(crate) const ROOMS_REMEMBERED_MAX: usize = 200;
 /// Accounts whose rooms are remembered.

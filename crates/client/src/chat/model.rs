@@ -9,12 +9,13 @@ mod answers;
 mod news;
 mod place;
 mod returning;
+mod search;
 mod wants;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
-pub use answers::Intent;
+pub use answers::{Intent, Wanted};
 pub use place::{Notice, Outgoing, Place, Window};
 pub use wants::Further;
 
@@ -56,10 +57,14 @@ pub struct Call {
 pub struct Found {
     /// What was looked for.
     pub words: String,
+    /// Where; everywhere without it.
+    pub room: Option<String>,
     /// The newest first.
     pub messages: Vec<Message>,
     /// There are more.
     pub more: bool,
+    /// They are on their way.
+    pub is_loading: bool,
 }
 
 /// What a person sees of the chat.
@@ -251,6 +256,7 @@ impl Model {
         if let Intent::Older(room) | Intent::Newer(room) | Intent::Around(room, _) = intent {
             self.place_mut(room).window.is_loading = false;
         }
+        self.on_unfound(intent);
         // A room to come back to is asked for again.
         if intent.is_wanted() && !matches!(intent, Intent::Return(_)) {
             self.notice("not done: there is no connection", now_ms);

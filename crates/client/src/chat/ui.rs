@@ -3,6 +3,7 @@
 //! Pure, as the model is: keys go in, the model's outbox fills, an [`Effect`] comes out. Start reading at [`Ui::on_key`].
 
 mod overlay;
+mod search;
 mod selected;
 mod typing;
 

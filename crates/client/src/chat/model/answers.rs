@@ -1,10 +1,21 @@
 //! What becomes of the server's answers.
 
-use super::{Found, Model};
+use super::Model;
 use crate::chat::ledger::key;
 use crate::chat::limits::PAGE;
 use crate::chat::safe;
 use crate::chat::wire::{Ask, History, Message, Room, Said, User};
+
+/// A page of what is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The words.
+    pub words: String,
+    /// Where; everywhere without it.
+    pub room: Option<String>,
+    /// Behind which message, by its number among all; the first page without it.
+    pub before: Option<u64>,
+}
 
 /// Why something was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +41,7 @@ pub enum Intent {
     /// Those who are not heard are to be listed.
     ListBlocked,
     /// Messages with these words.
-    Search(String),
+    Search(Wanted),
     /// A person wants it done; said when it is.
     Act(&'static str),
 }
@@ -65,6 +76,7 @@ impl Model {
         };
         if let Said::Error(refused) = said {
             self.on_unasked_page(&intent);
+            self.on_unfound(&intent);
             if let Intent::Return(room) = &intent {
                 self.on_not_back(room, &refused, now_ms);
             } else if intent != Intent::Refresh {
@@ -90,12 +102,8 @@ impl Model {
         } else if let Said::Members { room, members } = said {
             self.on_members(&room, members, intent == Intent::ListMembers, now_ms);
         } else if let Said::Found { messages, more } = said {
-            if let Intent::Search(words) = intent {
-                self.found = Some(Found {
-                    words,
-                    messages,
-                    more,
-                });
+            if let Intent::Search(wanted) = intent {
+                self.on_found(wanted, messages, more);
             }
         } else if let Said::Blocked { logins } = said {
             let text = match &logins[..] {

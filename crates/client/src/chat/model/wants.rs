@@ -3,7 +3,7 @@
 use super::{Connection, Intent, Model, Outgoing};
 use crate::chat::command::{COMMANDS, Judgement, Typed};
 use crate::chat::ledger::key;
-use crate::chat::limits::{FOUND_PAGE, TEXT_BYTES_MAX};
+use crate::chat::limits::TEXT_BYTES_MAX;
 use crate::chat::wire::{Ask, Sanction, Say};
 
 /// What has to be done besides.
@@ -250,17 +250,6 @@ impl Model {
             off: of_mine,
         };
         self.outbox.push((ask, Intent::Act("")));
-    }
-
-    /// Looks for words: here, or everywhere.
-    pub fn search(&mut self, words: String, room: Option<String>) {
-        let ask = Ask::Search {
-            words: words.clone(),
-            room,
-            before: None,
-            limit: FOUND_PAGE,
-        };
-        self.outbox.push((ask, Intent::Search(words)));
     }
 
     /// Enters a room, or shows it if one is in it.

@@ -218,6 +218,91 @@ fn places_are_gone_to_by_number_by_letters_and_by_what_is_unread() {
     assert_eq!(desk.model.current, "@bob");
 }
 
+/// Answers what was asked last: messages of these ids, the newest first.
+fn found(desk: &mut Desk, ids: std::ops::Range<u64>, more: bool) {
+    let (_, intent) = desk.model.outbox.pop().expect("it is asked");
+    desk.model.on_asked(Some(1), intent, NOW_MS);
+    let messages = ids.rev().map(|id| message("tea", id, "bob", "line"));
+    let said = Said::Found {
+        messages: messages.collect(),
+        more,
+    };
+    desk.model.on_answer(1, said, NOW_MS);
+}
+
+#[test]
+fn a_search_goes_on_at_its_end_page_by_page() {
+    let mut desk = Desk::new();
+    desk.press(KeyCode::Char('f'), KeyModifiers::CONTROL);
+    desk.typed("line");
+    desk.key(KeyCode::Enter);
+    found(&mut desk, 60..63, true);
+    desk.key(KeyCode::Down);
+    assert_eq!(desk.asked(), [], "not at the end yet");
+    desk.key(KeyCode::Down);
+    desk.key(KeyCode::Down);
+    assert_eq!(desk.model.outbox.len(), 1, "one page at a time");
+    let next = Ask::Search {
+        words: "line".into(),
+        room: None,
+        before: Some(60),
+        limit: crate::chat::limits::FOUND_PAGE,
+    };
+    assert_eq!(desk.model.outbox[0].0, next);
+    found(&mut desk, 57..60, false);
+    let all = desk.model.found.clone().expect("results");
+    let ids: Vec<_> = all.messages.iter().map(|message| message.id).collect();
+    assert_eq!(ids, [62, 61, 60, 59, 58, 57]);
+    desk.key(KeyCode::PageDown);
+    assert!(matches!(desk.ui.overlay, Overlay::Search { index: 5, .. }));
+    assert_eq!(desk.asked(), [], "there is no more");
+}
+
+#[test]
+fn a_page_that_was_lost_is_asked_for_again_and_one_of_other_words_is_not_shown() {
+    let mut desk = Desk::new();
+    desk.press(KeyCode::Char('f'), KeyModifiers::CONTROL);
+    desk.typed("line");
+    desk.key(KeyCode::Enter);
+    found(&mut desk, 60..61, true);
+    desk.key(KeyCode::Down);
+    let (_, intent) = desk.model.outbox.pop().expect("it is asked");
+    desk.model.on_asked(None, intent, NOW_MS);
+    desk.key(KeyCode::Down);
+    let (_, intent) = desk.model.outbox.pop().expect("it is asked again");
+    desk.typed("s");
+    desk.key(KeyCode::Enter);
+    found(&mut desk, 9..10, false);
+    desk.model.on_asked(Some(2), intent, NOW_MS);
+    let late = Said::Found {
+        messages: vec![message("tea", 59, "bob", "line")],
+        more: true,
+    };
+    desk.model.on_answer(2, late, NOW_MS);
+    let found = desk.model.found.as_ref().expect("results");
+    assert_eq!((found.messages.len(), found.more), (1, false));
+}
+
+#[test]
+fn a_search_is_of_this_room_alone_by_a_key_and_at_once() {
+    let mut desk = Desk::new();
+    desk.press(KeyCode::Char('f'), KeyModifiers::CONTROL);
+    desk.typed("line");
+    desk.key(KeyCode::Tab);
+    assert_eq!(desk.asked(), [], "nothing was looked for yet");
+    desk.key(KeyCode::Enter);
+    let rooms = |desk: &mut Desk| match &desk.asked()[..] {
+        [Ask::Search { room, .. }] => room.clone(),
+        other => panic!("one search, not {other:?}"),
+    };
+    assert_eq!(rooms(&mut desk).as_deref(), Some("lobby"));
+    desk.key(KeyCode::Tab);
+    assert_eq!(rooms(&mut desk), None);
+    desk.ui.on_paste(" more");
+    desk.key(KeyCode::Enter);
+    assert_eq!(rooms(&mut desk), None, "what was pasted is looked for");
+}
+
 #[test]
 fn a_search_goes_to_the_place_of_what_it_found() {
     let mut desk = Desk::new();

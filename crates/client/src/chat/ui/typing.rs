@@ -125,8 +125,12 @@ impl Ui {
         let text = text.trim_end_matches('\n');
         self.completion = None;
         match &mut self.overlay {
-            Overlay::Switch { query, .. } | Overlay::Search { query, .. } => {
+            Overlay::Switch { query, .. } => query.push_str(&text.replace('\n', " ")),
+            Overlay::Search {
+                query, is_asked, ..
+            } => {
                 query.push_str(&text.replace('\n', " "));
+                *is_asked = false;
             }
             Overlay::None if text.contains('\n') => self.overlay = Overlay::Paste(text.to_owned()),
             Overlay::None => {
