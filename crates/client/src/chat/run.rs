@@ -7,6 +7,7 @@ use crossterm::event::{Event, EventStream};
 use crossterm::execute;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use futures_util::StreamExt as _;
+use futures_util::future::select_all;
 use jiff::tz::TimeZone;
 use ratatui::backend::CrosstermBackend;
 use tokio::signal::unix::{SignalKind, signal};
@@ -99,10 +100,15 @@ impl Screen {
     async fn serve(&mut self) -> io::Result<()> {
         let mut drawing = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
         let mut keys = EventStream::new();
-        let (mut term, mut hangup) = (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-        );
+        let mut signals = Vec::new();
+        for kind in [
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::interrupt(),
+            SignalKind::quit(),
+        ] {
+            signals.push(signal(kind)?);
+        }
         let mut drawn_at = Instant::now() - FRAME;
         loop {
             let now = Instant::now();
@@ -118,8 +124,7 @@ impl Screen {
             let woken = tokio::select! {
                 event = keys.next() => Woken::Key(event),
                 event = self.link.next() => Woken::Link(event.map(Box::new)),
-                _ = term.recv() => Woken::Signal,
-                _ = hangup.recv() => Woken::Signal,
+                _ = select_all(signals.iter_mut().map(|one| Box::pin(one.recv()))) => Woken::Signal,
                 () = sleep_until(wake_at.into()) => Woken::Time,
             };
             match woken {
@@ -180,24 +185,21 @@ impl Screen {
     /// Takes what the terminal says; tells whether the program ends.
     fn on_event(&mut self, event: Event, drawing: &mut Drawing) -> io::Result<bool> {
         self.is_dirty = true;
-        let now_ms = self.time.now_ms();
+        let mut hand = Hand {
+            ids: &mut self.ids,
+            now_ms: self.time.now_ms(),
+            time: time_in_words(&self.time, &self.zone),
+        };
         match event {
-            Event::Key(key) => {
-                let mut hand = Hand {
-                    ids: &mut self.ids,
-                    now_ms,
-                    time: time_in_words(&self.time, &self.zone),
-                };
-                match self.ui.on_key(&key, &mut self.model, &mut hand) {
-                    Effect::None => {}
-                    Effect::Quit => return Ok(true),
-                    Effect::Reconnect => self.link.retry(),
-                    Effect::Redraw => drawing.clear()?,
-                    Effect::Typed => self.tell_typing(),
-                }
-            }
+            Event::Key(key) => match self.ui.on_key(&key, &mut self.model, &mut hand) {
+                Effect::None => {}
+                Effect::Quit => return Ok(true),
+                Effect::Reconnect => self.link.retry(),
+                Effect::Redraw => drawing.clear()?,
+                Effect::Typed => self.tell_typing(),
+            },
             Event::Paste(text) => self.ui.on_paste(&text),
-            Event::Mouse(mouse) => self.ui.on_mouse(&mouse, &mut self.model, now_ms),
+            Event::Mouse(mouse) => self.ui.on_mouse(&mouse, &mut self.model, &mut hand),
             Event::FocusGained => self.ui.is_unfocused = false,
             Event::FocusLost => self.ui.is_unfocused = true,
             Event::Resize(..) => {}

@@ -140,6 +140,8 @@ impl Ui {
             Some(row) if top < last => Scroll::At(*row),
             Some(_) | None => Scroll::Follow,
         };
+        // A wheel turns faster than pictures are drawn.
+        self.drawn.top = top;
     }
 
     /// A key was pressed.

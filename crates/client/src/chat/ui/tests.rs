@@ -2,6 +2,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::time::Instant;
 
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+
 use super::*;
 use crate::chat::model::tests::{NOW_MS, message, talking};
 use crate::chat::view::{Depth, Env, Palette, draw};
@@ -57,6 +59,22 @@ impl Desk {
         let effect = self.ui.on_key(&event, &mut self.model, &mut hand);
         self.draw();
         effect
+    }
+
+    fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) {
+        let mut hand = Hand {
+            ids: &mut self.ids,
+            now_ms: NOW_MS,
+            time: "now".into(),
+        };
+        let event = MouseEvent {
+            kind,
+            column,
+            row,
+            modifiers: KeyModifiers::empty(),
+        };
+        self.ui.on_mouse(&event, &mut self.model, &mut hand);
+        self.draw();
     }
 
     fn key(&mut self, code: KeyCode) -> Effect {
@@ -169,6 +187,16 @@ fn scrolling_back_loads_what_is_older_and_comes_back_to_the_end() {
         desk.key(KeyCode::PageDown);
     }
     assert_eq!(desk.ui.scroll, Scroll::Follow);
+}
+
+#[test]
+fn a_wheel_that_turns_between_two_pictures_scrolls_by_every_step() {
+    let mut desk = Desk::new();
+    let top = desk.ui.drawn.top;
+    desk.ui.scroll_by(-3);
+    desk.ui.scroll_by(-3);
+    desk.draw();
+    assert_eq!(desk.ui.drawn.top, top - 6);
 }
 
 #[test]
@@ -301,6 +329,45 @@ fn a_search_is_of_this_room_alone_by_a_key_and_at_once() {
     desk.ui.on_paste(" more");
     desk.key(KeyCode::Enter);
     assert_eq!(rooms(&mut desk), None, "what was pasted is looked for");
+}
+
+#[test]
+fn the_mouse_goes_to_rooms_and_selects_messages_but_not_through_an_overlay() {
+    let click = MouseEventKind::Down(MouseButton::Left);
+    let mut desk = Desk::new();
+    for number in 0..30 {
+        let name = format!("room{number:02}");
+        desk.model.place_mut(&name).is_joined = true;
+    }
+    desk.draw();
+    desk.mouse(click, 3, 2);
+    assert_eq!(desk.model.current, "room00");
+    desk.model.show("room29", NOW_MS);
+    desk.draw();
+    desk.mouse(click, 3, 22);
+    assert_eq!(
+        desk.model.current, "room29",
+        "the list goes on to where one is"
+    );
+    desk.mouse(click, 3, 21);
+    assert_eq!(desk.model.current, "room28");
+    desk.model.show("lobby", NOW_MS);
+    desk.draw();
+    let (x, y) = (
+        desk.ui.drawn.messages.x,
+        desk.ui.drawn.messages.bottom() - 1,
+    );
+    desk.mouse(click, x, y);
+    assert_eq!(desk.ui.selected, Some(40));
+    desk.mouse(MouseEventKind::ScrollUp, x, y);
+    assert!(matches!(desk.ui.scroll, Scroll::At(_)));
+    desk.ui.selected = None;
+    let before = desk.ui.scroll;
+    desk.key(KeyCode::F(1));
+    desk.mouse(MouseEventKind::ScrollDown, x, y);
+    desk.mouse(click, 3, 2);
+    assert_eq!(desk.ui.overlay, Overlay::Help { scroll: 1 });
+    assert_eq!((&*desk.model.current, desk.ui.scroll), ("lobby", before));
 }
 
 #[test]
