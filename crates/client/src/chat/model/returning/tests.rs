@@ -21,9 +21,11 @@ fn back(here: &str, rooms: &[&str]) -> Model {
 /// The rooms that one asks to be let into.
 fn joins(model: &Model) -> Vec<&str> {
     let asks = model.outbox.iter();
-    asks.filter_map(|(ask, _)| match ask {
-        Ask::Join { room, .. } => Some(&**room),
-        _ => None,
+    asks.filter_map(|(ask, _)| {
+        let Ask::Join { room, .. } = ask else {
+            return None;
+        };
+        Some(&**room)
     })
     .collect()
 }
