@@ -221,6 +221,16 @@ impl Chat {
                     actor, ticket, kind, &room, &login, sanction, accounts, now_ms,
                 )?;
             }
+            Command::Sanctions {
+                room,
+                kind,
+                behind,
+                limit,
+            } => {
+                return self
+                    .list_sanctions(actor, &room, kind, behind, limit, now_ms)
+                    .map(Some);
+            }
             Command::Block { login, is_on } => {
                 self.block(actor, ticket, &login, is_on, accounts)?;
             }

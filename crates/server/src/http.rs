@@ -239,7 +239,9 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         ))
         .routes(routes!(chat::rooms::members))
         .routes(routes!(chat::moderation::kick))
+        .routes(routes!(chat::moderation::bans))
         .routes(routes!(chat::moderation::ban, chat::moderation::unban))
+        .routes(routes!(chat::moderation::mutes))
         .routes(routes!(chat::moderation::mute, chat::moderation::unmute))
         .routes(routes!(chat::messages::list, chat::messages::say))
         .routes(routes!(

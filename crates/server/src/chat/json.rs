@@ -15,7 +15,8 @@ use chat::{Entered, Event, Language, Refusal, Reply};
 
 use super::Farewell;
 pub(crate) use forms::{
-    ConversationForm, FoundForm, HistoryForm, MemberForm, MessageForm, RoomForm, UserForm,
+    ConversationForm, FoundForm, HistoryForm, MemberForm, MessageForm, RoomForm, SanctionForm,
+    UserForm,
 };
 pub(crate) use said::Hello;
 use said::{ErrorForm, JoinedForm, Said};

@@ -6,7 +6,8 @@ use chat::{
 use serde::Serialize;
 
 use super::forms::{
-    ConversationForm, FoundForm, HistoryForm, MemberForm, MessageForm, RoomForm, UserForm, is_false,
+    ConversationForm, FoundForm, HistoryForm, MemberForm, MessageForm, RoomForm, SanctionForm,
+    UserForm, is_false,
 };
 use super::texts;
 use super::word::Ref;
@@ -51,6 +52,10 @@ pub(super) enum Said<'a> {
     Members {
         room: &'a str,
         members: Vec<MemberForm<'a>>,
+    },
+    Sanctions {
+        room: &'a str,
+        sanctions: Vec<SanctionForm<'a>>,
     },
     History(HistoryForm<'a>),
     Found(FoundForm<'a>),
@@ -273,6 +278,10 @@ impl<'a> Said<'a> {
             Reply::Members { place, members } => Self::Members {
                 room: place,
                 members: members.iter().map(MemberForm::of).collect(),
+            },
+            Reply::Sanctions { place, sanctions } => Self::Sanctions {
+                room: place,
+                sanctions: sanctions.iter().map(SanctionForm::of).collect(),
             },
             Reply::History(history) => Self::History(HistoryForm::of(history)),
             Reply::Found { found, has_more } => Self::Found(FoundForm::of(found, *has_more)),

@@ -370,6 +370,7 @@ fn result_of(reply: &Reply) -> Answered {
         | Reply::History(_)
         | Reply::Found { .. }
         | Reply::Message { .. }
+        | Reply::Sanctions { .. }
         | Reply::Blocked(_) => {
             let text = super::unexpected("done, posted or entered")
                 .message()

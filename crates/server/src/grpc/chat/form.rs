@@ -1,8 +1,9 @@
 //! What the chat says, as messages.
 
 use chat::{
-    ConversationView, Entered, Event, Found, History, Language, LeftCause, Member, MessageView,
-    Posted, Presence, PresenceChange, Refusal, RefusalKind, RoomChange, RoomView, UserView,
+    ChatSanction, ConversationView, Entered, Event, Found, History, Language, LeftCause, Member,
+    MessageView, Posted, Presence, PresenceChange, Refusal, RefusalKind, RoomChange, RoomView,
+    UserView,
 };
 use rpc::v1;
 use rpc::v1::chat_room_change::Change;
@@ -156,6 +157,16 @@ pub(super) fn member(member: &Member) -> v1::ChatMember {
     v1::ChatMember {
         login: member.login.clone(),
         presence: presence(member.presence).into(),
+    }
+}
+
+/// Somebody who is kept out or kept from talking.
+pub(super) fn sanction(sanction: ChatSanction) -> v1::ChatSanction {
+    v1::ChatSanction {
+        login: sanction.login,
+        by: sanction.by,
+        until_ms: sanction.until_ms.map(signed),
+        reason: sanction.reason,
     }
 }
 
