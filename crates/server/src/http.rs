@@ -12,6 +12,7 @@ mod audit;
 mod body;
 mod caller;
 mod chat;
+mod counted;
 pub(crate) mod deadletters;
 mod events;
 mod feed;
