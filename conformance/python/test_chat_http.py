@@ -515,3 +515,28 @@ def test_everyone_is_listed_with_how_present_they_are(people):
     assert members["room"] == "lobby" and {"login": bob.login, "presence": "away"} in members["members"]
     socket.close()
     eventually(lambda: bob.login not in str(ana.get("/v1/rooms/lobby/members").ok()), what="bob is gone")
+
+
+def test_what_happens_is_counted(rest, people, room, open_socket):
+    ana, bob, _ = people
+    path = room(ana)
+
+    def numbers():
+        lines = [line.rsplit(" ", 1) for line in rest.get("/metrics").text.splitlines() if line.startswith("chaski_chat_")]
+        return {name.removeprefix("chaski_chat_"): float(value) for name, value in lines}
+
+    before = numbers()
+    for each in (ana, bob):
+        open_socket(each, enter=False).do("join", room=name_of(path))
+    ana.patch(path, {"slow_s": 60}).ok()
+    say(bob, path, "one", sent_id="the same")
+    assert bob.post(path + "/messages", {"text": "two"}).status == 429
+    say(ana, path, "three")
+    after = numbers()
+    assert {name: after[name] - before.get(name, 0) for name in (
+        "messages_said_total", "messages_delivered_total", 'sessions{door="websocket"}', 'refused_total{reason="slow"}',
+        'refused_total{reason="flood"}')} == {
+            "messages_said_total": 2, "messages_delivered_total": 4, 'sessions{door="websocket"}': 2,
+            'refused_total{reason="slow"}': 1, 'refused_total{reason="flood"}': 0}
+    assert after["rooms"] >= 2
+    assert after["commit_duration_seconds_count"] >= before["commit_duration_seconds_count"] + 2

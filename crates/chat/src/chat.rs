@@ -240,6 +240,12 @@ impl Chat {
         Ok(None)
     }
 
+    /// How many rooms there are.
+    #[must_use]
+    pub fn room_count(&self) -> usize {
+        self.rooms.len()
+    }
+
     /// The changes to be stored next, in one batch; what came of them goes to [`Self::handle_committed`]. Empty = none.
     pub fn take_changes(&mut self) -> Vec<ChatChange> {
         if !self.changes.is_empty() {
