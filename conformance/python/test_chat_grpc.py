@@ -390,6 +390,18 @@ def test_messages_are_edited_answered_found_paged_and_taken_back(one):
     assert ([each.seq for each in page.messages], page.more, page.messages[1].reply_to) == ([5, 6], False, 1)
 
 
+def test_a_word_chooses_the_language_and_the_account_keeps_it(one):
+    ana = one("ana")
+    talk = ana.talk()
+    assert talk.hello.lang == "en"
+    assert talk.refused(lang=v1.ChatLang(code="tlh")).code == "INVALID"
+    nowhere = v1.ChatJoin(room="nowhere")
+    assert talk.refused(join=nowhere).text == "There is no room nowhere."
+    talk.does(lang=v1.ChatLang(code="es"))
+    assert talk.refused(join=nowhere).text == "No hay ninguna sala nowhere."
+    assert ana.talk().hello.lang == "es"
+
+
 # Moderation and rights
 
 

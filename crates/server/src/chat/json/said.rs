@@ -1,5 +1,6 @@
 //! What the server says over a socket.
 
+use chat::catalogue;
 use chat::{
     Entered, Event, Language, LeftCause, PresenceChange, Refusal, RefusalKind, Reply, RoomChange,
 };
@@ -9,7 +10,6 @@ use super::forms::{
     ConversationForm, FoundForm, HistoryForm, MemberForm, MessageForm, RoomForm, SanctionForm,
     UserForm, is_false,
 };
-use super::texts;
 use super::word::Ref;
 
 /// One object.
@@ -71,7 +71,7 @@ pub(super) enum Said<'a> {
     Error(ErrorForm),
     Bye {
         cause: &'static str,
-        text: &'static str,
+        text: String,
     },
 }
 
@@ -232,7 +232,7 @@ impl<'a> Said<'a> {
             Event::Entered(entered) => Self::Joined(Box::new(JoinedForm::of(entered, language))),
             Event::Left { place, cause } => Self::Left {
                 room: place,
-                why: Why::of(cause, texts::left(cause, language)),
+                why: Why::of(cause, catalogue::cause(cause, place, language)),
             },
             Event::Presence { place, change } => Self::Presence(PresenceForm::of(place, change)),
             Event::Typing { place, login } => Self::Typing { room: place, login },
@@ -346,7 +346,7 @@ impl<'a> JoinedForm<'a> {
             default: entered.is_default,
             members: entered.members,
             skipped: entered.skipped,
-            why: Why::of(&entered.cause, texts::moved(&entered.cause, language)),
+            why: Why::of(&entered.cause, catalogue::brought(&entered.cause, language)),
         }
     }
 }
@@ -419,7 +419,7 @@ impl ErrorForm {
         };
         Self {
             code: refusal.reason.code(),
-            text: chat::catalogue::refusal(&refusal.reason, language),
+            text: catalogue::refusal(&refusal.reason, language),
             retry_after_ms,
         }
     }
