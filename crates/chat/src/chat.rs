@@ -221,6 +221,16 @@ impl Chat {
                     actor, ticket, kind, &room, &login, sanction, accounts, now_ms,
                 )?;
             }
+            Command::Sanctions {
+                room,
+                kind,
+                behind,
+                limit,
+            } => {
+                return self
+                    .list_sanctions(actor, &room, kind, behind, limit, now_ms)
+                    .map(Some);
+            }
             Command::Block { login, is_on } => {
                 self.block(actor, ticket, &login, is_on, accounts)?;
             }
@@ -228,6 +238,12 @@ impl Chat {
             Command::Speak { language } => self.speak(actor, ticket, language),
         }
         Ok(None)
+    }
+
+    /// How many rooms there are.
+    #[must_use]
+    pub fn room_count(&self) -> usize {
+        self.rooms.len()
     }
 
     /// The changes to be stored next, in one batch; what came of them goes to [`Self::handle_committed`]. Empty = none.

@@ -1,6 +1,6 @@
 //! What can be asked of the chat, through whatever door.
 
-use directory::chat::Cursor;
+use directory::chat::{Cursor, SanctionKind};
 
 use crate::session::{Language, SessionId};
 
@@ -227,6 +227,17 @@ pub enum Command {
         login: String,
         /// How; `None` ends it.
         sanction: Option<Sanction>,
+    },
+    /// Who is kept out of a room, or kept from talking in it: for its creator and administrators. Reply: [`crate::Reply::Sanctions`].
+    Sanctions {
+        /// Which.
+        room: String,
+        /// Kept out, or kept from talking.
+        kind: SanctionKind,
+        /// Only logins behind this one; empty for all.
+        behind: String,
+        /// How many at most.
+        limit: usize,
     },
     /// Does not want to hear somebody, or wants to again. Reply: [`crate::Reply::Done`].
     Block {

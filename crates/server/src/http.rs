@@ -12,6 +12,7 @@ mod audit;
 mod body;
 mod caller;
 mod chat;
+mod counted;
 pub(crate) mod deadletters;
 mod events;
 mod feed;
@@ -239,7 +240,9 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         ))
         .routes(routes!(chat::rooms::members))
         .routes(routes!(chat::moderation::kick))
+        .routes(routes!(chat::moderation::bans))
         .routes(routes!(chat::moderation::ban, chat::moderation::unban))
+        .routes(routes!(chat::moderation::mutes))
         .routes(routes!(chat::moderation::mute, chat::moderation::unmute))
         .routes(routes!(chat::messages::list, chat::messages::say))
         .routes(routes!(

@@ -220,6 +220,8 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
             &config.data,
         )?;
     }
+    // This thread's own share: the engine calls it for the others.
+    (options.release_memory)();
     runtime.block_on(wait_for_end(
         signals,
         &engine,

@@ -76,6 +76,18 @@ families! { TOTALS:
         "Messages that left a queue without being consumed: rejected, expired, maxlen or delivery_limit, with dead letters or without.";
     DEAD_LETTERED = "chaski_messages_dead_lettered_total", Counter, [],
         "Messages that were sent to a dead-letter exchange.";
+    CHAT_ROOMS = "chaski_chat_rooms", Gauge, [],
+        "Rooms of the chat, the default one included.";
+    CHAT_SESSIONS = "chaski_chat_sessions", Gauge, ["door"],
+        "Sessions that listen to the chat, by the door that they came through.";
+    CHAT_SAID = "chaski_chat_messages_said_total", Counter, [],
+        "Messages that were said in rooms and in private, counted when they are on disk.";
+    CHAT_DELIVERED = "chaski_chat_messages_delivered_total", Counter, [],
+        "Messages of the chat that sessions were told, those that they had missed included. Queues of AMQP are no sessions.";
+    CHAT_REFUSED = "chaski_chat_refused_total", Counter, ["reason"],
+        "What was refused for coming too fast: flood by the bound of an account, slow by that of a room.";
+    CHAT_COMMIT_SECONDS = "chaski_chat_commit_duration_seconds", Histogram, [],
+        "Time from the moment when changes of the chat are handed over to be written until they are on disk, for each batch.";
     REQUESTS = "chaski_http_requests_total", Counter, ["method", "route", "status"],
         "Answered requests by the template of their path; (none) is a path that leads nowhere.";
     REQUEST_SECONDS = "chaski_http_request_duration_seconds", Histogram, ["method", "route"],

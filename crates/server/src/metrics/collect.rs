@@ -9,13 +9,14 @@ use super::Observer;
 use super::catalogue as of;
 use super::requests::BOUNDS_S;
 use super::text::Page;
+use crate::chat::{COMMIT_BOUNDS_S, Numbers};
 use crate::traces::Traces;
 
 /// Writes the page of totals.
 ///
 /// # Concurrency
 /// Every shard adds up its own queues, one after the other; nothing is locked meanwhile.
-pub(crate) async fn totals(engine: &Handle, observer: &Observer) -> String {
+pub(crate) async fn totals(engine: &Handle, chat: &Numbers, observer: &Observer) -> String {
     let totals = engine.totals().await;
     let mut page = Page::default();
     let version = env!("CARGO_PKG_VERSION");
@@ -39,6 +40,7 @@ pub(crate) async fn totals(engine: &Handle, observer: &Observer) -> String {
     }
     write_topology(&mut page, &totals);
     write_messages(&mut page, &totals);
+    write_chat(&mut page, chat);
     write_requests(&mut page, observer);
     let spans = observer.traces().map(Traces::spans).unwrap_or_default();
     let mut fates = page.family(&of::TRACE_SPANS);
@@ -84,6 +86,25 @@ fn write_messages(page: &mut Page, totals: &Totals) {
         died.sample(&[reason.name()], totals.deaths.of(reason));
     }
     page.number(&of::DEAD_LETTERED, messages.dead_lettered);
+}
+
+fn write_chat(page: &mut Page, chat: &Numbers) {
+    page.number(&of::CHAT_ROOMS, chat.rooms);
+    let mut sessions = page.family(&of::CHAT_SESSIONS);
+    for (door, count) in &chat.sessions {
+        sessions.sample(&[door], count);
+    }
+    page.number(&of::CHAT_SAID, chat.said);
+    page.number(&of::CHAT_DELIVERED, chat.delivered);
+    let mut refused = page.family(&of::CHAT_REFUSED);
+    refused.sample(&["flood"], chat.refused_flood);
+    refused.sample(&["slow"], chat.refused_slow);
+    page.family(&of::CHAT_COMMIT_SECONDS).histogram(
+        &[],
+        &COMMIT_BOUNDS_S,
+        &chat.commits,
+        chat.commit_seconds,
+    );
 }
 
 fn write_requests(page: &mut Page, observer: &Observer) {
