@@ -1,0 +1,16 @@
+//! A file peer: it has contents, tells the server which, gives them to other peers and fetches from them.
+//!
+//! Bytes go from peer to peer over TLS, checked group by group against the content's root ([`files::content`]); the server is asked who has
+//! what and signs who may have it. What is known of the other end comes from the server: its addresses and the hash of its key.
+//!
+//! It must never write what was not checked, nor above the folder that it was told.
+//!
+//! Start reading at [`serving::serve`] and [`download`].
+
+pub mod download;
+pub mod identity;
+mod limits;
+pub mod serving;
+mod sink;
+mod source;
+mod tls;
