@@ -14,13 +14,14 @@
 //!   source that comes to others begins at a place drawn from the seed: neither two sources nor two downloads begin alike.
 //! - *Windows* follow the speed of each source: what it sends in a quarter of a second beyond the way there and back.
 //! - *End game*: when nothing is left to ask for, what has been under way longest is asked for once more, within
-//!   [`DUPLICATE_BYTES_MAX`](crate::limits::DUPLICATE_BYTES_MAX).
+//!   [`DUPLICATE_BYTES_MAX`].
 //! - A source that makes no progress is given up for a while, one that lied for good.
 //!
-//! *Units*: memory is a byte and a half per group, the bitmaps of sources that have a part, and what is under way.
+//! *Units*: memory is a byte per group, the bitmaps of sources that have a part, and what is under way.
 //!
 //! It must never verify, fetch or wait by itself.
 
+mod event;
 mod rarity;
 mod source;
 #[cfg(test)]
@@ -29,6 +30,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
+pub use self::event::{
+    Arrival, Cancel, Holds, Next, Progress, SourceId, SourceProgress, SourceRefused,
+};
 use self::rarity::Rarity;
 use self::source::{Meter, Source};
 use crate::content::Shape;
@@ -37,98 +41,6 @@ use crate::limits::{
     BANNED_MAX, CANCELS_MAX, COPIES_MAX, DUPLICATE_AGE_MS, DUPLICATE_BYTES_MAX, REST_MS_MAX,
     SOURCES_MAX,
 };
-
-/// Names a source within a download.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SourceId(pub u64);
-
-/// What a source has of the content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holds {
-    /// All of it.
-    All,
-    /// These groups.
-    Part(Have),
-}
-
-/// What to do with a source now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
-    /// Ask it for these groups, all of one segment.
-    Ask(Range<u32>),
-    /// Nothing until something happens, or [`Plan::next_timeout`].
-    Wait,
-    /// Nothing any more: the content is whole.
-    Done,
-}
-
-/// A group that a source need not send any more. Who sends it nevertheless does no harm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cancel {
-    /// The source that was asked.
-    pub source: SourceId,
-    /// What it was asked for.
-    pub group: u32,
-}
-
-/// What became of a group that arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrival {
-    /// It was missing until now: write it.
-    New,
-    /// It was there already.
-    Duplicate,
-}
-
-/// Why a source is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SourceRefused {
-    /// It lied in this download.
-    #[error("the source has sent wrong bytes before")]
-    Banned,
-    /// There are enough.
-    #[error("{SOURCES_MAX} sources are enough")]
-    TooMany,
-    /// What it has is of a content of another size.
-    #[error("what the source has is of a content of another size")]
-    OtherSize,
-}
-
-/// How far a download is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes of the content.
-    pub size: u64,
-    /// Bytes of it that are verified.
-    pub verified_bytes: u64,
-    /// Groups that no source has at the moment, of those that are missing and not under way.
-    pub unavailable_groups: u32,
-    /// Bytes per second, at the moment.
-    pub rate: u64,
-    /// How long it takes at this rate, if anything comes.
-    pub remaining_ms: Option<u64>,
-    /// Bytes that were asked for in all: those of the content, and what was given up or asked for twice.
-    pub asked_bytes: u64,
-    /// Bytes that were given up and had to be asked for again.
-    pub requeued_bytes: u64,
-    /// Bytes that were asked for while another source was sending them.
-    pub duplicate_bytes: u64,
-    /// Each source.
-    pub sources: Vec<SourceProgress>,
-}
-
-/// How a source is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SourceProgress {
-    /// Which.
-    pub source: SourceId,
-    /// Bytes per second, at the moment.
-    pub rate: u64,
-    /// Bytes that may be under way from it.
-    pub window_bytes: u64,
-    /// Groups that it was asked for.
-    pub asked_groups: u32,
-}
 
 /// A group that is under way.
 #[derive(Debug)]

@@ -207,6 +207,9 @@ fn a_source_without_progress_rests_and_is_waited_for_longer() {
     );
     // What comes late after all is taken.
     assert_eq!(plan.handle_arrived(A, 0, again), Arrival::New);
+    plan.handle_gone(A, again);
+    plan.handle_source(B, Holds::All).expect("taken");
+    assert_eq!(ask_all(&mut plan, B, again), [1, 2]);
 }
 
 #[test]

@@ -105,6 +105,7 @@ impl World {
                     continue;
                 }
                 assert!(run.len() <= RUN_GROUPS_MAX as usize);
+                let is_end = self.plan.is_end_game();
                 for group in run {
                     assert!(peer.has(group), "{id:?} does not have {group}");
                     assert!(!self.plan.verified().contains(group), "{group} is here");
@@ -112,6 +113,10 @@ impl World {
                     let copies = self.copies.entry(group).or_default();
                     assert!(copies.insert(id), "{group} is asked of {id:?} already");
                     assert!(copies.len() <= COPIES_MAX as usize);
+                    assert!(
+                        copies.len() == 1 || is_end,
+                        "{group} is asked of two too early"
+                    );
                 }
             }
             self.take_cancels();
