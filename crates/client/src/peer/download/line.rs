@@ -165,9 +165,9 @@ impl Line {
                 self.tell(What::Segment(segment)).await
             }
             (Some(Answer::Group(group)), Some(sink)) => self.take_group(&group, sink).await,
-            (Some(Answer::Segment(_) | Answer::Group(_)), None) | (None, _) => Err(End::Gone(
-                "it answers what was not asked".to_owned(),
-            )),
+            (Some(Answer::Segment(_) | Answer::Group(_)), None) | (None, _) => {
+                Err(End::Gone("it answers what was not asked".to_owned()))
+            }
         }
     }
 

@@ -121,11 +121,7 @@ impl Owner {
     }
 
     fn open_sink(&mut self, top: Top) -> Result<(), DownloadError> {
-        let sink = Arc::new(Sink::open(
-            &self.wanted.target,
-            top,
-            self.wanted.overwrite,
-        )?);
+        let sink = Arc::new(Sink::open(&self.wanted.target, top, self.wanted.overwrite)?);
         let left = sink.left().map_err(|error| self.disk(error))?;
         self.left = left.into_iter().collect();
         for source in self.active.values() {
@@ -219,12 +215,7 @@ impl Owner {
         Ok(())
     }
 
-    fn opened(
-        &mut self,
-        id: SourceId,
-        segments: &[u8],
-        holds: Holds,
-    ) -> Result<(), DownloadError> {
+    fn opened(&mut self, id: SourceId, segments: &[u8], holds: Holds) -> Result<(), DownloadError> {
         if self.sink.is_none() {
             match Top::decode(self.shape, self.wanted.root, segments) {
                 Ok(top) => self.open_sink(top)?,
