@@ -136,6 +136,15 @@ pub(crate) enum Command {
     /// Print what is said in a room or by somebody, for scripts
     Listen(chat::ListenArgs),
 
+    /// Find files that peers have, by the words of their names
+    Find(files::FindArgs),
+
+    /// Fetch a file or a folder from the peers that have it
+    Get(files::GetArgs),
+
+    /// List the peers that are there
+    Peers(files::PeersArgs),
+
     /// Measure an AMQP broker, or the floors of this machine
     Bench {
         #[command(subcommand)]

@@ -8,9 +8,24 @@
 //! Start reading at [`serving::serve`] and [`download`].
 
 pub mod download;
+pub mod finder;
+pub mod folder;
 pub mod identity;
 mod limits;
 pub mod serving;
 mod sink;
 mod source;
 mod tls;
+
+use files::path::{PathRefused, RelativePath};
+
+pub use sink::SinkError;
+pub use source::{Permission, SourceError};
+
+/// Takes a name that came from elsewhere as that of a file of ours: one that leads into no other folder.
+///
+/// # Errors
+/// It is no such name; shown as it is, with what is wrong.
+pub fn safe_name(name: &str) -> Result<String, PathRefused> {
+    RelativePath::parse_name(name).map(|name| name.as_str().to_owned())
+}

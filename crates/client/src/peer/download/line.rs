@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use files::content::Shape;
 use files::have::Have;
 use files::plan::{Holds, SourceId};
 use rpc::v1::fetch_request::Ask as Request;
@@ -43,7 +44,7 @@ pub(super) enum What {
     /// It has the content.
     Opened { segments: Vec<u8>, holds: Holds },
     /// A segment's list is here.
-    Segment(u32),
+    Segment,
     /// A group is here, checked and written.
     Arrived(u32),
     /// It cannot send these now.
@@ -162,7 +163,7 @@ impl Line {
                 if sink.take_segment(segment, &list.groups).is_err() {
                     return Err(lied());
                 }
-                self.tell(What::Segment(segment)).await
+                self.tell(What::Segment).await
             }
             (Some(Answer::Group(group)), Some(sink)) => self.take_group(&group, sink).await,
             (Some(Answer::Segment(_) | Answer::Group(_)), None) | (None, _) => {
@@ -175,7 +176,7 @@ impl Line {
         if opened.size != self.wanted.size {
             return Err(End::Gone("what it has is of another size".to_owned()));
         }
-        let groups = files::content::Shape::new(opened.size).map_or(0, |shape| shape.groups());
+        let groups = Shape::new(opened.size).map_or(0, |shape| shape.groups());
         let holds = match opened.have {
             None => Holds::All,
             Some(have) => match Have::decode(groups, &have) {
@@ -201,7 +202,10 @@ impl Line {
     }
 
     async fn take_refused(&self, refused: Refused) -> Result<(), End> {
+        let total = Shape::new(self.wanted.size).map_or(0, |shape| shape.groups());
         let groups = refused.groups.as_ref().and_then(run);
+        // What it says of groups that there are not is nothing.
+        let groups = groups.map(|groups| groups.start.min(total)..groups.end.min(total));
         match (refused.reason(), groups) {
             (RefusedReason::NotYet | RefusedReason::NotHere, Some(groups)) => {
                 self.tell(What::Missing(groups)).await

@@ -192,7 +192,7 @@ impl Owner {
         let now_ms = self.now_ms();
         match what {
             What::Opened { segments, holds } => return self.opened(source, &segments, holds),
-            What::Segment(_) => return self.recover(),
+            What::Segment => return self.recover(),
             What::Disk(error) => return Err(self.disk(error)),
             What::Gone(why) => self.lose(source, why, false),
             What::Lied(why) => self.lose(source, why, true),
