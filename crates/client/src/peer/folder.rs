@@ -312,7 +312,7 @@ fn finish(
     let parent = target
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))
+    File::open(parent.unwrap_or_else(|| Path::new(".")))
         .and_then(|parent| parent.sync_all())
         .map_err(failed(target))?;
     // What is left of the list is no harm.

@@ -120,16 +120,6 @@ impl Sink {
         self.top.shape()
     }
 
-    /// The values of all segments, for others who fetch from here.
-    pub(super) const fn top(&self) -> &Top {
-        &self.top
-    }
-
-    /// The file as far as it is there.
-    pub(super) fn file(&self) -> io::Result<File> {
-        self.file.try_clone()
-    }
-
     /// What is there.
     pub(super) fn have(&self) -> Have {
         lock(&self.have).clone()
@@ -262,14 +252,9 @@ impl Sink {
             .target
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))
+        File::open(folder.unwrap_or_else(|| Path::new(".")))
             .and_then(|folder| folder.sync_all())
             .map_err(failed)
-    }
-
-    /// Removes what was fetched.
-    pub(super) fn discard(&self) -> io::Result<()> {
-        fs::remove_file(&self.part)
     }
 }
 
@@ -298,7 +283,10 @@ fn extents(file: &File, size: u64) -> io::Result<Vec<Range<u64>>> {
             // No data behind it.
             Err(rustix::io::Errno::NXIO) => break,
             // The file system knows no holes: all of it may be data.
-            Err(rustix::io::Errno::INVAL) => return Ok(vec![0..size]),
+            Err(rustix::io::Errno::INVAL) => {
+                found.push(at..size);
+                break;
+            }
             Err(error) => return Err(error.into()),
         };
         let end = seek(file, SeekFrom::Hole(start))?.min(size);
