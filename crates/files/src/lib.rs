@@ -4,8 +4,12 @@
 //!
 //! It must never touch a disk or a socket, start a thread, or ask for the time or for randomness: those are parameters.
 //!
-//! Start reading at [`content`].
+//! Start reading at [`content`], then [`plan::Plan`].
 
+pub mod collection;
 pub mod content;
 pub mod have;
 pub mod limits;
+pub mod path;
+pub mod plan;
+pub mod ticket;
