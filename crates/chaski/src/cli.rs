@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::remote::RemoteArgs;
 use crate::{
-    account, alarm, audit, bench, chat, config, consume, deadletter, list, login, permission,
+    account, alarm, audit, bench, chat, config, consume, deadletter, files, list, login, permission,
     policy, publish, request, serve, stream, topic, user, vhost,
 };
 

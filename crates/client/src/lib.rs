@@ -1,7 +1,7 @@
 //! What talks to a server: an AMQP client, a load generator, and the floors that figures are held against.
 //!
 //! It never links the server. [`amqp`] is the client of the command line; [`load`] drives any AMQP broker to its
-//! limits and measures, and with [`nats`] a NATS server beside it; [`chat`] is the chat of terminals and scripts; [`peer`] passes files from peer to peer; [`relay`] and [`disk`] tell what the machine itself allows.
+//! limits and measures, and with [`nats`] a NATS server beside it; [`chat`] is the chat of terminals and scripts; [`peer`] shares files and fetches them; [`relay`] and [`disk`] tell what the machine itself allows.
 
 pub mod amqp;
 pub mod api;

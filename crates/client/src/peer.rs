@@ -3,10 +3,11 @@
 //! Bytes go from peer to peer over TLS, checked group by group against the content's root ([`files::content`]); the server is asked who has
 //! what and signs who may have it. What is known of the other end comes from the server: its addresses and the hash of its key.
 //!
-//! It must never write what was not checked, nor above the folder that it was told.
+//! It must never give out a byte of a file that is not shared, write what was not checked, nor above the folder that it was told.
 //!
 //! Start reading at [`serving::serve`] and [`download`].
 
+pub mod catalog;
 pub mod download;
 pub mod finder;
 pub mod folder;

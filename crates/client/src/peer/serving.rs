@@ -3,6 +3,7 @@
 //! Start reading at [`serve`].
 
 mod gate;
+mod shared;
 mod stream;
 
 use std::fs::File;
