@@ -56,7 +56,7 @@ pub(super) async fn metrics(
     }
     let engine = web.gateway().engine();
     let page = match params.per {
-        None => metrics::totals(engine, observer).await,
+        None => metrics::totals(engine, web.files(), observer).await,
         Some(Per::Queue) => metrics::queues(engine).await,
     };
     let headers = [

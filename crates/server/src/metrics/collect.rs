@@ -1,6 +1,7 @@
 //! Reading the numbers.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use broker::{QueueStatistics, Reason};
 use engine::{Alarm, Handle, QueueView, Totals};
@@ -9,13 +10,14 @@ use super::Observer;
 use super::catalogue as of;
 use super::requests::BOUNDS_S;
 use super::text::Page;
+use crate::files::{FileCounts, Files};
 use crate::traces::Traces;
 
 /// Writes the page of totals.
 ///
 /// # Concurrency
 /// Every shard adds up its own queues, one after the other; nothing is locked meanwhile.
-pub(crate) async fn totals(engine: &Handle, observer: &Observer) -> String {
+pub(crate) async fn totals(engine: &Handle, files: &Files, observer: &Observer) -> String {
     let totals = engine.totals().await;
     let mut page = Page::default();
     let version = env!("CARGO_PKG_VERSION");
@@ -40,6 +42,7 @@ pub(crate) async fn totals(engine: &Handle, observer: &Observer) -> String {
     write_topology(&mut page, &totals);
     write_messages(&mut page, &totals);
     write_requests(&mut page, observer);
+    write_files(&mut page, files);
     let spans = observer.traces().map(Traces::spans).unwrap_or_default();
     let mut fates = page.family(&of::TRACE_SPANS);
     fates.sample(&["exported"], spans.exported);
@@ -84,6 +87,20 @@ fn write_messages(page: &mut Page, totals: &Totals) {
         died.sample(&[reason.name()], totals.deaths.of(reason));
     }
     page.number(&of::DEAD_LETTERED, messages.dead_lettered);
+}
+
+fn write_files(page: &mut Page, files: &Files) {
+    let none = FileCounts::default();
+    let counts = files.counts().unwrap_or(&none);
+    for (family, count) in [
+        (&of::PEERS, &counts.live),
+        (&of::FILES, &counts.files),
+        (&of::FILE_SEARCHES, &counts.searches),
+        (&of::FILE_TICKETS, &counts.tickets),
+        (&of::FILE_OFFERS, &counts.offers),
+    ] {
+        page.number(family, count.load(Ordering::Relaxed));
+    }
 }
 
 fn write_requests(page: &mut Page, observer: &Observer) {

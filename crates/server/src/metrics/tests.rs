@@ -8,6 +8,7 @@ use super::collect::write_queues;
 use super::requests::BOUNDS_S;
 use super::text::{Kind, Page};
 use super::*;
+use crate::files::Files;
 
 const DOCUMENT: &str = include_str!("../../../../docs/metrics.md");
 
@@ -121,7 +122,7 @@ fn what_is_read_is_what_the_catalogue_lists() {
         for seed in seeds {
             tokio::task::spawn_local(seed.grow().run());
         }
-        totals(&engine.handle(), &observer).await
+        totals(&engine.handle(), &Files::off(), &observer).await
     });
     let expected: Vec<_> = TOTALS
         .iter()
