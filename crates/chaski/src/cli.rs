@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::remote::RemoteArgs;
 use crate::{
-    account, alarm, audit, bench, chat, config, consume, deadletter, files, list, login, permission,
-    policy, publish, request, serve, stream, topic, user, vhost,
+    account, alarm, audit, bench, chat, config, consume, deadletter, files, list, login,
+    permission, policy, publish, request, serve, stream, topic, user, vhost,
 };
 
 const AFTER_HELP: &str = "\

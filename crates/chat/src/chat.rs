@@ -164,6 +164,7 @@ impl Chat {
             Command::DeleteRoom { room } => self.delete_room(actor, ticket, &room)?,
             Command::Room { room } => return self.show_room(actor, &room, now_ms).map(Some),
             Command::Rooms => return Ok(Some(self.list_rooms(actor))),
+            Command::OwnRooms => return Ok(Some(self.list_own_rooms(actor, now_ms))),
             Command::Conversations => return Ok(Some(self.list_conversations(actor, now_ms))),
             Command::Users => return Ok(Some(self.list_users(accounts, now_ms))),
             Command::Members { room } => {

@@ -121,6 +121,8 @@ pub enum Command {
     },
     /// All rooms. Reply: [`crate::Reply::Rooms`].
     Rooms,
+    /// The rooms that one is in, or was in and may enter. Reply: [`crate::Reply::Rooms`].
+    OwnRooms,
     /// One's private conversations. Reply: [`crate::Reply::Conversations`].
     Conversations,
     /// Everyone in the system. Reply: [`crate::Reply::Users`].

@@ -96,6 +96,16 @@ families! { TOTALS:
         "Requests that were not answered yet, this one included.";
     REQUESTS_GIVEN_UP = "chaski_http_requests_given_up_total", Counter, [],
         "Requests whose client went before the answer.";
+    PEERS = "chaski_file_peers", Gauge, [],
+        "Peers that are live.";
+    FILES = "chaski_files", Gauge, [],
+        "Files that live peers have announced.";
+    FILE_SEARCHES = "chaski_file_searches_total", Counter, [],
+        "Searches of the file index.";
+    FILE_TICKETS = "chaski_file_tickets_total", Counter, [],
+        "Tickets that were given to fetch or send a file.";
+    FILE_OFFERS = "chaski_file_offers_total", Counter, [],
+        "Offers of files that found a receiver.";
     TRACE_SPANS = "chaski_trace_spans_total", Counter, ["outcome"],
         "Spans of traces: exported, failed as the collector did not take them, or dropped as too many waited for it or were open. 0 while traces are off.";
 }

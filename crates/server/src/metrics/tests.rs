@@ -9,6 +9,7 @@ use super::requests::BOUNDS_S;
 use super::text::{Kind, Page};
 use super::*;
 use crate::chat::Numbers;
+use crate::files::Files;
 
 const DOCUMENT: &str = include_str!("../../../../docs/metrics.md");
 
@@ -131,7 +132,7 @@ fn what_is_read_is_what_the_catalogue_lists() {
             refused_flood: 5,
             ..Numbers::default()
         };
-        totals(&engine.handle(), &numbers, &observer).await
+        totals(&engine.handle(), &numbers, &Files::off(), &observer).await
     });
     let expected: Vec<_> = TOTALS
         .iter()
