@@ -53,7 +53,8 @@ class TerminalProgram:
         self.type(f"\x1b[200~{text}\x1b[201~")
 
     def click(self, text):
-        """Presses the mouse where a text stands on the screen."""
+        """Presses the mouse where a text stands on the screen, as soon as it does."""
+        self.wait_for(text)
         row, column = next((y, line.index(text)) for y, line in enumerate(self.screen.display) if text in line)
         self.type(f"\x1b[<0;{column + 1};{row + 1}M\x1b[<0;{column + 1};{row + 1}m")
 
