@@ -3,6 +3,7 @@
 //! What a content is and how it is verified, `files` says; here are the disk, the threads and the network. It must never give out a byte of a
 //! file that is not shared, and never believe a byte that was not verified.
 //!
-//! Start reading at [`catalog`].
+//! Start reading at [`catalog`], then [`share`].
 
 pub mod catalog;
+pub mod share;
