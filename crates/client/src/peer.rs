@@ -14,6 +14,7 @@ pub mod folder;
 pub mod identity;
 mod limits;
 pub mod serving;
+pub mod share;
 mod sink;
 mod source;
 mod tls;

@@ -12,6 +12,7 @@
 
 mod changes;
 mod error;
+mod lookup;
 mod model;
 mod partial;
 mod write;
@@ -19,7 +20,6 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -36,7 +36,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, TransactionBe
 pub use changes::{PARTIAL, whole_name};
 pub use error::CatalogError;
 pub use model::{
-    Audience, Changes, Content, Entry, Found, Holding, Kind, Known, Share, ShareId, Stamp,
+    Audience, Changes, Content, Entry, Found, Holding, Kind, Known, Listed, Share, ShareId, Stamp,
 };
 
 /// The name of the file in the state directory.
@@ -113,7 +113,7 @@ impl Catalog {
     fn candidates(&self, root: &Root) -> Result<Vec<Holding>, CatalogError> {
         let reader = self.read();
         let mut statement = reader.prepare_cached(
-            "SELECT files.path, contents.size, mtime_ns, ctime_ns, inode, kind, have
+            "SELECT files.path, contents.size, mtime_ns, ctime_ns, inode, birth_ns, kind, have
              FROM contents JOIN files ON files.content = contents.id
              LEFT JOIN shares ON shares.id = files.share
              WHERE contents.root = ? AND (files.share IS NULL OR shares.shared = 1)
@@ -128,8 +128,8 @@ impl Catalog {
                 size,
                 path: path_of(row, 0)?,
                 stamp: stamp_of(row, 2)?,
-                kind: kind_of(row.get(5)?),
-                have: have_of(size, row.get(6)?)?,
+                kind: kind_of(row.get(6)?),
+                have: have_of(size, row.get(7)?)?,
             });
         }
         Ok(found)
@@ -205,63 +205,6 @@ impl Catalog {
              WHERE contents.root = ? AND members.root = ?",
         )?;
         Ok(statement.exists([collection.as_bytes().as_slice(), root.as_bytes().as_slice()])?)
-    }
-
-    /// What is known of the files of a folder, by their paths below it: of whatever share they were, and without those that are being fetched.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub fn known(
-        &self,
-        share: ShareId,
-        folder: &Path,
-    ) -> Result<HashMap<String, Known>, CatalogError> {
-        let (from, to) = below(folder);
-        let reader = self.read();
-        let mut statement = reader.prepare_cached(
-            "SELECT path, root, size, mtime_ns, ctime_ns, inode, mode, share
-             FROM files JOIN contents ON contents.id = content
-             WHERE path >= ? AND path < ? AND have IS NULL",
-        )?;
-        let mut rows = statement.query([&from, &to])?;
-        let mut known = HashMap::new();
-        while let Some(row) = rows.next()? {
-            let path = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-            let Ok(relative) = str::from_utf8(&path[from.len()..]) else {
-                continue;
-            };
-            let file = Known {
-                root: root_of(row, 1)?,
-                size: unsigned(row.get(2)?)?,
-                stamp: stamp_of(row, 3)?,
-                mode: row.get(6)?,
-                is_there: row.get::<_, Option<i64>>(7)? == Some(share.0),
-            };
-            known.insert(relative.to_owned(), file);
-        }
-        Ok(known)
-    }
-
-    /// Finds the contents of files that had this number, size and time of modification: those that a renamed one may be, with where they were.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub fn by_inode(&self, stamp: &Stamp, size: u64) -> Result<Vec<(PathBuf, Root)>, CatalogError> {
-        let reader = self.read();
-        let mut statement = reader.prepare_cached(
-            "SELECT path, root FROM files JOIN contents ON contents.id = content
-             WHERE inode = ? AND mtime_ns = ? AND size = ? AND have IS NULL",
-        )?;
-        let mut rows = statement.query(params![
-            stamp.inode.cast_signed(),
-            stamp.mtime_ns,
-            size.cast_signed()
-        ])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push((path_of(row, 0)?, root_of(row, 1)?));
-        }
-        Ok(found)
     }
 
     fn read(&self) -> MutexGuard<'_, Connection> {
@@ -381,6 +324,7 @@ fn stamp_of(row: &Row<'_>, column: usize) -> Result<Stamp, CatalogError> {
         mtime_ns: row.get(column)?,
         ctime_ns: row.get(column + 1)?,
         inode: row.get::<_, i64>(column + 2)?.cast_unsigned(),
+        birth_ns: row.get(column + 3)?,
     })
 }
 

@@ -1,9 +1,11 @@
 //! What the catalog takes and gives: plain values.
 
+use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
 use files::content::{Outline, Root};
 use files::have::Have;
@@ -19,6 +21,8 @@ pub struct Stamp {
     pub ctime_ns: i64,
     /// The file's number in its file system.
     pub inode: u64,
+    /// When the file was made, which tells it from one that had its number before; 0 where the file system does not say.
+    pub birth_ns: i64,
 }
 
 impl Stamp {
@@ -26,10 +30,15 @@ impl Stamp {
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
         let ns = |seconds: i64, ns: i64| seconds.saturating_mul(1_000_000_000).saturating_add(ns);
+        let birth = metadata.created().ok();
+        let birth = birth.and_then(|birth| birth.duration_since(UNIX_EPOCH).ok());
         Self {
             mtime_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
             ctime_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
+            birth_ns: birth.map_or(0, |birth| {
+                i64::try_from(birth.as_nanos()).unwrap_or(i64::MAX)
+            }),
         }
     }
 }
@@ -138,6 +147,12 @@ impl Audience {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ShareId(pub(super) i64);
 
+impl fmt::Display for ShareId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
 /// A folder that is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
@@ -184,6 +199,19 @@ pub struct Known {
     pub mode: u32,
     /// Whether it is known as a file of the share that was asked for, and not of another one.
     pub is_there: bool,
+}
+
+/// A file of a share, as its collection names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Where, below the share's folder.
+    pub relative: String,
+    /// Bytes.
+    pub size: u64,
+    /// The content.
+    pub root: Root,
+    /// Its permission bits.
+    pub mode: u32,
 }
 
 /// A file as the index is to know it.

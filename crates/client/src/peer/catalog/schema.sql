@@ -36,6 +36,7 @@ CREATE TABLE files (
     mtime_ns INTEGER NOT NULL,
     ctime_ns INTEGER NOT NULL,
     inode    INTEGER NOT NULL,
+    birth_ns INTEGER NOT NULL,                   -- 0: not known
     mode     INTEGER NOT NULL,
     kind     INTEGER NOT NULL CHECK (kind IN (0, 1)),  -- file, collection
     since_ms INTEGER NOT NULL,

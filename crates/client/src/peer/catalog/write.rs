@@ -58,7 +58,12 @@ impl Catalog {
     ///
     /// # Errors
     /// A content that was said to be known is not, or the database fails; then nothing was noted.
-    pub fn put(&self, share: &Share, files: &[Found], now_ms: u64) -> Result<(), CatalogError> {
+    pub fn put<'a>(
+        &self,
+        share: &Share,
+        files: impl IntoIterator<Item = &'a Found>,
+        now_ms: u64,
+    ) -> Result<(), CatalogError> {
         self.write(|batch| {
             for file in files {
                 let path = share.folder.join(&file.relative);
@@ -375,10 +380,10 @@ impl<'a> Batch<'a> {
     pub(super) fn put_file(&self, file: &FileRow<'_>) -> Result<(), CatalogError> {
         let former = self.content_at(file.path)?;
         let mut statement = self.transaction.prepare_cached(
-            "INSERT INTO files (path, share, relative, content, mtime_ns, ctime_ns, inode, mode, kind, since_ms, have, revision)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-             ON CONFLICT (path) DO UPDATE SET share = ?2, relative = ?3, content = ?4, mtime_ns = ?5, ctime_ns = ?6, inode = ?7,
-                 mode = ?8, kind = ?9, since_ms = CASE content WHEN ?4 THEN since_ms ELSE ?10 END, have = ?11, revision = ?12",
+            "INSERT INTO files (path, share, relative, content, mtime_ns, ctime_ns, inode, birth_ns, mode, kind, since_ms, have, revision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT (path) DO UPDATE SET share = ?2, relative = ?3, content = ?4, mtime_ns = ?5, ctime_ns = ?6, inode = ?7, birth_ns = ?8,
+                 mode = ?9, kind = ?10, since_ms = CASE content WHEN ?4 THEN since_ms ELSE ?11 END, have = ?12, revision = ?13",
         )?;
         statement.execute(params![
             file.path,
@@ -388,6 +393,7 @@ impl<'a> Batch<'a> {
             file.stamp.mtime_ns,
             file.stamp.ctime_ns,
             file.stamp.inode.cast_signed(),
+            file.stamp.birth_ns,
             file.mode,
             i64::from(file.kind == Kind::Collection),
             file.since_ms.cast_signed(),
