@@ -1,11 +1,10 @@
-"""Accounts with a home of their own, and peers that share files as them."""
+"""Peers that share files, and what their tests wait for."""
 
-import secrets
 import signal
 import subprocess
 import time
 
-from rest import PASSWORD
+from command_line import run
 
 # How long anything that happens by itself may take.
 PATIENCE_S = 30
@@ -18,24 +17,6 @@ def wait_until(condition, what, pause=0.05):
         assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what}"
         time.sleep(pause)
     return held
-
-
-def account_at(server, place, label):
-    """Makes an account; gives its login, and the environment of somebody who is logged in."""
-    login = f"{label}{secrets.token_hex(3)}"
-    server.ctl.user_add(login, PASSWORD)
-    home = place / login
-    home.mkdir()
-    environment = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "NO_COLOR": "1"}
-    command = [server.binary, "login", server.http_url, "--login", login, "--password-stdin"]
-    subprocess.run(command, input=f"{PASSWORD}\n", text=True, check=True, env=environment, capture_output=True)
-    return login, environment
-
-
-def run(server, environment, *words, **options):
-    """Runs a command to its end."""
-    options = {"capture_output": True, "text": True, "timeout": 120, **options}
-    return subprocess.run([server.binary, *words], env=environment, **options)
 
 
 def get(server, environment, place, *words):

@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 from clients import differs_on_rabbitmq
-from files_peer import Peer, account_at, get, run, wait_until
+from command_line import account_at, run
+from files_peer import Peer, get, wait_until
 from harness.brokers import Chaski
 
 pytestmark = [pytest.mark.operated, differs_on_rabbitmq("it has no files")]
