@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use files::collection::{Collection, Entry, Kind};
-use files::content::{Outline, Root};
+use files::content::{Builder, Outline, Root, Shape};
 use files::path::RelativePath;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -144,15 +144,12 @@ impl Shelf {
         let mut wanted = Root::of(b"");
         let failed = |error: &dyn std::fmt::Display| FilesError::Content(error.to_string());
         for number in 0..options.files {
-            let mut bytes = vec![0; options.bytes];
-            noise.fill(&mut bytes);
-            let outline = Outline::of(&bytes).map_err(|error| failed(&error))?;
             let name = format!("{:02}/file-{number:05}", number % 64);
             let path = place.join(&name);
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
             }
-            File::create(&path)?.write_all(&bytes)?;
+            let outline = fill(&path, options.bytes as u64, &mut noise)?;
             wanted = outline.root();
             let size = options.bytes as u64;
             entries.push((name, size, wanted));
@@ -180,6 +177,27 @@ impl Shelf {
             is_folder: true,
         })
     }
+}
+
+/// Writes a file of noise, group by group: what it took is not to be found in the figure of memory.
+fn fill(path: &Path, size: u64, noise: &mut Noise) -> Result<Outline, FilesError> {
+    let failed = |error: &dyn std::fmt::Display| FilesError::Content(error.to_string());
+    let shape = Shape::new(size).map_err(|error| failed(&error))?;
+    let mut builder = Builder::new(shape);
+    let mut file = File::create(path)?;
+    let mut bytes = Vec::new();
+    for group in 0..shape.groups() {
+        bytes.resize(
+            usize::try_from(shape.group_bytes(group)).unwrap_or_default(),
+            0,
+        );
+        noise.fill(&mut bytes);
+        builder
+            .update(group, &bytes)
+            .map_err(|error| failed(&error))?;
+        file.write_all(&bytes)?;
+    }
+    builder.finish().map_err(|error| failed(&error))
 }
 
 /// Lists files and the folders that they are in.

@@ -4,6 +4,8 @@
 //! What an interrupted download left is found by looking: its groups are read and checked again, so that nothing has to be believed
 //! that a crash may have torn.
 
+mod direct;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use direct::Direct;
 use files::content::{Chaining, Invalid, Root, Segment, Shape, Top};
 use files::have::Have;
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, SeekFrom, flock, renameat_with, seek};
@@ -60,6 +63,8 @@ pub enum SinkError {
 #[derive(Debug)]
 pub(super) struct Sink {
     file: Arc<File>,
+    /// The same file past the page cache, where the file system can do that.
+    direct: Option<Direct>,
     part: PathBuf,
     target: PathBuf,
     top: Top,
@@ -106,6 +111,7 @@ impl Sink {
             segments.insert(0, Arc::new(segment));
         }
         Ok(Self {
+            direct: Direct::open(&part),
             file: Arc::new(file),
             part,
             target: target.to_owned(),
@@ -165,9 +171,14 @@ impl Sink {
             .ok_or(WriteError::NoSegment)?;
         segment.verify_group(group, bytes)?;
         let place = self.shape().bytes_of(group..group + 1);
-        self.file.write_all_at(bytes, place.start)?;
+        match self.direct.as_ref().filter(|_| Direct::takes(bytes)) {
+            Some(direct) => direct.write(bytes, place.start)?,
+            None => {
+                self.file.write_all_at(bytes, place.start)?;
+                self.write_back(bytes.len() as u64);
+            }
+        }
         lock(&self.have).insert(group);
-        self.write_back(bytes.len() as u64);
         Ok(())
     }
 

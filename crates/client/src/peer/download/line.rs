@@ -10,7 +10,7 @@ use files::plan::{Holds, SourceId};
 use rpc::v1::fetch_request::Ask as Request;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::{SourcePeer, Wanted};
 use crate::peer::sink::{Sink, WriteError};
@@ -18,6 +18,10 @@ use crate::peer::source::{self, Source, SourceError};
 
 /// Events that may wait for the owner of the plan.
 pub(super) const EVENTS: usize = 256;
+/// Groups of one source that are checked and written at the same time.
+pub(super) const WRITES: usize = 8;
+/// Why a source is never asked again.
+const LIE: &str = "it sent what is not the content";
 /// The number of the content in a stream of its own.
 const CONTENT: u32 = 1;
 
@@ -63,7 +67,6 @@ pub(super) enum What {
 enum End {
     Gone(String),
     Lied(String),
-    Disk(std::io::Error),
     /// The owner has gone.
     Over,
 }
@@ -75,6 +78,7 @@ pub(super) struct Line {
     pub(super) wanted: Wanted,
     pub(super) asks: mpsc::UnboundedReceiver<Ask>,
     pub(super) events: mpsc::Sender<Event>,
+    pub(super) writes: Arc<Semaphore>,
 }
 
 impl Line {
@@ -84,7 +88,6 @@ impl Line {
             End::Over => return,
             End::Gone(why) => What::Gone(why),
             End::Lied(why) => What::Lied(why),
-            End::Disk(error) => What::Disk(error),
         };
         // Nobody is left to be told.
         let _ = self.tell(what).await;
@@ -165,7 +168,7 @@ impl Line {
                 }
                 self.tell(What::Segment).await
             }
-            (Some(Answer::Group(group)), Some(sink)) => self.take_group(&group, sink).await,
+            (Some(Answer::Group(group)), Some(sink)) => self.take_group(group, sink).await,
             (Some(Answer::Segment(_) | Answer::Group(_)), None) | (None, _) => {
                 Err(End::Gone("it answers what was not asked".to_owned()))
             }
@@ -188,17 +191,28 @@ impl Line {
         self.tell(What::Opened { segments, holds }).await
     }
 
-    async fn take_group(&self, group: &Group, sink: &Arc<Sink>) -> Result<(), End> {
+    /// Checks a group and writes it, beside what comes next.
+    async fn take_group(&self, group: Group, sink: &Arc<Sink>) -> Result<(), End> {
         let Ok(index) = u32::try_from(group.index) else {
             return Err(lied());
         };
-        match sink.write(index, &group.data) {
-            Ok(()) => self.tell(What::Arrived(index)).await,
-            Err(WriteError::Wrong(_)) => Err(lied()),
-            // It sends groups before their list: nothing can be said of them.
-            Err(WriteError::NoSegment) => self.tell(What::Missing(index..index + 1)).await,
-            Err(WriteError::Disk(error)) => Err(End::Disk(error)),
-        }
+        let Ok(permit) = self.writes.clone().acquire_owned().await else {
+            return Err(End::Over);
+        };
+        let (sink, events, source) = (sink.clone(), self.events.clone(), self.id);
+        tokio::task::spawn_blocking(move || {
+            let what = match sink.write(index, &group.data) {
+                Ok(()) => What::Arrived(index),
+                Err(WriteError::Wrong(_)) => What::Lied(LIE.to_owned()),
+                // It sends groups before their list: nothing can be said of them.
+                Err(WriteError::NoSegment) => What::Missing(index..index.saturating_add(1)),
+                Err(WriteError::Disk(error)) => What::Disk(error),
+            };
+            drop(permit);
+            // Nobody is left to be told; the owner gives up the line of one that lied.
+            let _ = events.blocking_send(Event { source, what });
+        });
+        Ok(())
     }
 
     async fn take_refused(&self, refused: Refused) -> Result<(), End> {
@@ -256,5 +270,5 @@ fn run(groups: &Groups) -> Option<Range<u32>> {
 }
 
 fn lied() -> End {
-    End::Lied("it sent what is not the content".to_owned())
+    End::Lied(LIE.to_owned())
 }

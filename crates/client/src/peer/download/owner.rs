@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use files::content::{Chaining, Shape, Top};
 use files::plan::{Holds, Next, Plan, SourceId};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
-use super::line::{Ask, Event, Line, What};
+use super::line::{self, Ask, Event, Line, What};
 use super::{DownloadError, Fetched, SourcePeer, Status, Wanted};
 use crate::peer::identity::Fingerprint;
 use crate::peer::sink::{Sink, SinkError};
@@ -182,6 +182,7 @@ impl Owner {
             wanted: self.wanted.clone(),
             asks: inbox,
             events: self.events.clone(),
+            writes: Arc::new(Semaphore::new(line::WRITES)),
         };
         tokio::spawn(line.run());
     }
