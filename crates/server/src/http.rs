@@ -15,7 +15,7 @@ mod chat;
 pub(crate) mod deadletters;
 mod events;
 mod feed;
-mod files;
+pub(crate) mod files;
 mod groups;
 mod health;
 mod invitations;
@@ -60,7 +60,9 @@ pub(crate) use chat::{
     Chatter, Outcome, Outsider, Over, Pipeline, READ_PATIENCE, accepted, nothing_said, over,
 };
 use feed::Feeds;
+pub(crate) use files::Sharer;
 pub(crate) use page::PageParams;
+pub(crate) use problem::Problem;
 pub(crate) use serve::{HttpDoor, serve};
 pub(crate) use topics::{READER_PREFIX, reader_stream};
 
