@@ -28,7 +28,7 @@ class Client:
         self.metadata = [("authorization", f"Bearer {bearer}")] if bearer else basic(login, password)
         self._services = [v1.MessageServiceStub(channel), v1.QueueServiceStub(channel), v1.DeadLetterServiceStub(channel),
                           v1.AccountServiceStub(channel), v1.SessionServiceStub(channel), v1.AuditServiceStub(channel),
-                          v1.ChatServiceStub(channel)]
+                          v1.ChatServiceStub(channel), v1.FileIndexServiceStub(channel)]
 
     def __getattr__(self, method):
         for service in self._services:

@@ -370,6 +370,7 @@ def test_an_account_made_anew_is_another_one(server, member, peer):
     old = peer(ben)
     old.publish(entry(f"{mark} old"))
     link = ben.post("/v1/links", {"root": old.rest.get("/v1/files", q=mark, owner=ben.login).ok()["files"][0]["root"]}).ok(201)
+    ben.delete(old.path).ok(204)
     Rest(server).delete(f"/v1/accounts/{ben.login}").ok(204)
     Rest(server).post("/v1/accounts", {"login": ben.login, "password": PASSWORD}).ok(201)
     assert of not in {each["root"] for each in ben.get("/v1/files", q=mark).ok()["files"]}

@@ -12,6 +12,7 @@ mod call;
 mod chat;
 mod consume;
 mod deadletters;
+mod files;
 mod gate;
 mod health;
 mod message;
@@ -32,6 +33,7 @@ use rpc::v1::account_service_server::AccountServiceServer;
 use rpc::v1::audit_service_server::AuditServiceServer;
 use rpc::v1::chat_service_server::ChatServiceServer;
 use rpc::v1::dead_letter_service_server::DeadLetterServiceServer;
+use rpc::v1::file_index_service_server::FileIndexServiceServer;
 use rpc::v1::message_service_server::MessageServiceServer;
 use rpc::v1::queue_service_server::QueueServiceServer;
 use rpc::v1::session_service_server::SessionServiceServer;
@@ -43,12 +45,13 @@ use tonic_reflection::server::Builder;
 use crate::http::Web;
 
 /// The services that are served, by name.
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     AccountServiceServer::<accounts::Accounts>::NAME,
     AuditServiceServer::<audit::Audit>::NAME,
     ChatServiceServer::<chat::Chats>::NAME,
     SessionServiceServer::<sessions::Sessions>::NAME,
     DeadLetterServiceServer::<deadletters::DeadLetters>::NAME,
+    FileIndexServiceServer::<files::FileIndex>::NAME,
     MessageServiceServer::<messages::Messages>::NAME,
     QueueServiceServer::<queues::Queues>::NAME,
 ];
@@ -74,6 +77,8 @@ pub(crate) fn routes(web: &Web) -> Router<Web> {
         .max_decoding_message_size(REQUEST_BYTES_MAX);
     let chat_service = ChatServiceServer::new(chat::Chats(web.clone()))
         .max_decoding_message_size(chat::REQUEST_BYTES_MAX);
+    let file_service = FileIndexServiceServer::new(files::FileIndex(web.clone()))
+        .max_decoding_message_size(REQUEST_BYTES_MAX);
     let health_service = HealthServer::new(health::Readiness(web.clone()))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
     let services = Routes::default()
@@ -84,6 +89,7 @@ pub(crate) fn routes(web: &Web) -> Router<Web> {
         .add_service(session_service)
         .add_service(audit_service)
         .add_service(chat_service)
+        .add_service(file_service)
         .add_service(health_service);
     reflecting(services)
         .into_axum_router()

@@ -16,7 +16,7 @@ mod counted;
 pub(crate) mod deadletters;
 mod events;
 mod feed;
-mod files;
+pub(crate) mod files;
 mod groups;
 mod health;
 mod invitations;
@@ -61,7 +61,9 @@ pub(crate) use chat::{
     Chatter, Outcome, Outsider, Over, Pipeline, READ_PATIENCE, accepted, nothing_said, over,
 };
 use feed::Feeds;
+pub(crate) use files::Sharer;
 pub(crate) use page::PageParams;
+pub(crate) use problem::Problem;
 pub(crate) use serve::{HttpDoor, serve};
 pub(crate) use topics::{READER_PREFIX, reader_stream};
 

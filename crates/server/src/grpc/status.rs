@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::flaw::Flaw;
-use crate::http::{NotLoggedIn, Outsider};
+use crate::http::{NotLoggedIn, Outsider, Problem};
 
 /// Who gives the reasons of errors.
 const DOMAIN: &str = "chaski";
@@ -260,6 +260,30 @@ pub(super) fn not_chatting(outsider: Outsider) -> Status {
         Outsider::Key => forbidden(outsider.detail()),
         Outsider::Gone => logged_out(),
     }
+}
+
+/// Says what REST says in a problem document.
+pub(super) fn of_problem(problem: &Problem) -> Status {
+    let revision = problem.revision();
+    let (code, reason) = match problem.status() {
+        400 | 413 | 422 => (Code::InvalidArgument, "INVALID"),
+        401 => (Code::Unauthenticated, "ACCESS_REVOKED"),
+        403 => (Code::PermissionDenied, "ACCESS_REFUSED"),
+        404 => (Code::NotFound, "NOT_FOUND"),
+        409 if revision.is_some() => (Code::FailedPrecondition, "WRONG_REVISION"),
+        409 => (Code::AlreadyExists, "ALREADY_EXISTS"),
+        429 => (Code::ResourceExhausted, "LIMIT_EXCEEDED"),
+        503 => (Code::Unavailable, "UNAVAILABLE"),
+        _ => (Code::Internal, "INTERNAL"),
+    };
+    let detail = problem.detail().to_owned();
+    let Some(revision) = revision else {
+        return error(code, reason, Subject::Several, detail);
+    };
+    let mut details = ErrorDetails::new();
+    let metadata = HashMap::from([("revision".to_owned(), revision.to_string())]);
+    details.set_error_info(reason, DOMAIN, metadata);
+    Status::with_error_details(code, detail, details)
 }
 
 /// Says that the client did not read what it was sent.

@@ -6,12 +6,12 @@
 //! Start reading at [`Sharer`].
 
 mod cards;
-mod forms;
-pub(super) mod links;
-pub(super) mod peers;
-pub(super) mod publish;
-pub(super) mod search;
-pub(super) mod tickets;
+pub(crate) mod forms;
+pub(crate) mod links;
+pub(crate) mod peers;
+pub(crate) mod publish;
+pub(crate) mod search;
+pub(crate) mod tickets;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

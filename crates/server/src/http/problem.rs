@@ -149,6 +149,21 @@ impl Problem {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", title, detail)
     }
 
+    /// The HTTP status.
+    pub(crate) const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What was wrong, and what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The revision that is there, where another one was named.
+    pub(crate) const fn revision(&self) -> Option<u64> {
+        self.revision
+    }
+
     /// Says whether it is about something that does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND.as_u16()

@@ -15,7 +15,7 @@ const CURSOR_BYTES_MAX: usize = 16 * 1_024;
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = FileKind)]
-pub(super) enum KindWord {
+pub(crate) enum KindWord {
     /// One file.
     File,
     /// A folder, by its manifest.
@@ -26,7 +26,7 @@ pub(super) enum KindWord {
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = FileSort)]
-pub(super) enum SortWord {
+pub(crate) enum SortWord {
     /// Their name, without regard to case and accents.
     #[default]
     Name,
@@ -40,7 +40,7 @@ pub(super) enum SortWord {
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = SortOrder)]
-pub(super) enum OrderWord {
+pub(crate) enum OrderWord {
     /// The least first.
     #[default]
     Asc,

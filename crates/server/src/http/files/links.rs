@@ -21,39 +21,39 @@ const PREFIX: &str = "chl_";
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = FileLinkWish)]
-pub(in crate::http) struct LinkWish {
+pub(crate) struct LinkWish {
     /// The BLAKE3 root of the content.
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
-    root: String,
+    pub(crate) root: String,
     /// When it ends, in milliseconds since 1970; absent: never.
     #[serde(default)]
-    expires_ms: Option<u64>,
+    pub(crate) expires_ms: Option<u64>,
 }
 
 /// A link.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FileLink)]
-pub(in crate::http) struct LinkOut {
+pub(crate) struct LinkOut {
     /// Its id.
-    id: String,
+    pub(crate) id: String,
     /// What to give away: `chaski:ROOT?key=CAPABILITY`; shown when it is made, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    link: Option<String>,
+    pub(crate) link: Option<String>,
     /// The BLAKE3 root of the content that it opens.
-    root: String,
+    pub(crate) root: String,
     /// When it was made, in milliseconds since 1970.
-    created_ms: u64,
+    pub(crate) created_ms: u64,
     /// When it ends, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_ms: Option<u64>,
+    pub(crate) expires_ms: Option<u64>,
 }
 
 /// The links of an account.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FileLinks)]
-pub(in crate::http) struct LinksOut {
+pub(crate) struct LinksOut {
     /// The links, by id.
-    items: Vec<LinkOut>,
+    pub(crate) items: Vec<LinkOut>,
 }
 
 impl LinkOut {
@@ -83,6 +83,19 @@ pub(in crate::http) async fn create(
     sharer: Sharer,
     JsonBody(wish): JsonBody<LinkWish>,
 ) -> Result<(StatusCode, Json<LinkOut>), Problem> {
+    let made = create_as(&web, &sharer, &wish).await?;
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Makes a link of somebody's.
+///
+/// # Errors
+/// See [`create`].
+pub(crate) async fn create_as(
+    web: &Web,
+    sharer: &Sharer,
+    wish: &LinkWish,
+) -> Result<LinkOut, Problem> {
     let root = unhex("root", &wish.root)?;
     let now_ms = web.gateway().engine().now_ms();
     if wish.expires_ms.is_some_and(|end| end <= now_ms) {
@@ -108,7 +121,7 @@ pub(in crate::http) async fn create(
         .ask(move |index, _| index.change(change))
         .await?;
     let shown = format!("chaski:{}?key={capability}", hex(&root));
-    Ok((StatusCode::CREATED, Json(LinkOut::of(link, Some(shown)))))
+    Ok(LinkOut::of(link, Some(shown)))
 }
 
 /// List your links
@@ -122,11 +135,18 @@ pub(in crate::http) async fn list(
     State(web): State<Web>,
     sharer: Sharer,
 ) -> Result<Json<LinksOut>, Problem> {
+    let items = list_as(&web, &sharer).await?;
+    Ok(Json(LinksOut { items }))
+}
+
+/// Lists somebody's links.
+///
+/// # Errors
+/// See [`list`].
+pub(crate) async fn list_as(web: &Web, sharer: &Sharer) -> Result<Vec<LinkOut>, Problem> {
     let links = web.files().links(sharer.account()).await?;
     let items = links.into_iter().map(|link| LinkOut::of(link, None));
-    Ok(Json(LinksOut {
-        items: items.collect(),
-    }))
+    Ok(items.collect())
 }
 
 /// Delete a link
@@ -144,10 +164,17 @@ pub(in crate::http) async fn delete(
     sharer: Sharer,
     InPath(id): InPath<String>,
 ) -> Result<StatusCode, Problem> {
+    delete_as(&web, &sharer, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a link of somebody's.
+///
+/// # Errors
+/// See [`delete`].
+pub(crate) async fn delete_as(web: &Web, sharer: &Sharer, id: String) -> Result<(), Problem> {
     let owner = sharer.account();
     let change = FileChange::LinkDeleted { id, owner };
-    web.files()
-        .ask(move |index, _| index.change(change))
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+    let deleted = web.files().ask(move |index, _| index.change(change));
+    Ok(deleted.await?)
 }

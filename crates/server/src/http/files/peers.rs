@@ -23,74 +23,74 @@ const HOST_BYTES_MAX: usize = 253;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PeerAnnouncement)]
-pub(in crate::http) struct Announcement {
+pub(crate) struct Announcement {
     /// Its name, for people.
     #[schema(min_length = 1, max_length = 255)]
-    name: String,
+    pub(crate) name: String,
     /// Where others reach it, `host:port`.
     #[serde(default)]
     #[schema(max_items = 8)]
-    addresses: Vec<String>,
+    pub(crate) addresses: Vec<String>,
     /// With no addresses: the server notes the one that it sees, with this port.
     #[serde(default)]
     #[schema(minimum = 1)]
-    port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// SHA-256 of the SubjectPublicKeyInfo of its certificate.
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
-    key: String,
+    pub(crate) key: String,
     /// It can be reached through the server.
     #[serde(default)]
-    relay: bool,
+    pub(crate) relay: bool,
 }
 
 /// A key that tickets are signed with.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct TicketKey {
+pub(crate) struct TicketKey {
     /// Its id, which is in the ticket.
-    id: u32,
+    pub(crate) id: u32,
     /// The public key, Ed25519.
-    key: String,
+    pub(crate) key: String,
 }
 
 /// How a peer is known now.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AnnouncedPeer)]
-pub(in crate::http) struct Announced {
+pub(crate) struct Announced {
     /// Its id.
-    peer: String,
+    pub(crate) peer: String,
     /// How often it should be heard, in seconds.
-    heartbeat_s: u32,
+    pub(crate) heartbeat_s: u32,
     /// After how long a silence it is not there any more, in seconds.
-    silence_s: u32,
+    pub(crate) silence_s: u32,
     /// What the server has of its files; 0 is nothing.
-    revision: u64,
+    pub(crate) revision: u64,
     /// Where others reach it.
-    addresses: Vec<String>,
+    pub(crate) addresses: Vec<String>,
     /// What tickets are checked with.
-    ticket_keys: Vec<TicketKey>,
+    pub(crate) ticket_keys: Vec<TicketKey>,
 }
 
 /// A heartbeat.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PeerHeartbeat)]
-pub(in crate::http) struct Beat {}
+pub(crate) struct Beat {}
 
 /// The answer to a heartbeat.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PeerHeard)]
-pub(in crate::http) struct Heard {
+pub(crate) struct Heard {
     /// What the server has of its files.
-    revision: u64,
+    pub(crate) revision: u64,
     /// How often it was named to those who have something to send, since it announced itself.
-    offers: u64,
+    pub(crate) offers: u64,
 }
 
 /// How a peer goes.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(in crate::http) struct GoParams {
+pub(crate) struct GoParams {
     /// The server forgets it with all its files.
     forget: bool,
 }
@@ -99,7 +99,7 @@ pub(in crate::http) struct GoParams {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(in crate::http) struct PeerListParams {
+pub(crate) struct PeerListParams {
     /// Your own ones too that are not live.
     all: bool,
     /// The `next_cursor` of the page before.
@@ -112,35 +112,35 @@ pub(in crate::http) struct PeerListParams {
 /// A peer.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Peer)]
-pub(in crate::http) struct PeerOut {
+pub(crate) struct PeerOut {
     /// Its id.
-    peer: String,
+    pub(crate) peer: String,
     /// Its account.
-    account: String,
+    pub(crate) account: String,
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Where it is reached.
-    addresses: Vec<String>,
+    pub(crate) addresses: Vec<String>,
     /// SHA-256 of the SubjectPublicKeyInfo of its certificate.
-    key: String,
+    pub(crate) key: String,
     /// It can be reached through the server.
-    relay: bool,
+    pub(crate) relay: bool,
     /// It is there.
-    live: bool,
+    pub(crate) live: bool,
     /// It is yours.
-    own: bool,
+    pub(crate) own: bool,
     /// How many files it has; of your own ones.
     #[serde(skip_serializing_if = "Option::is_none")]
-    files: Option<u64>,
+    pub(crate) files: Option<u64>,
     /// What the server has of its files; of your own ones.
     #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<u64>,
+    pub(crate) revision: Option<u64>,
     /// When it announced itself, or was heard last, in milliseconds since 1970.
-    seen_ms: u64,
+    pub(crate) seen_ms: u64,
 }
 
 impl PeerOut {
-    fn of(view: PeerView) -> Self {
+    pub(crate) fn of(view: PeerView) -> Self {
         let draft = &view.peer.draft;
         Self {
             peer: draft.id.clone(),
@@ -177,10 +177,29 @@ pub(in crate::http) async fn announce(
     InPath(peer): InPath<String>,
     JsonBody(wish): JsonBody<Announcement>,
 ) -> Result<(StatusCode, Json<Announced>), Problem> {
+    let (announced, is_new) = announce_as(&web, &sharer, peer, wish).await?;
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, Json(announced)))
+}
+
+/// Announces a peer of somebody's; tells whether it is new.
+///
+/// # Errors
+/// See [`announce`].
+pub(crate) async fn announce_as(
+    web: &Web,
+    sharer: &Sharer,
+    peer: String,
+    wish: Announcement,
+) -> Result<(Announced, bool), Problem> {
     let settings = web.files().settings()?.clone();
     check_peer_id(&peer)?;
     check_text("name", &wish.name, FILE_NAME_BYTES_MAX)?;
-    let addresses = addresses_of(&sharer, wish.addresses, wish.port)?;
+    let addresses = addresses_of(sharer, wish.addresses, wish.port)?;
     let owner = sharer.account();
     let draft = PeerDraft {
         id: peer.clone(),
@@ -196,11 +215,6 @@ pub(in crate::http) async fn announce(
         .ask(move |index, now_ms| index.announce(draft, now_ms));
     let (known, is_new) = announced.await?;
     let (id, public) = web.files().ticket_key()?;
-    let status = if is_new {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
     let announced = Announced {
         peer,
         heartbeat_s: settings.heartbeat_s,
@@ -212,7 +226,7 @@ pub(in crate::http) async fn announce(
             key: hex(public),
         }],
     };
-    Ok((status, Json(announced)))
+    Ok((announced, is_new))
 }
 
 fn addresses_of(
@@ -274,12 +288,20 @@ pub(in crate::http) async fn heartbeat(
     InPath(peer): InPath<String>,
     _beat: JsonBody<Beat>,
 ) -> Result<Json<Heard>, Problem> {
+    Ok(Json(hear_as(&web, &sharer, peer).await?))
+}
+
+/// Hears a peer of somebody's.
+///
+/// # Errors
+/// See [`heartbeat`].
+pub(crate) async fn hear_as(web: &Web, sharer: &Sharer, peer: String) -> Result<Heard, Problem> {
     let owner = sharer.account();
     let heard = web
         .files()
         .ask(move |index, now_ms| index.hear(&peer, &owner, now_ms));
     let (revision, offers) = heard.await?;
-    Ok(Json(Heard { revision, offers }))
+    Ok(Heard { revision, offers })
 }
 
 /// Log a peer out
@@ -298,12 +320,25 @@ pub(in crate::http) async fn log_out(
     InPath(peer): InPath<String>,
     Params(params): Params<GoParams>,
 ) -> Result<StatusCode, Problem> {
+    log_out_as(&web, &sharer, peer, params.forget).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Logs a peer of somebody's out.
+///
+/// # Errors
+/// See [`log_out`].
+pub(crate) async fn log_out_as(
+    web: &Web,
+    sharer: &Sharer,
+    peer: String,
+    is_forgotten: bool,
+) -> Result<(), Problem> {
     let owner = sharer.account();
     let gone = web
         .files()
-        .ask(move |index, now_ms| index.log_out(&peer, &owner, params.forget, now_ms));
-    gone.await?;
-    Ok(StatusCode::NO_CONTENT)
+        .ask(move |index, now_ms| index.log_out(&peer, &owner, is_forgotten, now_ms));
+    Ok(gone.await?)
 }
 
 /// List peers
@@ -321,16 +356,29 @@ pub(in crate::http) async fn list(
     Params(params): Params<PeerListParams>,
 ) -> Result<Json<Page<PeerOut>>, Problem> {
     let page = PageParams::new(params.cursor, params.limit)?;
-    let owner = sharer.account();
-    let listed = web.files().ask(move |index, _| {
-        let mut views = index.peers(&owner, params.all, |id| page.is_behind_cursor(id))?;
-        views.truncate(page.limit() + 1);
-        Ok((page, views))
-    });
-    let (page, views) = listed.await?;
+    let (page, views) = list_as(&web, &sharer, page, params.all).await?;
     Ok(Json(page.cut(
         views,
         |view| view.peer.draft.id.clone(),
         PeerOut::of,
     )))
+}
+
+/// Lists peers as somebody sees them; one more than a page says that there are more.
+///
+/// # Errors
+/// See [`list`].
+pub(crate) async fn list_as(
+    web: &Web,
+    sharer: &Sharer,
+    page: PageParams,
+    all: bool,
+) -> Result<(PageParams, Vec<PeerView>), Problem> {
+    let owner = sharer.account();
+    let listed = web.files().ask(move |index, _| {
+        let mut views = index.peers(&owner, all, |id| page.is_behind_cursor(id))?;
+        views.truncate(page.limit() + 1);
+        Ok((page, views))
+    });
+    Ok(listed.await?)
 }

@@ -35,88 +35,88 @@ const ROOMS_MAX: usize = 64;
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(as = FileAudience)]
-pub(in crate::http) struct AudienceForm {
+pub(crate) struct AudienceForm {
     /// Everyone, with `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    everyone: Option<bool>,
+    pub(crate) everyone: Option<bool>,
     /// Those who are in one of these rooms.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_items = 1, max_items = 64)]
-    rooms: Option<Vec<String>>,
+    pub(crate) rooms: Option<Vec<String>>,
     /// These accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_items = 1, max_items = 64)]
-    accounts: Option<Vec<String>>,
+    pub(crate) accounts: Option<Vec<String>>,
     /// Whoever has a link, with `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    link: Option<bool>,
+    pub(crate) link: Option<bool>,
 }
 
 /// A file as a peer has it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = FileEntry)]
-pub(in crate::http) struct EntryForm {
+pub(crate) struct EntryForm {
     /// Its id in the peer: its relative path.
     #[schema(min_length = 1, max_length = 4096)]
-    file: String,
+    pub(crate) file: String,
     /// Its name.
     #[schema(min_length = 1, max_length = 255)]
-    name: String,
+    pub(crate) name: String,
     /// Where it is in the peer.
     #[schema(min_length = 1, max_length = 4096)]
-    path: String,
+    pub(crate) path: String,
     /// Its size in bytes.
     #[schema(maximum = 9_007_199_254_740_991_u64)]
-    size: u64,
+    pub(crate) size: u64,
     /// The BLAKE3 root of its content.
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
-    root: String,
+    pub(crate) root: String,
     /// Its media type.
     #[serde(rename = "type")]
     #[schema(min_length = 1, max_length = 128)]
-    media_type: String,
+    pub(crate) media_type: String,
     /// What it is.
-    kind: KindWord,
+    pub(crate) kind: KindWord,
     /// The parts that are there, in their wire form as base64url; absent: the whole.
     #[serde(default)]
-    have: Option<String>,
+    pub(crate) have: Option<String>,
     /// Since when, in milliseconds since 1970.
     #[schema(maximum = 9_007_199_254_740_991_u64)]
-    since_ms: u64,
+    pub(crate) since_ms: u64,
     /// Who may find it.
-    audience: AudienceForm,
+    pub(crate) audience: AudienceForm,
 }
 
 /// What has changed since a revision.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = FileChanges)]
-pub(in crate::http) struct Changes {
+pub(crate) struct Changes {
     /// The revision that the server has; 0 begins anew with nothing.
     #[schema(maximum = 9_007_199_254_740_991_u64)]
-    from: u64,
+    pub(crate) from: u64,
     /// The revision that it has then, above `from`.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
-    to: u64,
+    pub(crate) to: u64,
     /// Files that are new or otherwise.
     #[serde(default)]
     #[schema(max_items = 1000)]
-    put: Vec<EntryForm>,
+    pub(crate) put: Vec<EntryForm>,
     /// Ids of files that are there no more; they go first.
     #[serde(default)]
     #[schema(max_items = 1000)]
-    remove: Vec<String>,
+    pub(crate) remove: Vec<String>,
 }
 
 /// What the server has of a peer's files.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FilesPublished)]
-pub(in crate::http) struct Published {
+pub(crate) struct Published {
     /// The revision.
-    revision: u64,
+    pub(crate) revision: u64,
     /// Audiences that are not there, or whose room you may not enter: `room NAME`, `account LOGIN`. Nobody of them sees the files.
-    ignored: Vec<String>,
+    pub(crate) ignored: Vec<String>,
 }
 
 /// The rooms and accounts of a request's audiences, as they are now.
@@ -144,10 +144,23 @@ pub(in crate::http) async fn publish(
     InPath(peer): InPath<String>,
     JsonBody(changes): JsonBody<Changes>,
 ) -> Result<Json<Published>, Problem> {
+    Ok(Json(publish_as(&web, &sharer, peer, changes).await?))
+}
+
+/// Publishes what a peer of somebody's has.
+///
+/// # Errors
+/// See [`publish`].
+pub(crate) async fn publish_as(
+    web: &Web,
+    sharer: &Sharer,
+    peer: String,
+    changes: Changes,
+) -> Result<Published, Problem> {
     check_peer_id(&peer)?;
     check_changes(&changes)?;
     let (from, to) = (changes.from, changes.to);
-    let known = resolve(&web, &sharer, &changes.put).await?;
+    let known = resolve(web, sharer, &changes.put).await?;
     let put = changes.put.into_iter().map(|form| form.entry(&known));
     let put = put.collect::<Result<Vec<_>, _>>()?;
     let cards = cards_of(&put);
@@ -157,11 +170,11 @@ pub(in crate::http) async fn publish(
         .ask(move |index, now_ms| index.publish(&peer, &owner, (from, to), put, remove, now_ms));
     let revision = published.await?;
     // What was published is published, whether rooms hear of it or not.
-    if let Err(error) = tell(&web, &sharer, cards).await {
+    if let Err(error) = tell(web, sharer, cards).await {
         tracing::warn!(?error, "rooms were not told of what is shared with them");
     }
     let ignored = known.ignored();
-    Ok(Json(Published { revision, ignored }))
+    Ok(Published { revision, ignored })
 }
 
 fn check_changes(changes: &Changes) -> Result<(), Problem> {

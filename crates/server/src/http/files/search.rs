@@ -24,94 +24,94 @@ const WORDS_BYTES_MAX: usize = 1_024;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(in crate::http) struct SearchParams {
+pub(crate) struct SearchParams {
     /// Words of the name, all of them; `rep*` begins a word. Without regard to case and accents.
     #[param(max_length = 1024)]
-    q: Option<String>,
+    pub(crate) q: Option<String>,
     /// How the whole name looks: `*`, `?`, `[a-z]`. Without regard to case and accents.
     #[param(max_length = 1024)]
-    glob: Option<String>,
+    pub(crate) glob: Option<String>,
     /// The BLAKE3 root of the content.
     #[param(pattern = "^[0-9a-fA-F]{64}$")]
-    root: Option<String>,
+    pub(crate) root: Option<String>,
     /// The media type, or its beginning as in `image/*`.
     #[serde(rename = "type")]
-    media_type: Option<String>,
+    pub(crate) media_type: Option<String>,
     /// The least size.
-    min_bytes: Option<u64>,
+    pub(crate) min_bytes: Option<u64>,
     /// The greatest size.
-    max_bytes: Option<u64>,
+    pub(crate) max_bytes: Option<u64>,
     /// The account that has it.
-    owner: Option<String>,
+    pub(crate) owner: Option<String>,
     /// There since after this time, in milliseconds since 1970.
-    newer_than_ms: Option<u64>,
+    pub(crate) newer_than_ms: Option<u64>,
     /// There since before this time, in milliseconds since 1970.
-    older_than_ms: Option<u64>,
+    pub(crate) older_than_ms: Option<u64>,
     /// Shared in this room.
-    room: Option<String>,
+    pub(crate) room: Option<String>,
     /// What to sort by.
     #[param(inline)]
-    sort: SortWord,
+    pub(crate) sort: SortWord,
     /// In which direction.
     #[param(inline)]
-    order: OrderWord,
+    pub(crate) order: OrderWord,
     /// The `next` of the page before.
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// At most so many.
     #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
 }
 
 /// Somebody who has a file.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FileHolder)]
-pub(in crate::http) struct HolderOut {
+pub(crate) struct HolderOut {
     /// The peer.
-    peer: String,
+    pub(crate) peer: String,
     /// Its account.
-    account: String,
+    pub(crate) account: String,
     /// Its name.
-    peer_name: String,
+    pub(crate) peer_name: String,
     /// Where the file is there.
-    path: String,
+    pub(crate) path: String,
     /// How much of it is there, 0 to 1.
-    part: f64,
+    pub(crate) part: f64,
     /// Since when, in milliseconds since 1970.
-    since_ms: u64,
+    pub(crate) since_ms: u64,
 }
 
 /// A file, whatever its names.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = File)]
-pub(in crate::http) struct FileOut {
+pub(crate) struct FileOut {
     /// The BLAKE3 root of its content.
-    root: String,
+    pub(crate) root: String,
     /// Its size in bytes.
-    size: u64,
+    pub(crate) size: u64,
     /// Its name where it comes first.
-    name: String,
+    pub(crate) name: String,
     /// All its names.
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Its media type.
     #[serde(rename = "type")]
-    media_type: String,
+    pub(crate) media_type: String,
     /// What it is.
-    kind: KindWord,
+    pub(crate) kind: KindWord,
     /// Since when it is there, in milliseconds since 1970.
-    since_ms: u64,
+    pub(crate) since_ms: u64,
     /// Who has it, at most 100, those with the whole first.
-    holders: Vec<HolderOut>,
+    pub(crate) holders: Vec<HolderOut>,
 }
 
 /// A page of files.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FilePage)]
-pub(in crate::http) struct FilesOut {
+pub(crate) struct FilesOut {
     /// The files; there may be none and still more to come.
-    files: Vec<FileOut>,
+    pub(crate) files: Vec<FileOut>,
     /// Ask with this as `cursor` for those that follow; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 impl HolderOut {
@@ -200,8 +200,20 @@ pub(in crate::http) async fn search(
     sharer: Sharer,
     Params(params): Params<SearchParams>,
 ) -> Result<Json<FilesOut>, Problem> {
+    Ok(Json(search_as(&web, &sharer, &params).await?))
+}
+
+/// Finds files for somebody.
+///
+/// # Errors
+/// See [`search`].
+pub(crate) async fn search_as(
+    web: &Web,
+    sharer: &Sharer,
+    params: &SearchParams,
+) -> Result<FilesOut, Problem> {
     let mut search = params.search()?;
-    let viewer = sharer.viewer(&web).await?;
+    let viewer = sharer.viewer(web).await?;
     if let Some(name) = &params.room {
         let fold = ::chat::fold(name);
         let mut rooms = viewer.rooms.iter();
@@ -217,7 +229,7 @@ pub(in crate::http) async fn search(
         .next
         .map(|place| cursor_of(&place, sort, is_descending));
     let files = page.contents.into_iter().map(FileOut::of).collect();
-    Ok(Json(FilesOut { files, next }))
+    Ok(FilesOut { files, next })
 }
 
 /// Look at a file
@@ -233,8 +245,16 @@ pub(in crate::http) async fn show(
     sharer: Sharer,
     InPath(root): InPath<String>,
 ) -> Result<Json<FileOut>, Problem> {
-    let root = unhex("root", &root)?;
-    let viewer = sharer.viewer(&web).await?;
+    Ok(Json(show_as(&web, &sharer, &root).await?))
+}
+
+/// Shows a file to somebody.
+///
+/// # Errors
+/// See [`show`].
+pub(crate) async fn show_as(web: &Web, sharer: &Sharer, root: &str) -> Result<FileOut, Problem> {
+    let root = unhex("root", root)?;
+    let viewer = sharer.viewer(web).await?;
     let content = web.files().content(root, viewer).await?;
-    Ok(Json(FileOut::of(content)))
+    Ok(FileOut::of(content))
 }

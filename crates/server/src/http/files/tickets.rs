@@ -24,116 +24,116 @@ use crate::http::problem::Problem;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(as = TicketWish)]
-pub(in crate::http) struct TicketWish {
+pub(crate) struct TicketWish {
     /// The capability of a link.
-    link: Option<String>,
+    pub(crate) link: Option<String>,
 }
 
 /// Somebody from whom a file can be fetched.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FileSource)]
-pub(in crate::http) struct SourceOut {
+pub(crate) struct SourceOut {
     /// The peer.
-    peer: String,
+    pub(crate) peer: String,
     /// Its account.
-    account: String,
+    pub(crate) account: String,
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Where it is reached.
-    addresses: Vec<String>,
+    pub(crate) addresses: Vec<String>,
     /// SHA-256 of the SubjectPublicKeyInfo of its certificate.
-    key: String,
+    pub(crate) key: String,
     /// It can be reached through the server.
-    relay: bool,
+    pub(crate) relay: bool,
     /// The parts that it has, in their wire form as base64url; null: the whole.
-    have: Option<String>,
+    pub(crate) have: Option<String>,
     /// What to show to it.
-    ticket: String,
+    pub(crate) ticket: String,
     /// When that ends, in milliseconds since 1970.
-    expires_ms: u64,
+    pub(crate) expires_ms: u64,
 }
 
 /// Where a file can be fetched.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FileTickets)]
-pub(in crate::http) struct TicketsOut {
+pub(crate) struct TicketsOut {
     /// The BLAKE3 root of its content.
-    root: String,
+    pub(crate) root: String,
     /// Its size in bytes.
-    size: u64,
+    pub(crate) size: u64,
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// What it is.
-    kind: KindWord,
+    pub(crate) kind: KindWord,
     /// From whom, those with the whole first.
-    sources: Vec<SourceOut>,
+    pub(crate) sources: Vec<SourceOut>,
 }
 
 /// To whom something is offered; one of these.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(as = OfferTo)]
-pub(in crate::http) struct OfferToForm {
+pub(crate) struct OfferToForm {
     /// A peer.
-    peer: Option<String>,
+    pub(crate) peer: Option<String>,
     /// All peers of an account.
-    account: Option<String>,
+    pub(crate) account: Option<String>,
     /// The peers of those who are in a room.
-    room: Option<String>,
+    pub(crate) room: Option<String>,
 }
 
 /// Something that a peer has to send.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Offer)]
-pub(in crate::http) struct OfferForm {
+pub(crate) struct OfferForm {
     /// Your live peer that sends it.
-    from: String,
+    pub(crate) from: String,
     /// The BLAKE3 root of its content.
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
-    root: String,
+    pub(crate) root: String,
     /// Its name.
     #[schema(min_length = 1, max_length = 255)]
-    name: String,
+    pub(crate) name: String,
     /// Its size in bytes.
     #[schema(maximum = 9_007_199_254_740_991_u64)]
-    size: u64,
+    pub(crate) size: u64,
     /// What it is.
     #[serde(rename = "kind")]
-    _kind: KindWord,
+    pub(crate) _kind: KindWord,
     /// To whom; absent: one live peer of somebody else.
     #[serde(default)]
-    to: Option<OfferToForm>,
+    pub(crate) to: Option<OfferToForm>,
 }
 
 /// Somebody to whom a file can be sent.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FileReceiver)]
-pub(in crate::http) struct ReceiverOut {
+pub(crate) struct ReceiverOut {
     /// The peer.
-    peer: String,
+    pub(crate) peer: String,
     /// Its account.
-    account: String,
+    pub(crate) account: String,
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Where it is reached.
-    addresses: Vec<String>,
+    pub(crate) addresses: Vec<String>,
     /// SHA-256 of the SubjectPublicKeyInfo of its certificate.
-    key: String,
+    pub(crate) key: String,
     /// It can be reached through the server.
-    relay: bool,
+    pub(crate) relay: bool,
     /// What to show to it.
-    ticket: String,
+    pub(crate) ticket: String,
     /// When that ends, in milliseconds since 1970.
-    expires_ms: u64,
+    pub(crate) expires_ms: u64,
 }
 
 /// Those to whom a file can be sent.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FileReceivers)]
-pub(in crate::http) struct ReceiversOut {
+pub(crate) struct ReceiversOut {
     /// The receivers.
-    receivers: Vec<ReceiverOut>,
+    pub(crate) receivers: Vec<ReceiverOut>,
 }
 
 /// Ask for tickets to fetch a file
@@ -153,13 +153,26 @@ pub(in crate::http) async fn fetch(
     InPath(root): InPath<String>,
     JsonBody(wish): JsonBody<TicketWish>,
 ) -> Result<Json<TicketsOut>, Problem> {
-    let root = unhex("root", &root)?;
-    let mut viewer = sharer.viewer(&web).await?;
+    Ok(Json(fetch_as(&web, &sharer, &root, &wish).await?))
+}
+
+/// Gives somebody tickets to fetch a file.
+///
+/// # Errors
+/// See [`fetch`].
+pub(crate) async fn fetch_as(
+    web: &Web,
+    sharer: &Sharer,
+    root: &str,
+    wish: &TicketWish,
+) -> Result<TicketsOut, Problem> {
+    let root = unhex("root", root)?;
+    let mut viewer = sharer.viewer(web).await?;
     if let Some(link) = &wish.link {
-        viewer.guest_of = host_of(&web, link, root).await?;
+        viewer.guest_of = host_of(web, link, root).await?;
     }
     let content = web.files().content(root, viewer).await?;
-    let times = times(&web)?;
+    let times = times(web)?;
     let sources = content.holders.iter().map(|holder| {
         let draft = &holder.peer.draft;
         Ok(SourceOut {
@@ -173,17 +186,17 @@ pub(in crate::http) async fn fetch(
                 .have
                 .as_ref()
                 .map(|have| URL_SAFE_NO_PAD.encode(have)),
-            ticket: ticket(&web, &sharer, &holder.peer, root, Right::Fetch, times)?,
+            ticket: ticket(web, sharer, &holder.peer, root, Right::Fetch, times)?,
             expires_ms: times.1,
         })
     });
-    Ok(Json(TicketsOut {
+    Ok(TicketsOut {
         sources: sources.collect::<Result<_, FilesError>>()?,
         root: hex(&root),
         size: content.size,
         name: content.name,
         kind: content.kind.into(),
-    }))
+    })
 }
 
 /// Finds whose files a link opens, if it holds for this content.
@@ -248,13 +261,25 @@ pub(in crate::http) async fn offer(
     sharer: Sharer,
     JsonBody(offer): JsonBody<OfferForm>,
 ) -> Result<Json<ReceiversOut>, Problem> {
+    Ok(Json(offer_as(&web, &sharer, offer).await?))
+}
+
+/// Offers a file for somebody.
+///
+/// # Errors
+/// See [`offer`].
+pub(crate) async fn offer_as(
+    web: &Web,
+    sharer: &Sharer,
+    offer: OfferForm,
+) -> Result<ReceiversOut, Problem> {
     check_peer_id(&offer.from)?;
     check_text("name", &offer.name, FILE_NAME_BYTES_MAX)?;
     if offer.size > FILE_NUMBER_MAX {
         return Err(Problem::invalid("size is at most 2^53 - 1"));
     }
     let root = unhex("root", &offer.root)?;
-    let to = receivers(&web, &sharer, offer.to).await?;
+    let to = receivers(web, sharer, offer.to).await?;
     let (from, owner) = (offer.from, sharer.account());
     let offered = web
         .files()
@@ -266,7 +291,7 @@ pub(in crate::http) async fn offer(
             error.into()
         }
     })?;
-    let times = times(&web)?;
+    let times = times(web)?;
     let receivers = peers.iter().map(|peer| {
         let draft = &peer.draft;
         Ok(ReceiverOut {
@@ -276,12 +301,12 @@ pub(in crate::http) async fn offer(
             addresses: draft.addresses.clone(),
             key: hex(&draft.key),
             relay: draft.relay,
-            ticket: ticket(&web, &sharer, peer, root, Right::Put, times)?,
+            ticket: ticket(web, sharer, peer, root, Right::Put, times)?,
             expires_ms: times.1,
         })
     });
     let receivers = receivers.collect::<Result<_, FilesError>>()?;
-    Ok(Json(ReceiversOut { receivers }))
+    Ok(ReceiversOut { receivers })
 }
 
 /// Reads to whom something is offered.
