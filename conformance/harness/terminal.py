@@ -12,7 +12,7 @@ import time
 
 import pyte
 
-KEYS = {"enter": "\r", "up": "\x1b[A", "tab": "\t", "esc": "\x1b", "f1": "\x1bOP", "page up": "\x1b[5~"}
+KEYS = {"enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "tab": "\t", "esc": "\x1b", "f1": "\x1bOP", "page up": "\x1b[5~"}
 
 
 class TerminalProgram:
@@ -51,6 +51,19 @@ class TerminalProgram:
     def paste(self, text):
         """As a terminal pastes that was asked to say so."""
         self.type(f"\x1b[200~{text}\x1b[201~")
+
+    def click(self, text):
+        """Presses the mouse where a text stands on the screen, as soon as it does."""
+        self.wait_for(text)
+        row, column = next((y, line.index(text)) for y, line in enumerate(self.screen.display) if text in line)
+        self.type(f"\x1b[<0;{column + 1};{row + 1}M\x1b[<0;{column + 1};{row + 1}m")
+
+    def wheel(self, *, up, column=40, row=5):
+        self.type(f"\x1b[<{64 if up else 65};{column};{row}M")
+
+    def focus(self, *, has):
+        """As a terminal tells a program that asked for it."""
+        self.type("\x1b[I" if has else "\x1b[O")
 
     @property
     def text(self):

@@ -390,6 +390,18 @@ def test_messages_are_edited_answered_found_paged_and_taken_back(one):
     assert ([each.seq for each in page.messages], page.more, page.messages[1].reply_to) == ([5, 6], False, 1)
 
 
+def test_a_word_chooses_the_language_and_the_account_keeps_it(one):
+    ana = one("ana")
+    talk = ana.talk()
+    assert talk.hello.lang == "en"
+    assert talk.refused(lang=v1.ChatLang(code="tlh")).code == "INVALID"
+    nowhere = v1.ChatJoin(room="nowhere")
+    assert talk.refused(join=nowhere).text == "There is no room nowhere."
+    talk.does(lang=v1.ChatLang(code="es"))
+    assert talk.refused(join=nowhere).text == "No hay ninguna sala nowhere."
+    assert ana.talk().hello.lang == "es"
+
+
 # Moderation and rights
 
 
@@ -417,6 +429,23 @@ def test_moderators_send_out_keep_out_and_keep_silent(one):
     refusal(lambda: ana.client.Unban(v1.UnbanRequest(room=room, login=bob.login)), CODE.NOT_FOUND, "NOT_SANCTIONED")
 
 
+def test_those_kept_out_or_silent_are_listed_by_pages(one):
+    ana, others = one("ana"), sorted((one("bob").login, one("eva").login))
+    room, client = ana.make(), ana.client
+    for put, ask, kind in [(lambda **who: client.Ban(v1.BanRequest(**who)), v1.ListBansRequest, "bans"),
+                           (lambda **who: client.Mute(v1.MuteRequest(**who)), v1.ListMutesRequest, "mutes")]:
+        call = client.ListBans if kind == "bans" else client.ListMutes
+        put(room=room, login=others[0], minutes=5, reason="noise")
+        put(room=room, login=others[1])
+        listed = getattr(call(ask(room=room)), kind)
+        assert [(each.login, each.by, each.reason, each.HasField("until_ms")) for each in listed] == [
+            (others[0], ana.login, "noise", True), (others[1], ana.login, "", False)]
+        first = call(ask(room=room, page_size=1))
+        second = call(ask(room=room, page_size=1, page_token=first.next_page_token))
+        assert [each.login for page in (first, second) for each in getattr(page, kind)] == others
+        assert not second.next_page_token
+
+
 def test_a_stranger_in_a_room_of_others_changes_nothing(one):
     ana, bob = one("ana"), one("bob")
     room = ana.make()
@@ -427,6 +456,8 @@ def test_a_stranger_in_a_room_of_others_changes_nothing(one):
         (lambda: client.DeleteRoom(v1.DeleteRoomRequest(room=room)), "NOT_OWNER"),
         (lambda: client.Kick(v1.KickRequest(room=room, login=ana.login)), "NOT_OWNER"),
         (lambda: client.Ban(v1.BanRequest(room=room, login=ana.login)), "NOT_OWNER"),
+        (lambda: client.ListBans(v1.ListBansRequest(room=room)), "NOT_OWNER"),
+        (lambda: client.ListMutes(v1.ListMutesRequest(room=room)), "NOT_OWNER"),
         (lambda: client.EditMessage(v1.EditMessageRequest(room=room, seq=1, text="x")), "NOT_AUTHOR"),
         (lambda: client.DeleteMessage(v1.DeleteMessageRequest(room=room, seq=1)), "NOT_AUTHOR"),
     ]:

@@ -1,6 +1,7 @@
 """The chat over REST and server-sent events: pages, long polls, resumption, what is private, who may do what."""
 
 import threading
+import time
 from urllib.parse import quote
 
 import pytest
@@ -367,15 +368,38 @@ def test_a_creator_sends_out_keeps_out_and_keeps_silent(people, room, open_socke
     ana.delete(f"{path}/members/{bob.login}").problem(404)
 
 
+def test_who_is_kept_out_or_silent_is_listed_for_those_who_run_the_room(rest, people, room):
+    ana, bob, eva = people
+    path = room(ana)
+    for kind in ("bans", "mutes"):
+        assert ana.get(f"{path}/{kind}").ok() == {"items": []}
+        ana.put(f"{path}/{kind}/{bob.login}", {"minutes": 5, "reason": "noise"}).ok(204)
+        ana.put(f"{path}/{kind}/{eva.login}", {}).ok(204)
+        listed = {each["login"]: each for each in rest.get(f"{path}/{kind}").ok()["items"]}
+        until_ms = listed[bob.login].pop("until_ms")
+        assert 0 < until_ms - time.time() * 1000 <= 5 * 60_000
+        assert listed == {bob.login: {"login": bob.login, "by": ana.login, "reason": "noise"},
+                          eva.login: {"login": eva.login, "by": ana.login}}
+        first = ana.get(f"{path}/{kind}", limit=1).ok()
+        second = ana.get(f"{path}/{kind}", limit=1, cursor=first["next_cursor"]).ok()
+        paged = [each["login"] for page in (first, second) for each in page["items"]]
+        assert paged == sorted(listed) and "next_cursor" not in second
+        ana.delete(f"{path}/{kind}/{bob.login}").ok(204)
+        assert [each["login"] for each in ana.get(f"{path}/{kind}").ok()["items"]] == [eva.login]
+        ana.get(f"{path}/{kind}", limit=0).problem(422)
+        ana.get(f"/v1/rooms/nowhere/{kind}").problem(404)
+
+
 # Everything that somebody may not do in a room of somebody else.
 OWNERS_ALONE = [
     ("PATCH", "", {"topic": "mine"}), ("DELETE", "", None), ("DELETE", "/members/{victim}", None), ("PUT", "/bans/{victim}", {}),
-    ("DELETE", "/bans/{victim}", None), ("PUT", "/mutes/{victim}", {}), ("DELETE", "/mutes/{victim}", None)]
+    ("DELETE", "/bans/{victim}", None), ("PUT", "/mutes/{victim}", {}), ("DELETE", "/mutes/{victim}", None), ("GET", "/bans", None),
+    ("GET", "/mutes", None)]
 ANYONE_WITH_A_LOGIN = [
     ("GET", "/v1/rooms", None), ("POST", "/v1/rooms", {"room": "x"}), ("GET", "/v1/rooms/lobby", None), ("PATCH", "/v1/rooms/lobby", {}),
     ("DELETE", "/v1/rooms/lobby", None), ("GET", "/v1/rooms/lobby/members", None), ("DELETE", "/v1/rooms/lobby/members/ana", None),
     ("PUT", "/v1/rooms/lobby/bans/ana", {}), ("DELETE", "/v1/rooms/lobby/bans/ana", None), ("PUT", "/v1/rooms/lobby/mutes/ana", {}),
-    ("DELETE", "/v1/rooms/lobby/mutes/ana", None), ("GET", "/v1/rooms/lobby/messages", None),
+    ("DELETE", "/v1/rooms/lobby/mutes/ana", None), ("GET", "/v1/rooms/lobby/bans", None), ("GET", "/v1/rooms/lobby/mutes", None), ("GET", "/v1/rooms/lobby/messages", None),
     ("POST", "/v1/rooms/lobby/messages", {"text": "x"}), ("GET", "/v1/rooms/lobby/messages/1", None),
     ("PUT", "/v1/rooms/lobby/messages/1", {"text": "x"}), ("DELETE", "/v1/rooms/lobby/messages/1", None),
     ("PUT", "/v1/rooms/lobby/messages/1/reactions/x", None), ("DELETE", "/v1/rooms/lobby/messages/1/reactions/x", None),
@@ -491,3 +515,28 @@ def test_everyone_is_listed_with_how_present_they_are(people):
     assert members["room"] == "lobby" and {"login": bob.login, "presence": "away"} in members["members"]
     socket.close()
     eventually(lambda: bob.login not in str(ana.get("/v1/rooms/lobby/members").ok()), what="bob is gone")
+
+
+def test_what_happens_is_counted(rest, people, room, open_socket):
+    ana, bob, _ = people
+    path = room(ana)
+
+    def numbers():
+        lines = [line.rsplit(" ", 1) for line in rest.get("/metrics").text.splitlines() if line.startswith("chaski_chat_")]
+        return {name.removeprefix("chaski_chat_"): float(value) for name, value in lines}
+
+    before = numbers()
+    for each in (ana, bob):
+        open_socket(each, enter=False).do("join", room=name_of(path))
+    ana.patch(path, {"slow_s": 60}).ok()
+    say(bob, path, "one", sent_id="the same")
+    assert bob.post(path + "/messages", {"text": "two"}).status == 429
+    say(ana, path, "three")
+    after = numbers()
+    assert {name: after[name] - before.get(name, 0) for name in (
+        "messages_said_total", "messages_delivered_total", 'sessions{door="websocket"}', 'refused_total{reason="slow"}',
+        'refused_total{reason="flood"}')} == {
+            "messages_said_total": 2, "messages_delivered_total": 4, 'sessions{door="websocket"}': 2,
+            'refused_total{reason="slow"}': 1, 'refused_total{reason="flood"}': 0}
+    assert after["rooms"] >= 2
+    assert after["commit_duration_seconds_count"] >= before["commit_duration_seconds_count"] + 2

@@ -333,6 +333,65 @@ def test_a_message_that_is_sent_again_under_its_own_name_is_one(chat, room, serv
     assert chat.rest(ana).post(messages_path(room), {"text": "once", "sent_id": "a/1"}).ok(200)["seq"] == 1
 
 
+def refused_json(client, room, seq):
+    client.refused("say", "no_message", room=room, text="lost", reply_to=seq)
+
+
+def refused_text(chat, login, room, seq):
+    person = chat.enter(login)
+    person.goes(room)
+    person.ask(f"#reply {seq} lost", f"no message {seq} here")
+
+
+def refused_rest(chat, login, room, seq):
+    answer = chat.bearer(login).post(messages_path(room), {"text": "lost", "reply_to": seq})
+    assert f"no message {seq} here" in answer.problem(404)["detail"]
+
+
+def refused_grpc(chat, login, room, seq):
+    talker = conversation(chat, login)
+    answered = talker.answer(talker.post(say=v1.ChatSay(room=room, text="lost", reply_to=seq)))
+    talker.close()
+    assert answered.error.code == "NO_MESSAGE", answered
+
+
+def refused_call(chat, login, room, seq):
+    rest = chat.bearer(login)
+    with grpc.insecure_channel(urlsplit(rest.broker.http_url).netloc) as channel:
+        client = v1.ChatServiceStub(channel)
+        request = v1.SayRequest(say=v1.ChatSay(room=room, text="lost", reply_to=seq))
+        with pytest.raises(grpc.RpcError) as refused:
+            client.Say(request, metadata=(("authorization", rest.authorization),))
+    assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def refused_amqp(chat, login, room, seq):
+    channel = amqp(chat, login)
+    channel.confirm_delivery()
+    body = json_of.dumps({"text": "lost", "reply_to": seq})
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker) as closed:
+        channel.basic_publish("chat", f"room.{room}", body, pika.BasicProperties(content_type="application/json"))
+    channel.connection.close()
+    assert closed.value.reply_code == 404 and f"no message {seq} here" in closed.value.reply_text
+
+
+@pytest.mark.parametrize("refused", [
+    pytest.param(refused_text, id="text"),
+    pytest.param(lambda chat, login, *what: refused_json(chat.program(login), *what), id="json"),
+    pytest.param(lambda chat, login, *what: refused_json(chat.socket(login, enter=False), *what), id="websocket"),
+    pytest.param(refused_rest, id="rest"),
+    pytest.param(refused_grpc, id="grpc stream"),
+    pytest.param(refused_call, id="grpc call"),
+    pytest.param(refused_amqp, id="amqp"),
+])
+def test_an_answer_to_no_message_is_refused_by_every_door(chat, room, refused):
+    login = chat.account("ana")
+    chat.bearer(login).post(messages_path(room), {"text": "the only one"}).ok(201)
+    refused(chat, login, room, 2)
+    stored = history(chat, room)
+    assert [(each["seq"], each["text"]) for each in stored] == [(1, "the only one")]
+
+
 @pytest.mark.parametrize("door", ["json", "websocket"])
 def test_whoever_comes_back_with_its_last_number_misses_nothing_and_sees_nothing_twice(chat, room, door):
     login, talker = chat.account(), chat.socket(chat.account("bob"), enter=False)

@@ -4,6 +4,7 @@ import json
 import secrets
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.operated, differs_on_rabbitmq("it has no chat")]
 @pytest.fixture(scope="module")
 def server():
     """A server of these tests alone: it is killed."""
-    started = Chaski()
+    started = Chaski(settings={"chat.messages_per_second": 0})
     started.start()
     yield started
     started.stop()
@@ -148,7 +149,166 @@ def test_rooms_and_private_messages_by_command_and_by_key(account, terminal):
     second.wait_for(lambda text: text.splitlines()[0].find(" lobby") > 0, seconds=40)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def title(text):
+    """The line with the name of the place."""
+    return text.splitlines()[0]
+
+
+def ends(program):
+    program.type("#exit\r")
+    assert program.wait_end() == 0
+
+
+def test_one_comes_back_to_the_rooms_of_the_last_time(server, account, terminal):
+    anna, at_anna = account("anna")
+    work, tea, gone = (f"{name}{secrets.token_hex(3)}" for name in ("work", "tea", "gone"))
+    for room in (work, tea):
+        Rest(server).post("/v1/rooms", {"room": room, "keep": True}).ok(201)
+    file = f"{at_anna['XDG_CONFIG_HOME']}/chaski/chat-rooms.json"
+    first = terminal(at_anna)
+    first.wait_for(f"● {anna}")
+    for command, room in (("#gR", tea), ("#gR", work), ("#cR", gone), ("#gR", tea)):
+        first.type(f"{command} {room}\r")
+        first.wait_for(lambda text, room=room: room in title(text))
+    ends(first)
+    with open(file, encoding="utf-8") as opened:
+        kept = json.load(opened)["accounts"][0]
+    assert kept == {"server": server.http_url, "login": anna, "here": tea, "rooms": sorted((gone, tea, work))}
+
+    # The room that went with its creator is said, and the place that was looked at is shown.
+    second = terminal(at_anna)
+    second.wait_for(lambda text: tea in title(text) and f"you are not back in {gone}" in text)
+    second.wait_for(lambda text: all(f"{number} {room}" in text for number, room in ((1, "lobby"), (2, tea), (3, work))))
+    second.type("#eR\r")
+    second.wait_for(lambda text: "lobby" in title(text) and tea not in text)
+    second.type(f"#gR {work}\r")
+    second.wait_for(lambda text: work in title(text))
+    second.send_signal(signal.SIGTERM)
+    second.wait_end()
+
+    third = terminal(at_anna)
+    text = third.wait_for(lambda text: work in title(text) and "2 " + work in text)
+    assert tea not in text and gone not in text, text
+    ends(third)
+
+    with open(file, "w", encoding="utf-8") as opened:
+        opened.write("{")
+    fourth = terminal(at_anna)
+    fourth.wait_for(lambda text: "lobby" in title(text) and "the rooms of last time cannot be read" in text)
+    assert work not in fourth.text
+    ends(fourth)
+    with open(file, encoding="utf-8") as opened:
+        assert json.load(opened)["accounts"][0]["here"] == "lobby"
+
+
+def filled(server, count):
+    """A room with numbered messages that hold a word; gives both."""
+    room, word = f"tome{secrets.token_hex(3)}", f"word{secrets.token_hex(3)}"
+    rest = Rest(server)
+    rest.post("/v1/rooms", {"room": room, "keep": True}).ok(201)
+    for number in range(1, count + 1):
+        rest.post(f"/v1/rooms/{room}/messages", {"text": f"{word} number {number}"}).ok(201)
+    return room, word
+
+
+def test_a_search_goes_on_past_its_first_page_and_stays_in_a_room(server, account, terminal):
+    anna, at_anna = account("anna")
+    room, word = filled(server, 55)
+    Rest(server).post("/v1/rooms/lobby/messages", {"text": f"{word} elsewhere"}).ok(201)
+    program = terminal(at_anna, "--room", room)
+    program.wait_for(lambda text: room in title(text))
+    program.press("\x06")
+    program.type(f"{word}\r")
+    program.wait_for("search everywhere: 50 and more")
+    program.wait_for("Tab: only this room")
+    program.press(*["down"] * 50)
+    program.wait_for("search everywhere: 56")
+    program.press(*["down"] * 6)
+    program.wait_for(f"{word} number 1 ")
+    program.press("tab")
+    program.wait_for(lambda text: f"search in {room}: 50 and more" in text and "elsewhere" not in text)
+    program.press("\x15")
+    program.type("elsewhere\r")
+    program.wait_for(f"search in {room}: nothing has 'elsewhere'")
+    program.press("tab")
+    program.wait_for("search everywhere: 1")
+    program.press("enter")
+    program.wait_for(lambda text: "lobby" in title(text) and "elsewhere" in text and "Enter: go there" not in text)
+
+
+def test_the_mouse_goes_to_rooms_scrolls_and_is_given_back(server, account, terminal):
+    anna, at_anna = account("anna")
+    room, word = filled(server, 60)
+    program = terminal(at_anna, "--mouse", "--room", room)
+    program.wait_for(f"{word} number 60")
+    for mode in (b"1000", b"1006"):
+        assert b"\x1b[?" + mode + b"h" in program.written
+    for _ in range(8):
+        program.wheel(up=True)
+    program.wait_for(lambda text: f"{word} number 60" not in text and f"{word} number 30" in text)
+    for _ in range(9):
+        program.wheel(up=False)
+    program.wait_for(f"{word} number 60")
+    program.click("1 lobby")
+    program.wait_for(lambda text: "lobby" in title(text))
+    program.click(f"2 {room}")
+    program.wait_for(lambda text: room in title(text))
+    program.click("number 60")
+    program.wait_for("r reply")
+    program.press("esc")
+    program.wait_for(lambda text: "r reply" not in text)
+    ends(program)
+    for mode in (b"1000", b"1006", b"1004", b"2004", b"1049"):
+        assert b"\x1b[?" + mode + b"l" in program.written
+    assert not program.is_raw
+
+
+def test_whoever_looks_elsewhere_is_called_by_bell_and_notification(server, account, terminal):
+    anna, at_anna = account("anna")
+    bob, at_bob = account("bob")
+    settings = Path(at_anna["XDG_CONFIG_HOME"]) / "chaski" / "chat.toml"
+    settings.write_text('notify = ["osc9", "bell"]\n', encoding="utf-8")
+    program = terminal(at_anna)
+    program.wait_for(lambda text: f"● {anna}" in text and "1 lobby" in text)
+
+    def says(text):
+        assert run(server, at_bob, "say", "lobby", text).returncode == 0
+        program.wait_for(text)
+
+    def calls():
+        return program.written.count(b"\x07"), program.written.count(b"\x1b]9;")
+
+    says(f"one @{anna}")
+    assert calls() == (0, 0), "it is seen as it comes"
+    program.focus(has=False)
+    program.type("x")
+    program.wait_for("> x")
+    says("two, for nobody")
+    assert calls() == (0, 0)
+    says(f"three @{anna}")
+    assert calls() == (1, 1)
+    assert f"\x1b]9;{bob} in lobby: three @{anna}\x1b\\".encode() in program.written
+    program.focus(has=True)
+    program.type("y")
+    program.wait_for("> xy")
+    says(f"four @{anna}")
+    assert calls() == (1, 1)
+    assert run(server, at_bob, "say", f"@{anna}", "psst").returncode == 0
+    program.wait_for(lambda text: f"{bob}" in text.split("ROOMS")[1] and calls() == (2, 2))
+    assert f"\x1b]9;{bob}: psst\x1b\\".encode() in program.written
+
+
+def test_what_is_not_to_be_remembered_is_not(account, terminal):
+    anna, at_anna = account("anna")
+    home = Path(at_anna["XDG_CONFIG_HOME"]) / "chaski"
+    (home / "chat.toml").write_text("remember = false\n", encoding="utf-8")
+    program = terminal(at_anna)
+    program.wait_for(f"● {anna}")
+    ends(program)
+    assert not (home / "chat-rooms.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
 def test_a_signal_gives_the_terminal_back(account, terminal, number):
     anna, at_anna = account("anna")
     program = terminal(at_anna)

@@ -409,3 +409,38 @@ def test_a_client_that_does_not_read_is_sent_away_and_delays_nobody(people, room
         talker.kept.clear()
         assert len(reader.messages(100)) == 100
     stuck.close()
+
+
+def is_taken(attempt):
+    """Whether the server takes the connection of an attempt: at its bound it closes one at once."""
+    try:
+        attempt()
+    except (OSError, websocket.WebSocketException):
+        return False
+    return True
+
+
+def test_open_sockets_count_for_the_bound_of_connections(chaski_with):
+    """Those of the chat and those of queues: for as long as they live, not until they are upgraded."""
+    server = chaski_with(max_connections=2)
+    rest, opened = Rest(server), {}
+    address, header = server.http_url.replace("http", "ws", 1), [f"Authorization: {rest.authorization}"]
+
+    def opens(path):
+        opened[path] = websocket.create_connection(address + path, timeout=10, header=header)
+
+    def is_full():
+        return not is_taken(lambda: rest.get("/healthz"))
+
+    chat, queue = "/v1/chat", "/v1/queues/counted/ws"
+    eventually(lambda: is_taken(lambda: rest.make("counted")), what="the server is reached")
+    for path in (chat, queue):
+        eventually(lambda: is_taken(lambda: opens(path)), what=f"a place for {path}")
+    assert is_full()
+    opened[chat].close(timeout=1)
+    eventually(lambda: not is_full(), what="the chat's place is free")
+    eventually(lambda: is_taken(lambda: opens(chat)), what="it is taken again")
+    assert is_full()
+    opened[queue].close(timeout=1)
+    eventually(lambda: not is_full(), what="the queue's place is free")
+    opened[chat].close(timeout=1)

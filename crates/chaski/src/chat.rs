@@ -1,5 +1,7 @@
 //! `chaski chat`, `say` and `listen`: the chat at a terminal, in a pipe and for scripts.
 
+mod shelf;
+
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 use client::api::{Api, Credentials, escape};
 use client::chat::link::{Door, Fault};
+use client::chat::memory::Shelf;
 use client::chat::plain::{self, Ended};
 use client::chat::run::{self, Start};
 use client::chat::script::{self, ScriptError};
@@ -20,6 +23,7 @@ use crate::contexts::{Contexts, Server, directory};
 use crate::exit::{CommandError, Exit};
 use crate::remote::{DEFAULT_URL, RemoteArgs, api};
 use crate::{number, output, password};
+use shelf::RoomsFile;
 
 /// The longest text that is read from standard input, in bytes, somewhat more than the server takes.
 const TEXT_BYTES_MAX: u64 = 64 << 10;
@@ -31,6 +35,7 @@ const LINES_MAX: usize = 64;
 #[command(after_help = "\
 Speaks to the server of `chaski login`; with a URL, or when nobody is logged in, it asks for login and
 password, and makes an account where the server allows it. F1 shows the keys, #help the commands.
+It comes back to the rooms of the last time, which are kept in ~/.config/chaski/chat-rooms.json.
 Settings and keys are read from ~/.config/chaski/chat.toml; --keys prints it with every default.
 
 Examples:
@@ -132,10 +137,16 @@ pub(crate) fn run(mut args: ChatArgs) -> anyhow::Result<ExitCode> {
     let ended = if args.plain {
         talk_plainly(door, place)
     } else if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        let shelf: Option<Box<dyn Shelf>> = if settings.remember {
+            Some(Box::new(RoomsFile::new()?))
+        } else {
+            None
+        };
         let start = Start {
             door,
             settings,
             place,
+            shelf,
         };
         runtime()?.block_on(run::run(start)).map_err(Into::into)
     } else {

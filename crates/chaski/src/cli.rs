@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::remote::RemoteArgs;
 use crate::{
-    account, alarm, audit, bench, chat, config, consume, deadletter, list, login, permission,
-    policy, publish, request, serve, stream, topic, user, vhost,
+    account, alarm, audit, bench, chat, config, consume, deadletter, files, list, login,
+    permission, policy, publish, request, serve, stream, topic, user, vhost,
 };
 
 const AFTER_HELP: &str = "\
@@ -135,6 +135,15 @@ pub(crate) enum Command {
 
     /// Print what is said in a room or by somebody, for scripts
     Listen(chat::ListenArgs),
+
+    /// Find files that peers have, by the words of their names
+    Find(files::FindArgs),
+
+    /// Fetch a file or a folder from the peers that have it
+    Get(files::GetArgs),
+
+    /// List the peers that are there
+    Peers(files::PeersArgs),
 
     /// Measure an AMQP broker, or the floors of this machine
     Bench {

@@ -56,13 +56,7 @@ impl Contexts {
     pub(crate) fn save(&self) -> anyhow::Result<()> {
         let path = path()?;
         let cannot = || format!("cannot write {}", path.display());
-        if let Some(directory) = path.parent() {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(DIRECTORY_MODE)
-                .create(directory)
-                .with_context(cannot)?;
-        }
+        make_directory(&path).with_context(cannot)?;
         replace(&path, serde_json::to_string_pretty(self)?.as_bytes()).with_context(cannot)
     }
 
@@ -84,7 +78,19 @@ impl Contexts {
     }
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Makes the directory of a file, if there is none.
+pub(crate) fn make_directory(path: &Path) -> std::io::Result<()> {
+    let Some(directory) = path.parent() else {
+        return Ok(());
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(DIRECTORY_MODE)
+        .create(directory)
+}
+
+/// Puts another file in a file's place, whole or not at all.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let new = path.with_extension("new");
     // One that a killed command left could have other rights.
     let _ = fs::remove_file(&new);

@@ -17,6 +17,7 @@ mod contexts;
 mod deadletter;
 mod doctor;
 mod exit;
+mod files;
 mod list;
 mod login;
 mod memory;
@@ -63,6 +64,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Chat(args) => return chat::run(args),
         Command::Say(args) => return chat::say(&args, context.json),
         Command::Listen(args) => return chat::listen(&args, context.json),
+        Command::Find(args) => return files::find(&args, context.json),
+        Command::Get(args) => return files::get(&args, context.json),
+        Command::Peers(args) => files::peers(&args, context.json),
         Command::Bench { command } => return bench::run(command, context.json),
         Command::Queue {
             command: list::QueueCommand::Other(command),

@@ -49,6 +49,18 @@ pub fn cause(cause: &LeftCause, room: &str, language: Language) -> String {
     }
 }
 
+/// Says why somebody is in another room now; empty if they wanted it or have just come.
+#[must_use]
+pub fn brought(cause: &LeftCause, language: Language) -> String {
+    match cause {
+        LeftCause::Asked | LeftCause::Arrived => String::new(),
+        LeftCause::Deleted(_)
+        | LeftCause::CreatorGone(_)
+        | LeftCause::Kicked { .. }
+        | LeftCause::Banned { .. } => say(language, News::Brought(cause)),
+    }
+}
+
 /// Says how present somebody is, in a word.
 #[must_use]
 pub const fn presence(presence: Presence, language: Language) -> &'static str {

@@ -164,6 +164,7 @@ impl Chat {
             Command::DeleteRoom { room } => self.delete_room(actor, ticket, &room)?,
             Command::Room { room } => return self.show_room(actor, &room, now_ms).map(Some),
             Command::Rooms => return Ok(Some(self.list_rooms(actor))),
+            Command::OwnRooms => return Ok(Some(self.list_own_rooms(actor, now_ms))),
             Command::Conversations => return Ok(Some(self.list_conversations(actor, now_ms))),
             Command::Users => return Ok(Some(self.list_users(accounts, now_ms))),
             Command::Members { room } => {
@@ -221,6 +222,16 @@ impl Chat {
                     actor, ticket, kind, &room, &login, sanction, accounts, now_ms,
                 )?;
             }
+            Command::Sanctions {
+                room,
+                kind,
+                behind,
+                limit,
+            } => {
+                return self
+                    .list_sanctions(actor, &room, kind, behind, limit, now_ms)
+                    .map(Some);
+            }
             Command::Block { login, is_on } => {
                 self.block(actor, ticket, &login, is_on, accounts)?;
             }
@@ -228,6 +239,12 @@ impl Chat {
             Command::Speak { language } => self.speak(actor, ticket, language),
         }
         Ok(None)
+    }
+
+    /// How many rooms there are.
+    #[must_use]
+    pub fn room_count(&self) -> usize {
+        self.rooms.len()
     }
 
     /// The changes to be stored next, in one batch; what came of them goes to [`Self::handle_committed`]. Empty = none.

@@ -1,6 +1,6 @@
 //! What can be asked of the chat, through whatever door.
 
-use directory::chat::Cursor;
+use directory::chat::{Cursor, SanctionKind};
 
 use crate::session::{Language, SessionId};
 
@@ -121,6 +121,8 @@ pub enum Command {
     },
     /// All rooms. Reply: [`crate::Reply::Rooms`].
     Rooms,
+    /// The rooms that one is in, or was in and may enter. Reply: [`crate::Reply::Rooms`].
+    OwnRooms,
     /// One's private conversations. Reply: [`crate::Reply::Conversations`].
     Conversations,
     /// Everyone in the system. Reply: [`crate::Reply::Users`].
@@ -227,6 +229,17 @@ pub enum Command {
         login: String,
         /// How; `None` ends it.
         sanction: Option<Sanction>,
+    },
+    /// Who is kept out of a room, or kept from talking in it: for its creator and administrators. Reply: [`crate::Reply::Sanctions`].
+    Sanctions {
+        /// Which.
+        room: String,
+        /// Kept out, or kept from talking.
+        kind: SanctionKind,
+        /// Only logins behind this one; empty for all.
+        behind: String,
+        /// How many at most.
+        limit: usize,
     },
     /// Does not want to hear somebody, or wants to again. Reply: [`crate::Reply::Done`].
     Block {

@@ -22,7 +22,7 @@ mod session;
 mod sessions;
 mod settings;
 
-pub use directory::chat::Cursor;
+pub use directory::chat::{ChatSanction, Cursor, SanctionKind};
 
 pub use chat::Chat;
 pub use clock::{ClockReading, Exchange};

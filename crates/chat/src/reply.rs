@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use directory::chat::ChatSanction;
+
 use crate::event::{Entered, Member, MessageView, Presence};
 
 /// A room as listings show it.
@@ -139,6 +141,13 @@ pub enum Reply {
         place: Arc<str>,
         /// The message.
         message: Arc<MessageView>,
+    },
+    /// Who is kept out of a room, or kept from talking in it.
+    Sanctions {
+        /// The room.
+        place: Arc<str>,
+        /// Who, by login; what is over is not among it.
+        sanctions: Vec<ChatSanction>,
     },
     /// Whom one has blocked.
     Blocked(Vec<String>),

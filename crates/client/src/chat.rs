@@ -1,7 +1,8 @@
 //! The chat, for terminals and scripts: a connection that comes back by itself, and what is made of it.
 //!
 //! It speaks the WebSocket of `docs/chat.md`. [`link`] keeps the connection and the server's clock; [`model`] is what a person sees of the
-//! chat, without a terminal; `view` draws it, `run` joins the two. [`plain`] is the line mode, [`script`] says and listens for scripts.
+//! chat, without a terminal; `view` draws it, `run` joins the two; [`memory`] is
+//! what one finds again the next time. [`plain`] is the line mode, [`script`] says and listens for scripts.
 //!
 //! It must never link the server, and never send to a terminal what others wrote without `safe`.
 //!
@@ -14,6 +15,7 @@ mod keys;
 mod ledger;
 mod limits;
 pub mod link;
+pub mod memory;
 pub mod model;
 pub mod plain;
 pub mod run;

@@ -26,6 +26,7 @@ pub use model::{
     ChatSanction, ChatSnapshot, Conversation, Cursor, RoomNumber, SanctionKind,
 };
 pub use reader::ChatReader;
+pub(crate) use row::{int, optional_uint, run, uint};
 pub use store::ChatStore;
 
 #[cfg(test)]

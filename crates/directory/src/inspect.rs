@@ -228,7 +228,8 @@ pub(crate) fn rows(connection: &Connection, table: &str) -> rusqlite::Result<u64
     })
 }
 
-fn is_damage(error: &rusqlite::Error) -> bool {
+/// Tells whether the file holds what SQLite never writes.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     error
         .sqlite_error_code()
         .is_some_and(|code| [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase].contains(&code))

@@ -19,6 +19,7 @@ pub mod credentials;
 mod directory;
 mod error;
 mod file;
+pub mod files;
 mod inspect;
 pub mod limits;
 mod model;

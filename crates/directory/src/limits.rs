@@ -95,3 +95,46 @@ pub const SEARCH_WORDS_MAX: usize = 32;
 
 /// How many messages that are not indexed yet a search looks through at a time.
 pub(crate) const SEARCH_STEP_MESSAGES: usize = 2_000;
+
+/// The longest id of a file in its peer, and the longest path.
+pub const FILE_ID_BYTES_MAX: usize = 4_096;
+
+/// The longest name of a file or a peer.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// The longest media type of a file.
+pub const FILE_TYPE_BYTES_MAX: usize = 128;
+
+/// The most addresses of a peer.
+pub const PEER_ADDRESSES_MAX: usize = 8;
+
+/// The most rooms or accounts of one audience.
+pub const AUDIENCE_MEMBERS_MAX: usize = 64;
+
+/// The greatest size and revision: what JSON's readers hold exactly.
+pub const FILE_NUMBER_MAX: u64 = (1 << 53) - 1;
+
+/// The most links of one account.
+pub const LINKS_PER_LOGIN_MAX: u64 = 10_000;
+
+/// The most holders that are listed of a content.
+pub const HOLDERS_MAX: usize = 100;
+
+/// How many entries of one content are looked at.
+pub(crate) const GROUP_ROWS_MAX: usize = 1_000;
+
+/// How many entries a search sorts itself; with more that may fit, it walks along an index.
+pub(crate) const CANDIDATES_MAX: usize = 4_000;
+
+/// How many entries a walk looks at for one page.
+pub(crate) const WALK_ROWS_MAX: usize = 10_000;
+const _: () = assert!(GROUP_ROWS_MAX >= HOLDERS_MAX);
+
+/// The shortest beginning of a word that is looked up in the full-text index: fewer letters begin too many words.
+pub(crate) const PREFIX_CHARS_MIN: usize = 3;
+
+/// The longest pattern of a name.
+pub const GLOB_BYTES_MAX: usize = 1_024;
+
+/// How many entries of peers that are gone are deleted at once.
+pub(crate) const SWEPT_AT_ONCE_MAX: usize = 500;

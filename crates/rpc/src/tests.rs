@@ -37,7 +37,7 @@ fn the_descriptors_hold_every_service_with_its_methods() {
     let expected = [
         ("AccountService", 8),
         ("AuditService", 2),
-        ("ChatService", 26),
+        ("ChatService", 28),
         ("DeadLetterService", 3),
         ("MessageService", 8),
         ("QueueService", 18),

@@ -9,6 +9,7 @@ mod host;
 mod inbox;
 pub(crate) mod json;
 mod keeper;
+mod numbers;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use host::{Asker, Caller, EngineAccounts, Host, Lines};
 pub(crate) use inbox::{Inbox, Letter, LineLetter};
 pub(crate) use keeper::Opened;
+pub(crate) use numbers::{COMMIT_BOUNDS_S, Numbers};
 
 /// The chat, from any thread; cheap to clone.
 #[derive(Clone)]
@@ -133,6 +135,13 @@ impl Chat {
             ended: Ended::Lost,
             admission: None,
         })
+    }
+
+    /// What there is and what has happened; nothing when the chat has stopped.
+    pub(crate) async fn numbers(&self) -> Numbers {
+        let (answer, answered) = oneshot::channel();
+        self.inbox.post(Letter::Count { answer });
+        answered.await.unwrap_or_default()
     }
 
     /// Follows all rooms. Whoever does not keep up misses what does not fit.

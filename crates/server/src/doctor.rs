@@ -81,6 +81,7 @@ pub fn examine(data_dir: &Path) -> Report {
         examine_entries(data_dir, &mut report);
         examine_accounts(data_dir, &mut report);
         examine_chat(data_dir, &mut report);
+        examine_files(data_dir, &mut report);
         examine_messages(data_dir, &mut report);
         examine_certificate(data_dir, &mut report);
     }
@@ -185,6 +186,19 @@ fn examine_chat(data_dir: &Path, report: &mut Report) {
         let message = format!(
             "{} rooms, {} private conversations, {} messages, {} people, {} messages to be indexed",
             counts.rooms, counts.conversations, counts.messages, counts.people, counts.unindexed
+        );
+        report.add(Severity::Good, subject, message);
+    }
+}
+
+/// Checks the database of the file index. Damage costs nothing but its links: the next start begins anew.
+fn examine_files(data_dir: &Path, report: &mut Report) {
+    let subject = "files.sqlite";
+    let path = paths::files(data_dir);
+    if let Some(counts) = examine_database(&path, subject, directory::files::inspect, report) {
+        let message = format!(
+            "{} peers, {} files, {} links, {} peers to be cleaned up after",
+            counts.peers, counts.files, counts.links, counts.gone
         );
         report.add(Severity::Good, subject, message);
     }

@@ -47,7 +47,7 @@ enum Kind {
 }
 
 /// Everything that the server may make here, directories before what is in them.
-const ENTRIES: [(&str, Kind); 18] = [
+const ENTRIES: [(&str, Kind); 25] = [
     ("LOCK", Kind::File),
     ("journal", Kind::Directory),
     ("queues", Kind::Directory),
@@ -60,6 +60,13 @@ const ENTRIES: [(&str, Kind); 18] = [
     ("chat.sqlite-journal", Kind::File),
     ("chat.sqlite-wal", Kind::File),
     ("chat.sqlite-shm", Kind::File),
+    ("files.sqlite", Kind::File),
+    ("files.sqlite-journal", Kind::File),
+    ("files.sqlite-wal", Kind::File),
+    ("files.sqlite-shm", Kind::File),
+    ("files.sqlite.damaged", Kind::File),
+    ("files.key", Kind::Kept),
+    ("files.key.new", Kind::File),
     ("admin.sock", Kind::Socket),
     ("admin.sock.new", Kind::Socket),
     ("tls", Kind::Directory),

@@ -12,9 +12,11 @@ mod audit;
 mod body;
 mod caller;
 mod chat;
+mod counted;
 pub(crate) mod deadletters;
 mod events;
 mod feed;
+mod files;
 mod groups;
 mod health;
 mod invitations;
@@ -49,6 +51,7 @@ use utoipa_axum::routes;
 
 use crate::chat::Chat;
 use crate::config::Registration;
+use crate::files::Files;
 use crate::gateway::Gateway;
 use crate::metrics::Observer;
 
@@ -71,6 +74,7 @@ struct Shared {
     settings: HttpSettings,
     feeds: Feeds,
     chat: ChatDoor,
+    files: Files,
     news: News,
     observer: Observer,
     stopping: watch::Receiver<bool>,
@@ -100,6 +104,7 @@ impl Web {
     pub(crate) fn new(
         gateway: Gateway,
         chat: ChatDoor,
+        files: Files,
         settings: HttpSettings,
         observer: Observer,
         stopping: watch::Receiver<bool>,
@@ -109,6 +114,7 @@ impl Web {
             settings,
             feeds: Feeds::default(),
             chat,
+            files,
             news: News::default(),
             observer,
             stopping,
@@ -136,6 +142,11 @@ impl Web {
     /// The chat, with what its clients are told of it.
     pub(crate) fn chat_door(&self) -> &ChatDoor {
         &self.0.chat
+    }
+
+    /// The file index.
+    pub(crate) fn files(&self) -> &Files {
+        &self.0.files
     }
 
     fn news(&self) -> &News {
@@ -239,7 +250,9 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         ))
         .routes(routes!(chat::rooms::members))
         .routes(routes!(chat::moderation::kick))
+        .routes(routes!(chat::moderation::bans))
         .routes(routes!(chat::moderation::ban, chat::moderation::unban))
+        .routes(routes!(chat::moderation::mutes))
         .routes(routes!(chat::moderation::mute, chat::moderation::unmute))
         .routes(routes!(chat::messages::list, chat::messages::say))
         .routes(routes!(
@@ -270,6 +283,16 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         .routes(routes!(chat::people::blocks))
         .routes(routes!(chat::people::block, chat::people::unblock))
         .routes(routes!(chat::people::time))
+        .routes(routes!(files::peers::list))
+        .routes(routes!(files::peers::announce, files::peers::log_out))
+        .routes(routes!(files::peers::heartbeat))
+        .routes(routes!(files::publish::publish))
+        .routes(routes!(files::search::search))
+        .routes(routes!(files::search::show))
+        .routes(routes!(files::tickets::fetch))
+        .routes(routes!(files::tickets::offer))
+        .routes(routes!(files::links::create, files::links::list))
+        .routes(routes!(files::links::delete))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
         .routes(routes!(webhooks::test))

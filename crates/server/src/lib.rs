@@ -12,6 +12,7 @@ mod chat;
 pub mod config;
 pub mod doctor;
 mod entries;
+mod files;
 mod flaw;
 mod gateway;
 mod grpc;
@@ -30,6 +31,7 @@ mod transport;
 mod web;
 mod webhooks;
 
+pub use crate::files::FilesFailure;
 pub use entries::Obstacle;
 pub use line::ChatError;
 pub use serve::{ServeError, ServeOptions, serve};

@@ -1,5 +1,6 @@
 //! Metrics in Prometheus' text format, written by hand: nearly all are the engine's own numbers, read when somebody asks, so that
-//! nothing is kept twice and nothing stays behind of what was deleted. Counted here are only the requests of HTTP.
+//! nothing is kept twice and nothing stays behind of what was deleted; the chat counts for itself. Counted here are only the requests
+//! of HTTP.
 //!
 //! What there is stands in [`catalogue`], and for people in `docs/metrics.md`; a test holds both against what is exported.
 //!

@@ -23,6 +23,7 @@ use tokio::task::LocalSet;
 use crate::backend::Operator;
 use crate::config::{Config, LogFormat};
 use crate::entries::{self, Obstacle};
+use crate::files::{self, FilesFailure};
 use crate::gateway::{Gateway, Opening, serve_desk};
 use crate::http::ChatDoor;
 use crate::listen::{ConnectionCount, Door, Reception, accept};
@@ -95,6 +96,9 @@ pub enum ServeError {
     /// The chat cannot be opened.
     #[error(transparent)]
     Chat(#[from] line::ChatError),
+    /// The file index cannot be opened.
+    #[error(transparent)]
+    Files(#[from] FilesFailure),
     /// The operating system refuses threads, signals or a terminal to print on.
     #[error("the operating system refuses what the server needs")]
     System(#[from] io::Error),
@@ -204,7 +208,15 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         default_room: config.chat.default_room.clone(),
         language: Language::of(&config.chat.language).unwrap_or_default(),
     };
-    let web = web.open(&config, gateway, door, observer, &count, addresses)?;
+    let files = files::start(&config.files, &config.data, &engine.handle())?;
+    let web = web.open(
+        &config,
+        gateway,
+        (door, files.files()),
+        observer,
+        &count,
+        addresses,
+    )?;
     // Whoever reads that the server is ready may stop it the next moment.
     let signals = {
         let _context = runtime.enter();
@@ -220,6 +232,8 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
             &config.data,
         )?;
     }
+    // This thread's own share: the engine calls it for the others.
+    (options.release_memory)();
     runtime.block_on(wait_for_end(
         signals,
         &engine,
@@ -232,6 +246,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         Duration::from_millis(config.limits.shutdown_timeout_ms),
     ));
     web.close();
+    files.close();
     chat.close();
     // Nobody listens only when every shard has ended already.
     let _ = stop.send(Phase::Stopped);

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::chat::amqp::{self, Bridge};
 use crate::config::Config;
+use crate::files::Files;
 use crate::gateway::{Gateway, Groups};
 use crate::http::{self, ChatDoor, HttpDoor, HttpSettings, Web};
 use crate::listen::{ConnectionCount, Door};
@@ -62,7 +63,7 @@ impl Doors {
         self,
         config: &Config,
         gateway: Gateway,
-        chat: ChatDoor,
+        (chat, files): (ChatDoor, Files),
         observer: Observer,
         count: &ConnectionCount,
         listeners: Vec<(String, String)>,
@@ -95,7 +96,14 @@ impl Doors {
                 .unwrap_or(usize::MAX),
             registration: config.accounts.registration,
         };
-        let web = Web::new(gateway.clone(), chat, settings, observer, stops.clone());
+        let web = Web::new(
+            gateway.clone(),
+            chat,
+            files,
+            settings,
+            observer,
+            stops.clone(),
+        );
         running.runtime.spawn(web.clone().sweep());
         let hooks = Hooks::new(
             gateway,

@@ -136,6 +136,8 @@ pub enum News<'a> {
         /// Which.
         room: &'a str,
     },
+    /// One was brought to another room than before, whose name is not told.
+    Brought(&'a LeftCause),
     /// Others came in.
     Came {
         /// Some of them.

@@ -129,6 +129,27 @@ fn a_cause_is_said_unless_it_was_one_s_own_wish() {
         "tech is gone, because ana, who created it, left."
     );
     assert_eq!(cause(&LeftCause::Asked, "tech", Language::English), "");
+    let banned = LeftCause::Banned {
+        by: "ana".to_owned(),
+        reason: "spam".to_owned(),
+        until_ms: Some(0),
+    };
+    for (why, english, spanish) in [
+        (
+            &gone,
+            "You are here now: the room is gone, because ana, who created it, left.",
+            "Ahora estás aquí: la sala ya no existe, porque ana, que la creó, se fue.",
+        ),
+        (
+            &banned,
+            "You are here now: ana banned you until 1970-01-01 00:00:00 UTC: spam",
+            "Ahora estás aquí: ana te expulsó hasta 1970-01-01 00:00:00 UTC: spam",
+        ),
+        (&LeftCause::Arrived, "", ""),
+    ] {
+        assert_eq!(brought(why, Language::English), english);
+        assert_eq!(brought(why, Language::Spanish), spanish);
+    }
     let flaw = Entry::Flawed {
         field: Field::Age,
         flaw: Flaw::Age { max: 150 },

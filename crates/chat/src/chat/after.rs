@@ -70,11 +70,14 @@ pub(super) enum After {
     Said {
         ticket: Ticket,
         room: RoomNumber,
+        from: String,
+        reply_to: Option<u64>,
     },
     SaidTo {
         ticket: Ticket,
         from: String,
         to: String,
+        reply_to: Option<u64>,
     },
     Changed {
         ticket: Ticket,
@@ -157,14 +160,16 @@ impl Chat {
                 }
             }
             (
-                After::Said { ticket, room },
+                After::Said { ticket, room, .. },
                 ChatOutcome::Posted {
                     message,
                     is_duplicate,
                 },
             ) => self.said(ticket, room, *message, is_duplicate, now_ms),
             (
-                After::SaidTo { ticket, from, to },
+                After::SaidTo {
+                    ticket, from, to, ..
+                },
                 ChatOutcome::Posted {
                     message,
                     is_duplicate,
@@ -409,6 +414,10 @@ impl Chat {
     fn follow_refused(&mut self, after: After, refused: ChatRefused) {
         let reason = match (refused, &after) {
             (ChatRefused::NoMessage, After::Changed { seq, .. }) => Reason::NoMessage(*seq),
+            (
+                ChatRefused::NoMessage,
+                After::Said { reply_to, .. } | After::SaidTo { reply_to, .. },
+            ) => Reason::NoMessage(reply_to.unwrap_or_default()),
             (ChatRefused::NoMessage, _) => Reason::NoMessage(0),
             (ChatRefused::NoRoom, _) => Reason::NoRoom(String::new()),
             (ChatRefused::NotAuthor, _) => Reason::NotAuthor,
@@ -445,9 +454,17 @@ impl Chat {
                 self.unreserve(&name);
                 self.answer(ticket, refuse(reason.clone()));
             }
+            After::Said {
+                ticket, room, from, ..
+            } => {
+                // What was not said does not count in a slow room.
+                if let Some(room) = self.rooms.get_mut(room) {
+                    room.spoke_ms.remove(&from);
+                }
+                self.answer(ticket, refuse(reason.clone()));
+            }
             After::Done(ticket)
             | After::RoomSet { ticket, .. }
-            | After::Said { ticket, .. }
             | After::SaidTo { ticket, .. }
             | After::Changed { ticket, .. }
             | After::Read { ticket, .. }

@@ -65,6 +65,17 @@ impl Chat {
         Reply::Rooms(views)
     }
 
+    pub(super) fn list_own_rooms(&self, actor: &Actor, now_ms: u64) -> Reply {
+        let person = self.people.get(&actor.login);
+        let numbers = person.into_iter().flat_map(|person| person.places());
+        let rooms = numbers.filter_map(|number| {
+            let room = self.rooms.get(number).filter(|room| !room.is_dying)?;
+            let is_banned = room.check_ban(&actor.login, now_ms).is_err();
+            (!is_banned).then(|| self.view_of(&actor.login, number, room))
+        });
+        Reply::Rooms(rooms.collect())
+    }
+
     pub(super) fn list_conversations(&self, actor: &Actor, now_ms: u64) -> Reply {
         let person = self.people.get(&actor.login);
         let talks = person.into_iter().flat_map(|person| {

@@ -1,5 +1,7 @@
 //! Keeping order in a room: its creator and administrators.
 
+use std::ops::Bound;
+
 use directory::chat::{ChatChange, ChatSanction, SanctionKind};
 
 use super::after::After;
@@ -153,6 +155,34 @@ impl Chat {
         };
         self.store(change, after);
         Ok(())
+    }
+
+    /// Who is kept out of a room, or kept from talking in it.
+    pub(super) fn list_sanctions(
+        &self,
+        actor: &Actor,
+        typed: &str,
+        kind: SanctionKind,
+        behind: String,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<Reply, Refusal> {
+        let number = self.room_to_run(actor, typed)?;
+        let Some(room) = self.rooms.get(number) else {
+            return refuse(Reason::NoRoom(typed.to_owned()));
+        };
+        let from = (Bound::Excluded((kind, behind)), Bound::Unbounded);
+        let sanctions = room
+            .sanctions
+            .range(from)
+            .map(|(_, sanction)| sanction)
+            .take_while(|sanction| sanction.kind == kind)
+            .filter(|sanction| sanction.until_ms.is_none_or(|until| until > now_ms))
+            .take(limit);
+        Ok(Reply::Sanctions {
+            place: room.name.clone(),
+            sanctions: sanctions.cloned().collect(),
+        })
     }
 
     /// Bans and mutes that are over need not be kept.

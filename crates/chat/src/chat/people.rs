@@ -151,6 +151,11 @@ impl Person {
         self.positions.get(&room)
     }
 
+    /// The rooms and conversations of which anything is known.
+    pub(super) fn places(&self) -> impl Iterator<Item = RoomNumber> {
+        self.positions.keys().copied()
+    }
+
     pub(super) fn position_mut(&mut self, room: RoomNumber) -> &mut Position {
         self.positions.entry(room).or_default()
     }

@@ -65,7 +65,12 @@ impl Chat {
                 self.check_may_talk(actor, room, now_ms)?;
                 self.check_flood(&actor.login, now_ms)?;
                 let draft = draft(&actor.login, saying, accounts, now_ms);
-                let after = After::Said { ticket, room };
+                let after = After::Said {
+                    ticket,
+                    room,
+                    from: actor.login.clone(),
+                    reply_to: draft.reply_to,
+                };
                 self.store(ChatChange::Posted { room, draft }, after);
             }
             Target::User(login) => {
@@ -83,6 +88,7 @@ impl Chat {
                     ticket,
                     from: actor.login.clone(),
                     to: found.login.clone(),
+                    reply_to: draft.reply_to,
                 };
                 let change = ChatChange::PostedTo {
                     to: ChatAuthor {

@@ -163,6 +163,12 @@ pub(crate) const OF_SELECTED: &[(&str, &str)] = &[
     ("Esc", "back to typing"),
 ];
 
+/// The keys of the search.
+pub(crate) const OF_SEARCH: &[(&str, &str)] = &[
+    ("Tab", "only this room, or everywhere"),
+    ("Down at the end", "more of what is found"),
+];
+
 /// A key's name, and the bits of what is held with it.
 type Press = (String, u8);
 

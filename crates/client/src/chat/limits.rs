@@ -22,8 +22,14 @@ pub(crate) const COMMANDS_MAX: usize = 2_048;
 pub(crate) const EVENTS_MAX: usize = 256;
 /// Lines that were typed before.
 pub(crate) const TYPED_MAX: usize = 200;
-/// Results of a search.
-pub(crate) const FOUND_MAX: u32 = 50;
+/// Results of one page of a search.
+pub(crate) const FOUND_PAGE: u32 = 50;
+/// Results of a search that are kept.
+pub(crate) const FOUND_MAX: usize = 1_000;
+/// Rooms of one account that are remembered between runs: as many as the server lets one be in.
+pub(crate) const ROOMS_REMEMBERED_MAX: usize = 200;
+/// Accounts whose rooms are remembered.
+pub(crate) const ACCOUNTS_REMEMBERED_MAX: usize = 50;
 
 /// How long a connection may take, with the upgrade to a WebSocket and the server's first word.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,10 +39,6 @@ pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const QUIET: Duration = Duration::from_secs(12);
 /// A server that is silent for so long is gone.
 pub(crate) const DEAD: Duration = Duration::from_secs(30);
-/// The first wait before one connects again.
-pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-/// The longest wait.
-pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// A connection that lasted so long was a good one: the next wait is a short one.
 pub(crate) const GOOD: Duration = Duration::from_secs(5);
 /// How long somebody is shown as writing.

@@ -3,23 +3,25 @@
 //! It is fed with what the server says and with what a person wants, and leaves in [`Model::outbox`] what is to be asked of the server.
 //! It has no socket and no clock: the time comes with every call.
 //!
-//! Start reading at [`Model::on_said`], then [`Model::on_answer`]; what a person wants is in `model::wants`.
+//! Start reading at [`Model::on_said`] in `model::news`, then [`Model::on_answer`]; what a person wants is in `model::wants`.
 
 mod answers;
+mod news;
 mod place;
+mod returning;
+mod search;
 mod wants;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
-pub use answers::Intent;
+pub use answers::{Intent, Wanted};
 pub use place::{Notice, Outgoing, Place, Window};
 pub use wants::Further;
 
 use super::ledger::key;
-use super::limits::TYPING;
 use super::link::Fault;
-use super::wire::{Ask, Hello, Joined, Message, Presence, PresenceChange, RoomChange, Said, Say};
+use super::wire::{Ask, Hello, Message, Presence, Say};
 
 /// How the connection is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +57,14 @@ pub struct Call {
 pub struct Found {
     /// What was looked for.
     pub words: String,
+    /// Where; everywhere without it.
+    pub room: Option<String>,
     /// The newest first.
     pub messages: Vec<Message>,
     /// There are more.
     pub more: bool,
+    /// They are on their way.
+    pub is_loading: bool,
 }
 
 /// What a person sees of the chat.
@@ -92,6 +98,10 @@ pub struct Model {
     lost_ms: Option<i64>,
     /// What was said before there was a place for it.
     early: VecDeque<Notice>,
+    /// The rooms that one comes back to, by their names in lower case.
+    returns: BTreeMap<String, String>,
+    /// Where one looks at first.
+    begins_in: String,
 }
 
 impl Default for Model {
@@ -111,6 +121,8 @@ impl Default for Model {
             pending: HashMap::new(),
             lost_ms: None,
             early: VecDeque::new(),
+            returns: BTreeMap::new(),
+            begins_in: String::new(),
         }
     }
 }
@@ -177,7 +189,6 @@ impl Model {
     /// The connection is there.
     pub fn on_up(&mut self, hello: Hello, now_ms: i64) {
         self.me.clone_from(&hello.login);
-        let default_room = hello.default_room.clone();
         self.hello = hello;
         self.connection = Connection::Up;
         let was_away = self.lost_ms.take();
@@ -187,11 +198,8 @@ impl Model {
                 format!("back after {seconds} s without a connection"),
                 now_ms,
             );
-        } else if self.places.is_empty() && !default_room.is_empty() {
-            self.current = key(&default_room);
-            self.place_mut(&default_room);
-            self.ask_join(&default_room, None);
         }
+        self.go_back(now_ms);
         self.outbox.push((Ask::Rooms, Intent::Refresh));
         self.outbox.push((Ask::Conversations, Intent::Refresh));
         self.outbox.push((Ask::Users, Intent::Refresh));
@@ -248,194 +256,10 @@ impl Model {
         if let Intent::Older(room) | Intent::Newer(room) | Intent::Around(room, _) = intent {
             self.place_mut(room).window.is_loading = false;
         }
-        if intent.is_wanted() {
+        self.on_unfound(intent);
+        // A room to come back to is asked for again.
+        if intent.is_wanted() && !matches!(intent, Intent::Return(_)) {
             self.notice("not done: there is no connection", now_ms);
-        }
-    }
-
-    /// The server said something by itself.
-    pub fn on_said(&mut self, said: Said, now: Instant, now_ms: i64) {
-        if let Said::Message(message) = said {
-            self.on_message(message);
-        } else if let Said::Changed(message) = said {
-            self.place_mut(&message.room.clone()).window.change(message);
-        } else if let Said::Mentioned(message) = said {
-            self.on_mentioned(&message);
-        } else if let Said::Sent {
-            room,
-            seq,
-            at_ms,
-            sent_id: Some(sent_id),
-            ..
-        } = said
-        {
-            let me = self.me.clone();
-            self.place_mut(&room).on_sent(&sent_id, seq, at_ms, &me);
-        } else if let Said::Joined(joined) = said {
-            self.on_joined(joined, now_ms);
-        } else if let Said::Left { room, text, .. } = said {
-            self.on_left(&room, text, now_ms);
-        } else if let Said::Presence(change) = said {
-            self.on_presence(change, now_ms);
-        } else if let Said::Typing { room, login } = said {
-            if login != self.me {
-                let place = self.place_mut(&room);
-                place.typing.retain(|(other, _)| *other != login);
-                place.typing.push((login, now + TYPING));
-            }
-        } else if let Said::Read {
-            room,
-            read,
-            unread: _,
-            mentions,
-        } = said
-        {
-            let place = self.place_mut(&room);
-            place.read = place.read.max(read);
-            place.mentions = mentions;
-        } else if let Said::ChangedRoom(change) = said {
-            self.on_changed_room(change, now_ms);
-        } else if let Said::Error(refused) = said {
-            self.notice(refused.text, now_ms);
-        }
-    }
-
-    fn on_message(&mut self, message: Message) {
-        let is_mine = message.from == self.me;
-        let is_named = message.mentions.contains(&self.me);
-        let place = self.place_mut(&message.room);
-        let is_private = place.is_private();
-        let is_new = message.seq > place.head;
-        place.head = place.head.max(message.seq);
-        place.last_ms = place.last_ms.max(message.at_ms);
-        place.typing.retain(|(login, _)| *login != message.from);
-        if is_mine && is_new {
-            // What one says oneself one has read.
-            place.read = place.read.max(message.seq);
-        }
-        if is_named && is_new && message.seq > place.read {
-            place.mentions += 1;
-        }
-        place.settle(message.sent_id.as_deref());
-        let is_call = is_new && !is_mine && !message.history && (is_private || is_named);
-        if is_call {
-            let title = if is_private {
-                message.from.clone()
-            } else {
-                format!("{} in {}", message.from, message.room)
-            };
-            let (room, text) = (message.room.clone(), message.text.clone());
-            self.calls.push(Call { room, title, text });
-        }
-        self.place_mut(&message.room.clone())
-            .window
-            .push_new(message);
-    }
-
-    fn on_mentioned(&mut self, message: &Message) {
-        let place = self.place_mut(&message.room);
-        if message.seq > place.head {
-            place.head = message.seq;
-            place.mentions += 1;
-        }
-        let title = format!("{} in {}", message.from, message.room);
-        let (room, text) = (message.room.clone(), message.text.clone());
-        self.calls.push(Call { room, title, text });
-    }
-
-    fn on_joined(&mut self, joined: Joined, now_ms: i64) {
-        let name = joined.room.clone();
-        let is_forced = !matches!(&*joined.cause, "" | "asked" | "arrived");
-        let (text, skipped) = (joined.text.clone(), joined.skipped);
-        let place = self.place_mut(&name);
-        place.on_joined(joined);
-        if skipped > 0 {
-            let resumed_after = place.resumed_after.unwrap_or(0);
-            place.window.forget_until(resumed_after);
-        }
-        let is_empty = place.window.messages.is_empty();
-        if is_empty {
-            self.load_older(&name);
-        }
-        let has_here = self.here().is_some_and(Place::is_listed);
-        if is_forced || !has_here {
-            self.current = key(&name);
-            let why = text.unwrap_or_else(|| format!("you are in {name} now"));
-            self.notice(why, now_ms);
-        }
-        while let Some(notice) = self.early.pop_front() {
-            self.place_mut(&name).push_notice(notice);
-        }
-        self.look_at_members();
-    }
-
-    fn on_left(&mut self, room: &str, text: Option<String>, now_ms: i64) {
-        let default_room = self.hello.default_room.clone();
-        let place = self.place_mut(room);
-        place.is_joined = false;
-        place.typing.clear();
-        place.members.clear();
-        if key(room) == self.current && key(room) != key(&default_room) {
-            // One lands where the server says; until then in the room that always exists.
-            self.current = key(&default_room);
-            if !self.place_mut(&default_room).is_joined {
-                self.ask_join(&default_room, None);
-            }
-        }
-        if let Some(text) = text {
-            self.notice(text, now_ms);
-        }
-    }
-
-    fn on_presence(&mut self, change: PresenceChange, now_ms: i64) {
-        for user in &change.changed {
-            self.presence.insert(user.login.clone(), user.presence);
-        }
-        for login in &change.joined {
-            self.presence
-                .entry(login.clone())
-                .or_insert(Presence::Online);
-        }
-        let me = self.me.clone();
-        self.place_mut(&change.room.clone())
-            .on_presence(&change, &me, now_ms);
-    }
-
-    fn on_changed_room(&mut self, change: RoomChange, now_ms: i64) {
-        let by = change.by.clone();
-        let place = self.place_mut(&change.room);
-        let mut notices = Vec::new();
-        if let Some(topic) = change.topic {
-            notices.push(format!("{by} set the topic: {topic}"));
-            place.topic = topic;
-        }
-        if let Some(keep) = change.keep {
-            place.keep = keep;
-        }
-        if let Some(slow_s) = change.slow_s {
-            place.slow_s = slow_s;
-            notices.push(format!("{by} set {slow_s} s between two messages"));
-        }
-        if let Some(login) = change.muted {
-            notices.push(format!("{by} muted {login}"));
-        }
-        if let Some(login) = change.unmuted {
-            notices.push(format!("{by} let {login} talk again"));
-        }
-        if let Some(login) = change.banned {
-            notices.push(format!("{by} keeps {login} out"));
-        }
-        if let Some(login) = change.unbanned {
-            notices.push(format!("{by} lets {login} in again"));
-        }
-        if change.deleted {
-            place.is_gone = true;
-        }
-        if change.created {
-            place.is_gone = false;
-        }
-        for notice in notices {
-            place.push_notice(Notice::new(notice, now_ms));
         }
     }
 

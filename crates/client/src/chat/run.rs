@@ -7,6 +7,7 @@ use crossterm::event::{Event, EventStream};
 use crossterm::execute;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use futures_util::StreamExt as _;
+use futures_util::future::select_all;
 use jiff::tz::TimeZone;
 use ratatui::backend::CrosstermBackend;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +15,7 @@ use tokio::time::sleep_until;
 
 use super::limits::{FRAME, TYPING_EVERY};
 use super::link::{Door, Link, LinkEvent, SentIds, Time, Use};
+use super::memory::{Book, Shelf};
 use super::model::{Connection, Intent, Model};
 use super::settings::Settings;
 use super::terminal::{self, Terminal};
@@ -30,6 +32,8 @@ pub struct Start {
     pub settings: Settings,
     /// A room or `@login` to begin with.
     pub place: Option<String>,
+    /// Keeps where one was; without it one begins in the default room.
+    pub shelf: Option<Box<dyn Shelf>>,
 }
 
 /// Runs the chat on this terminal until the person ends it.
@@ -41,6 +45,7 @@ pub async fn run(start: Start) -> io::Result<()> {
         keeps_all: false,
         follow: Vec::new(),
     };
+    let book = Book::new(start.shelf, &start.door.url);
     let link = Link::start(start.door, wanted);
     let zone = TimeZone::system();
     let depth = Depth::of_environment(|name| std::env::var(name).ok());
@@ -55,10 +60,12 @@ pub async fn run(start: Start) -> io::Result<()> {
         zone,
         palette: Palette(depth),
         place: start.place,
+        book,
         told_typing: None,
         is_dirty: true,
     };
     let ended = screen.serve().await;
+    screen.remember(true);
     drop(terminal);
     screen.link.close().await;
     ended
@@ -74,6 +81,7 @@ struct Screen {
     zone: TimeZone,
     palette: Palette,
     place: Option<String>,
+    book: Book,
     told_typing: Option<Instant>,
     is_dirty: bool,
 }
@@ -92,10 +100,15 @@ impl Screen {
     async fn serve(&mut self) -> io::Result<()> {
         let mut drawing = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
         let mut keys = EventStream::new();
-        let (mut term, mut hangup) = (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-        );
+        let mut signals = Vec::new();
+        for kind in [
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::interrupt(),
+            SignalKind::quit(),
+        ] {
+            signals.push(signal(kind)?);
+        }
         let mut drawn_at = Instant::now() - FRAME;
         loop {
             let now = Instant::now();
@@ -111,8 +124,7 @@ impl Screen {
             let woken = tokio::select! {
                 event = keys.next() => Woken::Key(event),
                 event = self.link.next() => Woken::Link(event.map(Box::new)),
-                _ = term.recv() => Woken::Signal,
-                _ = hangup.recv() => Woken::Signal,
+                _ = select_all(signals.iter_mut().map(|one| Box::pin(one.recv()))) => Woken::Signal,
                 () = sleep_until(wake_at.into()) => Woken::Time,
             };
             match woken {
@@ -134,6 +146,7 @@ impl Screen {
                     self.is_dirty = true;
                 }
             }
+            self.remember(false);
             self.flush()?;
         }
     }
@@ -172,24 +185,21 @@ impl Screen {
     /// Takes what the terminal says; tells whether the program ends.
     fn on_event(&mut self, event: Event, drawing: &mut Drawing) -> io::Result<bool> {
         self.is_dirty = true;
-        let now_ms = self.time.now_ms();
+        let mut hand = Hand {
+            ids: &mut self.ids,
+            now_ms: self.time.now_ms(),
+            time: time_in_words(&self.time, &self.zone),
+        };
         match event {
-            Event::Key(key) => {
-                let mut hand = Hand {
-                    ids: &mut self.ids,
-                    now_ms,
-                    time: time_in_words(&self.time, &self.zone),
-                };
-                match self.ui.on_key(&key, &mut self.model, &mut hand) {
-                    Effect::None => {}
-                    Effect::Quit => return Ok(true),
-                    Effect::Reconnect => self.link.retry(),
-                    Effect::Redraw => drawing.clear()?,
-                    Effect::Typed => self.tell_typing(),
-                }
-            }
+            Event::Key(key) => match self.ui.on_key(&key, &mut self.model, &mut hand) {
+                Effect::None => {}
+                Effect::Quit => return Ok(true),
+                Effect::Reconnect => self.link.retry(),
+                Effect::Redraw => drawing.clear()?,
+                Effect::Typed => self.tell_typing(),
+            },
             Event::Paste(text) => self.ui.on_paste(&text),
-            Event::Mouse(mouse) => self.ui.on_mouse(&mouse, &mut self.model, now_ms),
+            Event::Mouse(mouse) => self.ui.on_mouse(&mouse, &mut self.model, &mut hand),
             Event::FocusGained => self.ui.is_unfocused = false,
             Event::FocusLost => self.ui.is_unfocused = true,
             Event::Resize(..) => {}
@@ -215,11 +225,26 @@ impl Screen {
     fn on_link(&mut self, event: LinkEvent) {
         self.is_dirty = true;
         let (now, now_ms) = (Instant::now(), self.time.now_ms());
+        if let LinkEvent::Up(hello) = &event
+            && let Some((remembered, complaint)) = self.book.open(&hello.login)
+        {
+            self.model.recall(remembered);
+            if let Some(complaint) = complaint {
+                self.model.notice(complaint, now_ms);
+            }
+        }
         on_link_event(&mut self.model, event, now, now_ms);
         if self.model.connection == Connection::Up
             && let Some(place) = self.place.take()
         {
             self.model.enter(&place, now_ms);
+        }
+    }
+
+    /// Keeps where one is for the next time.
+    fn remember(&mut self, is_last: bool) {
+        if let Some(complaint) = self.book.keep(&self.model.remembered(), is_last) {
+            self.model.notice(complaint, self.time.now_ms());
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Settings {
     pub notify: Vec<Notify>,
     /// Whether the mouse scrolls and clicks.
     pub mouse: bool,
+    /// Whether one comes back to where one was the last time.
+    pub remember: bool,
     pub(crate) keys: Keys,
 }
 
@@ -30,6 +32,7 @@ impl Default for Settings {
         Self {
             notify: vec![Notify::Bell],
             mouse: false,
+            remember: true,
             keys: Keys::default(),
         }
     }
@@ -46,6 +49,7 @@ impl Settings {
         for (name, value) in table {
             match (&*name, value) {
                 ("mouse", Value::Boolean(mouse)) => settings.mouse = mouse,
+                ("remember", Value::Boolean(remember)) => settings.remember = remember,
                 ("notify", value) => {
                     let ways = texts(&value).ok_or("notify is a list")?;
                     let ways = ways.iter().map(|way| notify(way));
@@ -77,7 +81,9 @@ impl Settings {
              # any of \"bell\", \"osc9\" and \"osc777\".\n\
              #notify = [\"bell\"]\n\n\
              # Scroll and choose rooms with the mouse; the terminal's own selection then needs Shift.\n\
-             #mouse = false\n\n{}",
+             #mouse = false\n\n\
+             # Enter the rooms of the last time again; they are kept beside this file, in chat-rooms.json.\n\
+             #remember = true\n\n{}",
             keys::commented()
         )
     }
@@ -107,10 +113,10 @@ mod tests {
 
     #[test]
     fn a_file_sets_what_it_names_and_nothing_else() {
-        let settings = Settings::parse("notify = [\"osc9\", \"bell\"]\n[keys]\nhelp = \"f2\"")
-            .expect("settings");
+        let text = "notify = [\"osc9\", \"bell\"]\nremember = false\n[keys]\nhelp = \"f2\"";
+        let settings = Settings::parse(text).expect("settings");
         assert_eq!(settings.notify, [Notify::Osc9, Notify::Bell]);
-        assert!(!settings.mouse);
+        assert!(!settings.mouse && !settings.remember);
         assert!(Settings::parse(&Settings::commented()).is_ok());
     }
 
@@ -119,6 +125,7 @@ mod tests {
         for text in [
             "colour = 1",
             "mouse = 1",
+            "remember = \"yes\"",
             "notify = [\"smoke\"]",
             "[keys]\nx = \"f1\"",
             "[",

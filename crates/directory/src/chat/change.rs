@@ -194,7 +194,7 @@ pub struct Draft {
     ///
     /// *Units*: 1 to 64 bytes.
     pub sent_id: Option<String>,
-    /// See [`ChatMessage::reply_to`]; one that is not there is forgotten.
+    /// See [`ChatMessage::reply_to`]; refused if there is no such message, not if it was taken back.
     pub reply_to: Option<u64>,
     /// See [`ChatMessage::mentions`]: each of them gets it among what was not read.
     pub mentions: Vec<String>,

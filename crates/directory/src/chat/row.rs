@@ -12,18 +12,18 @@ pub(super) const MESSAGE: &str = "m.id, m.room, m.seq, m.author, m.text, m.is_ac
 const SEPARATOR: char = '\n';
 
 /// A number as the database takes it; none of ours comes near the bound.
-pub(super) fn int(value: u64) -> i64 {
+pub(crate) fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// Reads a column that is never negative.
-pub(super) fn uint(row: &Row<'_>, column: usize) -> Result<u64> {
+pub(crate) fn uint(row: &Row<'_>, column: usize) -> Result<u64> {
     let value: i64 = row.get(column)?;
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
 }
 
 /// As [`uint`], where there may be none.
-pub(super) fn optional_uint(row: &Row<'_>, column: usize) -> Result<Option<u64>> {
+pub(crate) fn optional_uint(row: &Row<'_>, column: usize) -> Result<Option<u64>> {
     let value: Option<i64> = row.get(column)?;
     value.map_or(Ok(None), |_| uint(row, column).map(Some))
 }
@@ -40,7 +40,7 @@ pub(super) fn split(mentions: &str) -> Vec<String> {
 }
 
 /// Executes a statement that is kept compiled.
-pub(super) fn run(sql: &Connection, statement: &str, params: impl Params) -> Result<usize> {
+pub(crate) fn run(sql: &Connection, statement: &str, params: impl Params) -> Result<usize> {
     sql.prepare_cached(statement)?.execute(params)
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use chat::{
     AccountFacts, Accounts, Actor, Chat, Command, Effect, Ended, Event, Newcomer, Refusal, Reply,
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::inbox::{Inbox, Letter, LineLetter};
 use super::keeper::Keeper;
+use super::numbers::Numbers;
 use super::{Farewell, Heard, Overheard};
 
 /// Sessions for each of which a batch of changes waits its part of a millisecond: writing to one takes some microseconds.
@@ -34,6 +36,14 @@ enum Ear {
     Listener(mpsc::Sender<Heard>),
     /// A connection of this thread.
     Line(Caller),
+}
+
+/// A session that listens.
+struct Hearer {
+    session: SessionId,
+    /// The door that it came through.
+    door: &'static str,
+    ear: Ear,
 }
 
 /// Who waits for an answer.
@@ -79,7 +89,7 @@ pub(crate) struct Host {
     accounts: EngineAccounts,
     keeper: Keeper,
     inbox: Arc<Inbox>,
-    ears: Vec<Option<(SessionId, Ear)>>,
+    ears: Vec<Option<Hearer>>,
     askers: HashMap<u64, Asker>,
     next_ticket: u64,
     /// Those who follow all rooms.
@@ -94,6 +104,10 @@ pub(crate) struct Host {
     widest: usize,
     /// Counts events, so that connections can tell one from another.
     told: u64,
+    /// What has happened so far.
+    numbers: Numbers,
+    /// When the batch was begun that is being written.
+    write_begun: Instant,
 }
 
 impl Host {
@@ -112,6 +126,8 @@ impl Host {
             write_due_ms: 0,
             widest: 0,
             told: 0,
+            numbers: Numbers::default(),
+            write_begun: Instant::now(),
         }
     }
 
@@ -122,15 +138,16 @@ impl Host {
     /// Lets a connection of this thread listen.
     pub(crate) fn attach(&mut self, newcomer: Newcomer, caller: Caller) -> SessionId {
         let now_ms = self.now_ms();
+        let door = newcomer.door;
         let session = self.chat.attach(newcomer, now_ms);
-        self.hear(session, Ear::Line(caller));
+        self.hear(session, door, Ear::Line(caller));
         session
     }
 
     pub(crate) fn detach(&mut self, session: SessionId, ended: Ended) {
         let now_ms = self.now_ms();
         if let Some(ear) = self.ears.get_mut(session.index as usize)
-            && ear.as_ref().is_some_and(|(id, _)| *id == session)
+            && ear.as_ref().is_some_and(|hearer| hearer.session == session)
         {
             *ear = None;
         }
@@ -201,6 +218,10 @@ impl Host {
                 }
                 Letter::Part { session, ended } => self.detach(session, ended),
                 Letter::End { session, farewell } => self.end(session, farewell),
+                Letter::Count { answer } => {
+                    // Whoever wanted to know may have gone.
+                    let _ = answer.send(self.count());
+                }
                 Letter::Overhear { hear } => self.followers.push(hear),
                 Letter::CheckLogins => must_check = true,
                 Letter::Line(letter) => for_lines.push(letter),
@@ -214,6 +235,15 @@ impl Host {
         (for_lines, must_check)
     }
 
+    fn count(&self) -> Numbers {
+        let mut numbers = self.numbers.clone();
+        numbers.rooms = self.chat.room_count();
+        for hearer in self.ears.iter().flatten() {
+            *numbers.sessions.entry(hearer.door).or_default() += 1;
+        }
+        numbers
+    }
+
     fn listen(
         &mut self,
         newcomer: Newcomer,
@@ -221,8 +251,9 @@ impl Host {
         answer: oneshot::Sender<Result<SessionId, Refusal>>,
     ) {
         let now_ms = self.now_ms();
+        let door = newcomer.door;
         let session = self.chat.attach(newcomer, now_ms);
-        self.hear(session, Ear::Listener(hear));
+        self.hear(session, door, Ear::Listener(hear));
         if answer.send(Ok(session)).is_err() {
             // Whoever wanted to listen is gone already, and nobody else will say so.
             self.detach(session, Ended::Lost);
@@ -231,23 +262,26 @@ impl Host {
 
     /// Tells a listener that it hears nothing any more.
     fn end(&mut self, session: SessionId, farewell: Farewell) {
-        let ear = self.ears.get(session.index as usize);
-        if let Some((id, Ear::Listener(hear))) = ear.and_then(Option::as_ref)
-            && *id == session
-        {
+        if let Some(Ear::Listener(hear)) = self.ear_of(session) {
             // A full buffer ends with the channel just the same.
             let _ = hear.try_send(Heard::End(farewell));
             self.detach(session, Ended::Lost);
         }
     }
 
-    fn hear(&mut self, session: SessionId, ear: Ear) {
+    /// Who is told what a session hears; `None` if it is not there any more.
+    fn ear_of(&self, session: SessionId) -> Option<&Ear> {
+        let slot = self.ears.get(session.index as usize)?.as_ref()?;
+        (slot.session == session).then_some(&slot.ear)
+    }
+
+    fn hear(&mut self, session: SessionId, door: &'static str, ear: Ear) {
         let place = session.index as usize;
         if self.ears.len() <= place {
             self.ears.resize_with(place + 1, || None);
         }
         if let Some(slot) = self.ears.get_mut(place) {
-            *slot = Some((session, ear));
+            *slot = Some(Hearer { session, door, ear });
         }
     }
 
@@ -255,7 +289,10 @@ impl Host {
         self.is_writing = false;
         let now_ms = self.now_ms();
         match outcomes {
-            Some(outcomes) => self.chat.handle_committed(outcomes, &self.accounts, now_ms),
+            Some(outcomes) => {
+                self.numbers.committed(self.write_begun.elapsed());
+                self.chat.handle_committed(outcomes, &self.accounts, now_ms);
+            }
             None => self.chat.handle_uncommitted(),
         }
     }
@@ -295,10 +332,12 @@ impl Host {
         let pause_ms = (std::mem::take(&mut self.widest) / SESSIONS_PER_MS).min(PAUSE_MS_MAX);
         self.write_due_ms = now_ms + u64::try_from(pause_ms).unwrap_or_default();
         self.is_writing = true;
+        self.write_begun = Instant::now();
         self.keeper.write(self.chat.take_changes());
     }
 
     fn answer(&mut self, ticket: Ticket, result: Result<Reply, Refusal>, lines: &mut impl Lines) {
+        self.numbers.answered(&result);
         match self.askers.remove(&ticket.0) {
             Some(Asker::Elsewhere(answer)) => {
                 // Whoever asked may have gone.
@@ -318,18 +357,19 @@ impl Host {
     ) {
         self.told += 1;
         self.widest = self.widest.max(sessions.len());
+        if matches!(**event, Event::Message { .. }) {
+            self.numbers.delivered += u64::try_from(sessions.len()).unwrap_or_default();
+        }
         for session in sessions {
-            let ear = self.ears.get(session.index as usize);
-            match ear.and_then(Option::as_ref) {
-                Some((id, Ear::Line(caller))) if id == session => {
-                    lines.tell(*caller, event, self.told, &self.chat);
-                }
-                Some((id, Ear::Listener(hear))) if id == session => {
-                    if hear.try_send(Heard::Event(event.clone())).is_err() {
+            match self.ear_of(*session) {
+                Some(Ear::Line(caller)) => lines.tell(*caller, event, self.told, &self.chat),
+                Some(Ear::Listener(hear)) => {
+                    let sent = hear.try_send(Heard::Event(event.clone()));
+                    if sent.is_err() {
                         self.slow.push(*session);
                     }
                 }
-                Some(_) | None => {}
+                None => {}
             }
         }
         if let Some(room) = room
@@ -351,7 +391,9 @@ impl Host {
     /// Ends everything: listeners are told, and what was read is written down.
     pub(crate) fn close(mut self, lines: &mut impl Lines) {
         for slot in std::mem::take(&mut self.ears) {
-            let Some((session, ear)) = slot else { continue };
+            let Some(Hearer { session, ear, .. }) = slot else {
+                continue;
+            };
             if let Ear::Listener(hear) = ear {
                 // A full buffer ends with the channel just the same.
                 let _ = hear.try_send(Heard::End(Farewell::Shutdown));

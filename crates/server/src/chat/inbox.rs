@@ -8,6 +8,7 @@ use mio::Waker;
 use tokio::sync::{mpsc, oneshot};
 
 use super::host::Caller;
+use super::numbers::Numbers;
 use super::{Farewell, Heard, Overheard};
 use crate::line::Outcome;
 
@@ -30,6 +31,8 @@ pub(crate) enum Letter {
         session: SessionId,
         answer: oneshot::Sender<Option<Language>>,
     },
+    /// See [`super::Chat::numbers`].
+    Count { answer: oneshot::Sender<Numbers> },
     /// A listener is to be told that it hears nothing any more.
     End {
         session: SessionId,

@@ -6,20 +6,20 @@
 
 mod forms;
 mod said;
-mod texts;
 mod word;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use chat::catalogue::{self, Answer, Sentence};
 use chat::{Entered, Event, Language, Refusal, Reply};
 
 use super::Farewell;
 pub(crate) use forms::{
-    ConversationForm, FoundForm, HistoryForm, MemberForm, MessageForm, RoomForm, UserForm,
+    ConversationForm, FoundForm, HistoryForm, MemberForm, MessageForm, RoomForm, SanctionForm,
+    UserForm,
 };
 pub(crate) use said::Hello;
 use said::{ErrorForm, JoinedForm, Said};
-pub(crate) use texts::{bye as bye_text, left as left_text, moved as moved_text};
 pub(crate) use word::{Ref, Refused, Word, level_of, page_of, parse, target};
 
 /// Why a connection ends, for whoever is at its other end.
@@ -35,6 +35,20 @@ pub(crate) enum Bye {
     Silent,
     /// The client said goodbye.
     Asked,
+}
+
+impl Bye {
+    /// What is said to whoever is at the other end.
+    pub(crate) fn sentence(self, language: Language) -> String {
+        let sentence = match self {
+            Self::Shutdown => Sentence::Farewell(catalogue::Farewell::Shutdown),
+            Self::Revoked => Sentence::Farewell(catalogue::Farewell::Revoked),
+            Self::Slow => Sentence::Farewell(catalogue::Farewell::Slow),
+            Self::Silent => Sentence::Farewell(catalogue::Farewell::Silent),
+            Self::Asked => Sentence::Answer(Answer::Goodbye),
+        };
+        catalogue::say(language, sentence)
+    }
 }
 
 impl From<Farewell> for Bye {
@@ -124,7 +138,7 @@ pub(crate) fn bye(bye: Bye, language: Language) -> String {
         Bye::Silent => "silent",
         Bye::Asked => "asked",
     };
-    let text = texts::bye(bye, language);
+    let text = bye.sentence(language);
     written(&Said::Bye { cause, text }, None)
 }
 

@@ -28,6 +28,7 @@ pub(super) fn table(config: &Config) -> Table {
         section([("open", Value::Boolean(config.metrics.open))]),
     );
     root.insert("chat".to_owned(), chat(config));
+    root.insert("files".to_owned(), files(config));
     root.insert(
         "webhooks".to_owned(),
         section([
@@ -119,6 +120,21 @@ fn chat(config: &Config) -> Value {
         ("history_messages", number(chat.history_messages)),
         ("idle_s", number(chat.idle_s)),
         ("login_timeout_ms", number(chat.login_timeout_ms)),
+    ])
+}
+
+fn files(config: &Config) -> Value {
+    let files = &config.files;
+    section([
+        ("enabled", Value::Boolean(files.enabled)),
+        ("heartbeat_s", number(files.heartbeat_s.into())),
+        ("silence_s", number(files.silence_s.into())),
+        (
+            "max_peers_per_account",
+            number(files.max_peers_per_account.into()),
+        ),
+        ("max_files_per_peer", number(files.max_files_per_peer)),
+        ("ticket_s", number(files.ticket_s.into())),
     ])
 }
 

@@ -72,6 +72,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     )?;
     check_hysteresis(config)?;
     check_chat(config)?;
+    check_files(config)?;
     check_traces(config)?;
     check_texts(config)
 }
@@ -129,6 +130,31 @@ fn check_chat(config: &Config) -> Result<(), ConfigError> {
         1_000,
         3_600_000,
     )
+}
+
+fn check_files(config: &Config) -> Result<(), ConfigError> {
+    let files = &config.files;
+    within("files.heartbeat_s", files.heartbeat_s, 1, 3_600)?;
+    within("files.silence_s", files.silence_s, 2, 24 * 3_600)?;
+    within(
+        "files.max_peers_per_account",
+        files.max_peers_per_account,
+        1,
+        1 << 16,
+    )?;
+    within(
+        "files.max_files_per_peer",
+        files.max_files_per_peer,
+        1,
+        1 << 26,
+    )?;
+    // As long as peers take one at all.
+    within("files.ticket_s", files.ticket_s, 10, 3_600)?;
+    if files.silence_s <= files.heartbeat_s {
+        let message = format!("must be above files.heartbeat_s ({})", files.heartbeat_s);
+        return Err(rule("files.silence_s", message));
+    }
+    Ok(())
 }
 
 fn check_traces(config: &Config) -> Result<(), ConfigError> {

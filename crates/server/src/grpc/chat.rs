@@ -1,111 +1,31 @@
 //! The service of the chat: calls turn into one command each of whoever calls, and a stream into a session that listens. Rules are the
 //! chat's own.
 
+mod asking;
 mod converse;
 mod form;
 
-use chat::{Command, PageOf, RoomSettings, Sanction};
-use directory::chat::Cursor;
+use chat::{Command, RoomSettings, Sanction, SanctionKind};
 use rpc::v1;
 use rpc::v1::chat_service_server::ChatService;
-use rpc::v1::list_messages_request::Cursor as Wished;
 use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Request, Response, Status, Streaming, async_trait};
+use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use super::call::{Answers, Call};
-use super::status::{chat_refused, flawed, not_chatting};
+use super::call::Answers;
+use super::status::flawed;
 use crate::chat::json::{now_us, target};
 use crate::flaw::Flaw;
-use crate::http::{Chatter, Web, accepted, nothing_said};
+use crate::http::{Web, accepted};
+use asking::{limit, unexpected};
 
 /// The greatest request: the longest text, and room for all else.
 pub(super) const REQUEST_BYTES_MAX: usize = 64 << 10;
-/// Messages of a page when nothing else was asked for.
-const PAGE_DEFAULT: u32 = 50;
 
 /// The service.
 pub(super) struct Chats(pub(super) Web);
 
 /// The answer of a method.
 type Answer<T> = Result<Response<T>, Status>;
-
-impl Chats {
-    /// Asks for something as whoever calls.
-    async fn ask(&self, extensions: &Extensions, command: Command) -> Result<chat::Reply, Status> {
-        let (_, chatter) = self.enter(extensions)?;
-        let answered = self.0.chat().ask(chatter.actor(), command).await;
-        answered.map_err(|refusal| chat_refused(&refusal))
-    }
-
-    fn enter(&self, extensions: &Extensions) -> Result<(Call, Chatter), Status> {
-        let call = Call::of(&self.0, extensions)?;
-        let chatter = Chatter::of(&self.0, call.caller.clone()).map_err(not_chatting)?;
-        Ok((call, chatter))
-    }
-
-    /// Asks for something that is done or not.
-    async fn order(&self, extensions: &Extensions, command: Command) -> Result<(), Status> {
-        let chat::Reply::Done = self.ask(extensions, command).await? else {
-            return Err(unexpected("done"));
-        };
-        Ok(())
-    }
-
-    /// Asks for something that is answered with a room.
-    async fn room(
-        &self,
-        extensions: &Extensions,
-        command: Command,
-    ) -> Result<Option<v1::ChatRoom>, Status> {
-        let chat::Reply::Room(view) = self.ask(extensions, command).await? else {
-            return Err(unexpected("a room"));
-        };
-        Ok(Some(form::room(view)))
-    }
-
-    /// Asks for something that makes a message another one.
-    async fn change(
-        &self,
-        extensions: &Extensions,
-        command: Command,
-    ) -> Result<Option<v1::ChatMessage>, Status> {
-        let chat::Reply::Message { place, message } = self.ask(extensions, command).await? else {
-            return Err(unexpected("a message"));
-        };
-        Ok(Some(form::message(&place, &message)))
-    }
-
-    async fn page(
-        &self,
-        extensions: &Extensions,
-        request: v1::ListMessagesRequest,
-    ) -> Result<v1::ListMessagesResponse, Status> {
-        let (_, chatter) = self.enter(extensions)?;
-        let cursor = match request.cursor {
-            None => Cursor::Before(u64::MAX),
-            Some(Wished::Before(seq)) => Cursor::Before(seq),
-            Some(Wished::After(seq)) => Cursor::After(seq),
-        };
-        let limit = limit(request.page_size)?;
-        let of = target(&request.room);
-        let command = Command::History {
-            of: of.clone(),
-            page: PageOf { cursor, limit },
-        };
-        let reply = match self.0.chat().ask(chatter.actor(), command).await {
-            Ok(reply) => reply,
-            Err(refusal) => {
-                let nothing = nothing_said(&self.0, &of, &refusal);
-                let nothing = nothing.ok_or_else(|| chat_refused(&refusal))?;
-                return Ok(form::history(&nothing));
-            }
-        };
-        let chat::Reply::History(history) = reply else {
-            return Err(unexpected("history"));
-        };
-        Ok(form::history(&history))
-    }
-}
 
 #[async_trait]
 impl ChatService for Chats {
@@ -363,6 +283,20 @@ impl ChatService for Chats {
         Ok(Response::new(v1::UnbanResponse {}))
     }
 
+    async fn list_bans(
+        &self,
+        request: Request<v1::ListBansRequest>,
+    ) -> Answer<v1::ListBansResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let part = (request.page_size, request.page_token);
+        let listed = self.sanctions(&extensions, SanctionKind::Ban, request.room, part);
+        let (bans, next_page_token) = listed.await?;
+        Ok(Response::new(v1::ListBansResponse {
+            bans,
+            next_page_token,
+        }))
+    }
+
     async fn mute(&self, request: Request<v1::MuteRequest>) -> Answer<v1::MuteResponse> {
         let (_, extensions, request) = request.into_parts();
         let command = Command::Mute {
@@ -383,6 +317,20 @@ impl ChatService for Chats {
         };
         self.order(&extensions, command).await?;
         Ok(Response::new(v1::UnmuteResponse {}))
+    }
+
+    async fn list_mutes(
+        &self,
+        request: Request<v1::ListMutesRequest>,
+    ) -> Answer<v1::ListMutesResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let part = (request.page_size, request.page_token);
+        let listed = self.sanctions(&extensions, SanctionKind::Mute, request.room, part);
+        let (mutes, next_page_token) = listed.await?;
+        Ok(Response::new(v1::ListMutesResponse {
+            mutes,
+            next_page_token,
+        }))
     }
 
     async fn block(&self, request: Request<v1::BlockRequest>) -> Answer<v1::BlockResponse> {
@@ -442,28 +390,9 @@ fn sanction(login: String, minutes: Option<u32>, reason: String) -> Sanction {
     }
 }
 
-/// How many messages a page has.
-fn limit(page_size: u32) -> Result<u32, Status> {
-    let max = chat::limits::PAGE_MAX;
-    match page_size {
-        0 => Ok(PAGE_DEFAULT),
-        size if size <= max => Ok(size),
-        _ => {
-            let detail = format!("a page has at most {max} messages");
-            Err(flawed(Flaw::new("page_size", detail)))
-        }
-    }
-}
-
 /// In which language a client wants to be told things.
 fn language(metadata: MetadataMap) -> Option<chat::Language> {
     accepted(&metadata.into_headers())
-}
-
-/// The status of an answer that is not what belongs to the question.
-fn unexpected(expected: &str) -> Status {
-    tracing::error!(expected, "the chat answered something else than was asked");
-    Status::internal("the server made a mistake; its log says which")
 }
 
 #[cfg(test)]

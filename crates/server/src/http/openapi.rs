@@ -41,6 +41,10 @@ pub(super) fn document() -> OpenApi {
             "chat",
             "Rooms and private conversations. Their newest messages are waited for, read as events, or come over a WebSocket.",
         ),
+        (
+            "files",
+            "Peers say what they have, and everybody finds what they may see. Files go from peer to peer, never through here.",
+        ),
         ("server", "Whether it is up, and how it is doing."),
     ];
     let tags = tags.map(|(name, description)| {

@@ -52,6 +52,11 @@ impl PageParams {
         })
     }
 
+    /// The name behind which the page begins; empty at the beginning.
+    pub(crate) fn behind(&self) -> &str {
+        &self.behind
+    }
+
     /// Says whether a name comes behind the cursor.
     pub(crate) fn is_behind_cursor(&self, name: &str) -> bool {
         self.behind.is_empty() || *name > *self.behind

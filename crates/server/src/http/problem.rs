@@ -20,7 +20,7 @@ pub(crate) struct Problem {
     #[serde(rename = "type")]
     kind: String,
     /// The kind in a few words, the same for every occurrence.
-    title: String,
+    title: &'static str,
     /// The HTTP status.
     status: u16,
     /// What was wrong this time, and what to do.
@@ -28,19 +28,23 @@ pub(crate) struct Problem {
     /// The request that it is the answer to, as in the server's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    /// The revision that is there, where the request named another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
     /// How many seconds to wait before trying again.
     #[serde(skip)]
     retry_after_s: Option<u32>,
 }
 
 impl Problem {
-    fn new(status: StatusCode, name: &str, title: &str, detail: impl Into<String>) -> Self {
+    fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             kind: format!("/problems/{name}"),
-            title: title.to_owned(),
+            title,
             status: status.as_u16(),
             detail: detail.into(),
             request_id: current_id(),
+            revision: None,
             retry_after_s: None,
         }
     }
@@ -70,6 +74,22 @@ impl Problem {
     /// The thing is in a state that does not allow it.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "Conflict", detail)
+    }
+
+    /// The request is on top of another revision than the one that is there.
+    pub(crate) fn wrong_revision(revision: u64) -> Self {
+        let detail =
+            format!("the server has revision {revision}; go on from it, or begin anew from 0");
+        let problem = Self::new(
+            StatusCode::CONFLICT,
+            "wrong-revision",
+            "Another revision is there",
+            detail,
+        );
+        Self {
+            revision: Some(revision),
+            ..problem
+        }
     }
 
     /// The thing was changed meanwhile.

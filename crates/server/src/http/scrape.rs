@@ -56,7 +56,10 @@ pub(super) async fn metrics(
     }
     let engine = web.gateway().engine();
     let page = match params.per {
-        None => metrics::totals(engine, observer).await,
+        None => {
+            let chat = web.chat().numbers().await;
+            metrics::totals(engine, &chat, web.files(), observer).await
+        }
         Some(Per::Queue) => metrics::queues(engine).await,
     };
     let headers = [

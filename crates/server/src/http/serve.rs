@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use tower::ServiceExt as _;
 
 use super::caller::PeerAddress;
+use super::counted::Counted;
 use super::leftover::Unhurried;
 use crate::listen::ConnectionCount;
 use crate::tls::TlsAcceptor;
@@ -108,10 +109,12 @@ fn welcome(stream: TcpStream, address: SocketAddr, reception: Reception) {
     }
     tokio::spawn(async move {
         match &reception.tls {
-            None => converse(stream, address, reception).await,
+            None => converse(Counted::new(stream, place), address, reception).await,
             Some(acceptor) => {
                 match tokio::time::timeout(TLS_TIMEOUT, acceptor.accept_http(stream)).await {
-                    Ok(Ok(stream)) => converse(stream, address, reception).await,
+                    Ok(Ok(stream)) => {
+                        converse(Counted::new(stream, place), address, reception).await;
+                    }
                     Ok(Err(error)) => {
                         tracing::debug!(peer = %address, %error, "TLS handshake failed");
                     }
@@ -119,7 +122,6 @@ fn welcome(stream: TcpStream, address: SocketAddr, reception: Reception) {
                 }
             }
         }
-        drop(place);
     });
 }
 

@@ -76,6 +76,18 @@ families! { TOTALS:
         "Messages that left a queue without being consumed: rejected, expired, maxlen or delivery_limit, with dead letters or without.";
     DEAD_LETTERED = "chaski_messages_dead_lettered_total", Counter, [],
         "Messages that were sent to a dead-letter exchange.";
+    CHAT_ROOMS = "chaski_chat_rooms", Gauge, [],
+        "Rooms of the chat, the default one included.";
+    CHAT_SESSIONS = "chaski_chat_sessions", Gauge, ["door"],
+        "Sessions that listen to the chat, by the door that they came through.";
+    CHAT_SAID = "chaski_chat_messages_said_total", Counter, [],
+        "Messages that were said in rooms and in private, counted when they are on disk.";
+    CHAT_DELIVERED = "chaski_chat_messages_delivered_total", Counter, [],
+        "Messages of the chat that sessions were told, those that they had missed included. Queues of AMQP are no sessions.";
+    CHAT_REFUSED = "chaski_chat_refused_total", Counter, ["reason"],
+        "What was refused for coming too fast: flood by the bound of an account, slow by that of a room.";
+    CHAT_COMMIT_SECONDS = "chaski_chat_commit_duration_seconds", Histogram, [],
+        "Time from the moment when changes of the chat are handed over to be written until they are on disk, for each batch.";
     REQUESTS = "chaski_http_requests_total", Counter, ["method", "route", "status"],
         "Answered requests by the template of their path; (none) is a path that leads nowhere.";
     REQUEST_SECONDS = "chaski_http_request_duration_seconds", Histogram, ["method", "route"],
@@ -84,6 +96,16 @@ families! { TOTALS:
         "Requests that were not answered yet, this one included.";
     REQUESTS_GIVEN_UP = "chaski_http_requests_given_up_total", Counter, [],
         "Requests whose client went before the answer.";
+    PEERS = "chaski_file_peers", Gauge, [],
+        "Peers that are live.";
+    FILES = "chaski_files", Gauge, [],
+        "Files that live peers have announced.";
+    FILE_SEARCHES = "chaski_file_searches_total", Counter, [],
+        "Searches of the file index.";
+    FILE_TICKETS = "chaski_file_tickets_total", Counter, [],
+        "Tickets that were given to fetch or send a file.";
+    FILE_OFFERS = "chaski_file_offers_total", Counter, [],
+        "Offers of files that found a receiver.";
     TRACE_SPANS = "chaski_trace_spans_total", Counter, ["outcome"],
         "Spans of traces: exported, failed as the collector did not take them, or dropped as too many waited for it or were open. 0 while traces are off.";
 }

@@ -1,6 +1,7 @@
 //! Reading the numbers.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use broker::{QueueStatistics, Reason};
 use engine::{Alarm, Handle, QueueView, Totals};
@@ -9,13 +10,20 @@ use super::Observer;
 use super::catalogue as of;
 use super::requests::BOUNDS_S;
 use super::text::Page;
+use crate::chat::{COMMIT_BOUNDS_S, Numbers};
+use crate::files::{FileCounts, Files};
 use crate::traces::Traces;
 
 /// Writes the page of totals.
 ///
 /// # Concurrency
 /// Every shard adds up its own queues, one after the other; nothing is locked meanwhile.
-pub(crate) async fn totals(engine: &Handle, observer: &Observer) -> String {
+pub(crate) async fn totals(
+    engine: &Handle,
+    chat: &Numbers,
+    files: &Files,
+    observer: &Observer,
+) -> String {
     let totals = engine.totals().await;
     let mut page = Page::default();
     let version = env!("CARGO_PKG_VERSION");
@@ -39,7 +47,9 @@ pub(crate) async fn totals(engine: &Handle, observer: &Observer) -> String {
     }
     write_topology(&mut page, &totals);
     write_messages(&mut page, &totals);
+    write_chat(&mut page, chat);
     write_requests(&mut page, observer);
+    write_files(&mut page, files);
     let spans = observer.traces().map(Traces::spans).unwrap_or_default();
     let mut fates = page.family(&of::TRACE_SPANS);
     fates.sample(&["exported"], spans.exported);
@@ -84,6 +94,39 @@ fn write_messages(page: &mut Page, totals: &Totals) {
         died.sample(&[reason.name()], totals.deaths.of(reason));
     }
     page.number(&of::DEAD_LETTERED, messages.dead_lettered);
+}
+
+fn write_chat(page: &mut Page, chat: &Numbers) {
+    page.number(&of::CHAT_ROOMS, chat.rooms);
+    let mut sessions = page.family(&of::CHAT_SESSIONS);
+    for (door, count) in &chat.sessions {
+        sessions.sample(&[door], count);
+    }
+    page.number(&of::CHAT_SAID, chat.said);
+    page.number(&of::CHAT_DELIVERED, chat.delivered);
+    let mut refused = page.family(&of::CHAT_REFUSED);
+    refused.sample(&["flood"], chat.refused_flood);
+    refused.sample(&["slow"], chat.refused_slow);
+    page.family(&of::CHAT_COMMIT_SECONDS).histogram(
+        &[],
+        &COMMIT_BOUNDS_S,
+        &chat.commits,
+        chat.commit_seconds,
+    );
+}
+
+fn write_files(page: &mut Page, files: &Files) {
+    let none = FileCounts::default();
+    let counts = files.counts().unwrap_or(&none);
+    for (family, count) in [
+        (&of::PEERS, &counts.live),
+        (&of::FILES, &counts.files),
+        (&of::FILE_SEARCHES, &counts.searches),
+        (&of::FILE_TICKETS, &counts.tickets),
+        (&of::FILE_OFFERS, &counts.offers),
+    ] {
+        page.number(family, count.load(Ordering::Relaxed));
+    }
 }
 
 fn write_requests(page: &mut Page, observer: &Observer) {

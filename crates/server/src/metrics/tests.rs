@@ -8,6 +8,8 @@ use super::collect::write_queues;
 use super::requests::BOUNDS_S;
 use super::text::{Kind, Page};
 use super::*;
+use crate::chat::Numbers;
+use crate::files::Files;
 
 const DOCUMENT: &str = include_str!("../../../../docs/metrics.md");
 
@@ -122,7 +124,15 @@ fn what_is_read_is_what_the_catalogue_lists() {
         for seed in seeds {
             tokio::task::spawn_local(seed.grow().run());
         }
-        totals(&engine.handle(), &observer).await
+        let numbers = Numbers {
+            rooms: 2,
+            sessions: [("line", 3)].into(),
+            said: 4,
+            delivered: 12,
+            refused_flood: 5,
+            ..Numbers::default()
+        };
+        totals(&engine.handle(), &numbers, &Files::off(), &observer).await
     });
     let expected: Vec<_> = TOTALS
         .iter()
@@ -141,6 +151,12 @@ fn what_is_read_is_what_the_catalogue_lists() {
         "chaski_messages_published_total 0",
         "chaski_messages_died_total{reason=\"delivery_limit\"} 0",
         "chaski_alarm{cause=\"operator_disk\"} 0",
+        "chaski_chat_rooms 2",
+        "chaski_chat_sessions{door=\"line\"} 3",
+        "chaski_chat_messages_said_total 4",
+        "chaski_chat_messages_delivered_total 12",
+        "chaski_chat_refused_total{reason=\"flood\"} 5",
+        "chaski_chat_commit_duration_seconds_bucket{le=\"+Inf\"} 0",
         "chaski_http_requests_total{method=\"GET\",route=\"/v1/queues\",status=\"200\"} 1",
         "chaski_http_request_duration_seconds_bucket{method=\"GET\",route=\"/v1/queues\",le=\"0.0025\"} 0",
         "chaski_http_request_duration_seconds_bucket{method=\"GET\",route=\"/v1/queues\",le=\"0.005\"} 1",

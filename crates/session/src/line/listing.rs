@@ -27,6 +27,8 @@ impl LineSession {
                 }
                 self.notice(Listed::Blocked(logins.len()));
             }
+            // Nobody asks for these here.
+            Reply::Sanctions { .. } => {}
             // What these say is told by events.
             Reply::Posted(_) | Reply::Entered(_) | Reply::Message { .. } => {}
         }

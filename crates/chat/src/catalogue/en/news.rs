@@ -28,6 +28,7 @@ pub(super) fn say(news: &News<'_>) -> String {
             counted(count, "older message is", "older messages are")
         ),
         News::Moved { cause, room } => say_cause(cause, room),
+        News::Brought(cause) => say_brought(cause),
         News::Came { names, count } => format!("{} came in.", people(names, count)),
         News::Went { names, count } => format!("{} left.", people(names, count)),
         News::Away(login) => format!("{login} is away."),
@@ -87,10 +88,31 @@ fn say_cause(cause: &LeftCause, room: &str) -> String {
             reason,
             until_ms,
         } => {
-            let until = until_ms.map_or_else(String::new, |until_ms| {
-                format!(" until {}", date_time(until_ms))
-            });
+            let until = until(*until_ms);
             format!("{by} banned you from {room}{until}{}", because(reason))
         }
     }
+}
+
+fn say_brought(cause: &LeftCause) -> String {
+    let why = match cause {
+        LeftCause::Asked | LeftCause::Arrived => return "You are here now.".to_owned(),
+        LeftCause::Deleted(by) => format!("{by} deleted the room."),
+        LeftCause::CreatorGone(creator) => {
+            format!("the room is gone, because {creator}, who created it, left.")
+        }
+        LeftCause::Kicked { by, reason } => format!("{by} sent you out{}", because(reason)),
+        LeftCause::Banned {
+            by,
+            reason,
+            until_ms,
+        } => format!("{by} banned you{}{}", until(*until_ms), because(reason)),
+    };
+    format!("You are here now: {why}")
+}
+
+fn until(until_ms: Option<u64>) -> String {
+    until_ms.map_or_else(String::new, |until_ms| {
+        format!(" until {}", date_time(until_ms))
+    })
 }

@@ -32,6 +32,7 @@ pub(super) fn say(news: &News<'_>) -> String {
             )
         ),
         News::Moved { cause, room } => say_cause(cause, room),
+        News::Brought(cause) => say_brought(cause),
         News::Came { names, count } => {
             let verb = if count == 1 { "entró" } else { "entraron" };
             format!("{} {verb}.", people(names, count))
@@ -97,10 +98,31 @@ fn say_cause(cause: &LeftCause, room: &str) -> String {
             reason,
             until_ms,
         } => {
-            let until = until_ms.map_or_else(String::new, |until_ms| {
-                format!(" hasta {}", date_time(until_ms))
-            });
+            let until = until(*until_ms);
             format!("{by} te expulsó de {room}{until}{}", because(reason))
         }
     }
+}
+
+fn say_brought(cause: &LeftCause) -> String {
+    let why = match cause {
+        LeftCause::Asked | LeftCause::Arrived => return "Ahora estás aquí.".to_owned(),
+        LeftCause::Deleted(by) => format!("{by} borró la sala."),
+        LeftCause::CreatorGone(creator) => {
+            format!("la sala ya no existe, porque {creator}, que la creó, se fue.")
+        }
+        LeftCause::Kicked { by, reason } => format!("{by} te sacó{}", because(reason)),
+        LeftCause::Banned {
+            by,
+            reason,
+            until_ms,
+        } => format!("{by} te expulsó{}{}", until(*until_ms), because(reason)),
+    };
+    format!("Ahora estás aquí: {why}")
+}
+
+fn until(until_ms: Option<u64>) -> String {
+    until_ms.map_or_else(String::new, |until_ms| {
+        format!(" hasta {}", date_time(until_ms))
+    })
 }

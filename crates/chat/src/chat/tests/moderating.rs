@@ -1,7 +1,9 @@
 //! Keeping order.
 
 use super::rig::{Rig, create, join, say, settings};
-use crate::{Command, Event, LeftCause, Reason, Sanction, SessionId};
+use crate::{
+    ChatSanction, Command, Event, LeftCause, Reason, Reply, Sanction, SanctionKind, SessionId,
+};
 
 struct House {
     rig: Rig,
@@ -58,6 +60,52 @@ fn mute(room: &str, login: &str, sanction: Option<Sanction>) -> Command {
     }
 }
 
+fn listed(kind: SanctionKind, behind: &str, limit: usize) -> Command {
+    Command::Sanctions {
+        room: "HOUSE".to_owned(),
+        kind,
+        behind: behind.to_owned(),
+        limit,
+    }
+}
+
+#[test]
+fn bans_and_mutes_are_listed_by_login_while_they_last() {
+    let House {
+        mut rig, ana, root, ..
+    } = house();
+    for command in [
+        ban("house", "zoe", sanction("zoe", None)),
+        ban("house", "bob", sanction("bob", Some(2))),
+        mute("house", "eve", sanction("eve", Some(1))),
+    ] {
+        rig.done(ana, command);
+    }
+    let list = |rig: &mut Rig, kind, behind: &str, limit| match rig
+        .done(root, listed(kind, behind, limit))
+    {
+        Reply::Sanctions { place, sanctions } => {
+            assert_eq!(&*place, "house");
+            let row = |one: ChatSanction| {
+                assert_eq!((&*one.by, &*one.reason, one.kind), ("ana", "noise", kind));
+                (one.login, one.until_ms)
+            };
+            sanctions.into_iter().map(row).collect::<Vec<_>>()
+        }
+        reply => panic!("a list, not {reply:?}"),
+    };
+    let until_ms = Some(rig.now_ms + 120_000);
+    let (bob, zoe) = (("bob".to_owned(), until_ms), ("zoe".to_owned(), None));
+    let (bans, mutes) = (SanctionKind::Ban, SanctionKind::Mute);
+    assert_eq!(list(&mut rig, bans, "", 9), [bob.clone(), zoe.clone()]);
+    assert_eq!(list(&mut rig, bans, "", 1), std::slice::from_ref(&bob));
+    assert_eq!(list(&mut rig, bans, "bob", 9), std::slice::from_ref(&zoe));
+    assert_eq!(list(&mut rig, mutes, "", 9).len(), 1);
+    rig.wait(120_000);
+    assert_eq!(list(&mut rig, bans, "", 9), [zoe]);
+    assert_eq!(list(&mut rig, mutes, "", 9), []);
+}
+
 #[test]
 fn order_is_kept_by_the_creator_and_administrators() {
     let House {
@@ -72,6 +120,8 @@ fn order_is_kept_by_the_creator_and_administrators() {
         ban("house", "ana", sanction("ana", None)),
         mute("house", "ana", sanction("ana", None)),
         ban("house", "ana", None),
+        listed(SanctionKind::Ban, "", 9),
+        listed(SanctionKind::Mute, "", 9),
     ] {
         assert_eq!(rig.refused(bob, command), not_his);
     }

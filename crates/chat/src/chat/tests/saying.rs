@@ -99,6 +99,62 @@ fn an_id_that_was_used_elsewhere_names_what_was_said_there() {
 }
 
 #[test]
+fn an_answer_to_nothing_is_refused_and_leaves_nothing_behind() {
+    let mut rig = Rig::new(settings());
+    let (ana, bob) = (rig.come("ana"), rig.come("bob"));
+    rig.join(ana, "lobby");
+    let answer = |place: &str, seq| Command::Say {
+        to: target(place),
+        text: "yes".to_owned(),
+        is_action: false,
+        sent_id: None,
+        reply_to: Some(seq),
+    };
+    let is_posted = |reply: &Reply| matches!(reply, Reply::Posted(posted) if posted.message.reply_to == Some(1));
+    rig.say(ana, "lobby", "well?");
+    for seq in [0, 2, u64::MAX] {
+        let reason = rig.refused(ana, answer("lobby", seq));
+        assert_eq!(reason, Reason::NoMessage(seq));
+    }
+    assert_eq!(rig.texts(ana), ["lobby well?"]);
+    // One that was taken back still has its number.
+    let of = target("lobby");
+    rig.done(ana, Command::Delete { of, seq: 1 });
+    assert!(is_posted(&rig.done(ana, answer("lobby", 1))));
+    // In private neither, where it does not begin a conversation.
+    assert_eq!(rig.refused(ana, answer("@bob", 1)), Reason::NoMessage(1));
+    let none = rig.done(ana, Command::Conversations);
+    assert_eq!(none, Reply::Conversations(Vec::new()));
+    rig.say(bob, "@ana", "psst");
+    assert!(is_posted(&rig.done(ana, answer("@bob", 1))));
+    assert_eq!(rig.refused(bob, answer("@ana", 3)), Reason::NoMessage(3));
+}
+
+#[test]
+fn an_answer_to_nothing_does_not_count_in_a_slow_room() {
+    let mut rig = Rig::new(settings());
+    let (ana, bob) = (rig.come("ana"), rig.come("bob"));
+    rig.done(ana, create("den", false));
+    rig.join(bob, "den");
+    let settings = crate::RoomSettings {
+        slow_s: Some(60),
+        ..crate::RoomSettings::default()
+    };
+    let room = "den".to_owned();
+    rig.done(ana, Command::Set { room, settings });
+    let lost = Command::Say {
+        to: target("den"),
+        text: "yes".to_owned(),
+        is_action: false,
+        sent_id: None,
+        reply_to: Some(9),
+    };
+    assert_eq!(rig.refused(bob, lost), Reason::NoMessage(9));
+    assert_eq!(rig.say(bob, "den", "so"), 1);
+    assert_eq!(rig.refused(bob, say("den", "more")), Reason::Slow(60));
+}
+
+#[test]
 fn a_mention_makes_one_message_unread_and_goes_with_it() {
     let mut rig = Rig::new(settings());
     let (ana, bob) = (rig.come("ana"), rig.come("bob"));

@@ -1,10 +1,21 @@
 //! What becomes of the server's answers.
 
-use super::{Found, Model};
+use super::Model;
 use crate::chat::ledger::key;
 use crate::chat::limits::PAGE;
 use crate::chat::safe;
 use crate::chat::wire::{Ask, History, Message, Room, Said, User};
+
+/// A page of what is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The words.
+    pub words: String,
+    /// Where; everywhere without it.
+    pub room: Option<String>,
+    /// Behind which message, by its number among all; the first page without it.
+    pub before: Option<u64>,
+}
 
 /// Why something was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +24,8 @@ pub enum Intent {
     Refresh,
     /// The room is to be shown.
     Enter(String),
+    /// One was in the room the last time.
+    Return(String),
     /// The page before the messages at hand.
     Older(String),
     /// The page behind them.
@@ -28,7 +41,7 @@ pub enum Intent {
     /// Those who are not heard are to be listed.
     ListBlocked,
     /// Messages with these words.
-    Search(String),
+    Search(Wanted),
     /// A person wants it done; said when it is.
     Act(&'static str),
 }
@@ -63,7 +76,10 @@ impl Model {
         };
         if let Said::Error(refused) = said {
             self.on_unasked_page(&intent);
-            if intent != Intent::Refresh {
+            self.on_unfound(&intent);
+            if let Intent::Return(room) = &intent {
+                self.on_not_back(room, &refused, now_ms);
+            } else if intent != Intent::Refresh {
                 let wait = refused.retry_after_ms.map_or_else(String::new, |wait| {
                     format!(" (again in {} s)", wait.div_ceil(1000))
                 });
@@ -86,12 +102,8 @@ impl Model {
         } else if let Said::Members { room, members } = said {
             self.on_members(&room, members, intent == Intent::ListMembers, now_ms);
         } else if let Said::Found { messages, more } = said {
-            if let Intent::Search(words) = intent {
-                self.found = Some(Found {
-                    words,
-                    messages,
-                    more,
-                });
+            if let Intent::Search(wanted) = intent {
+                self.on_found(wanted, messages, more);
             }
         } else if let Said::Blocked { logins } = said {
             let text = match &logins[..] {
@@ -100,7 +112,21 @@ impl Model {
             };
             self.notice(text, now_ms);
         } else if let Said::Joined(joined) = said {
-            if let Intent::Enter(_) = intent {
+            let is_shown = match intent {
+                Intent::Enter(_) => true,
+                Intent::Return(room) => key(&room) == self.current,
+                Intent::Refresh
+                | Intent::Older(_)
+                | Intent::Newer(_)
+                | Intent::Around(..)
+                | Intent::ListRooms
+                | Intent::ListUsers
+                | Intent::ListMembers
+                | Intent::ListBlocked
+                | Intent::Search(_)
+                | Intent::Act(_) => false,
+            };
+            if is_shown {
                 self.show(&joined.room, now_ms);
             }
         } else if let Said::Changed(mut message) = said {
@@ -127,6 +153,7 @@ impl Model {
             window.is_loading = false;
             // A history that may not be read has no beginning to scroll to.
             window.is_at_start = true;
+            self.say_early();
         }
     }
 
@@ -135,6 +162,7 @@ impl Model {
             Intent::Older(room) | Intent::Newer(room) | Intent::Around(room, _) => room.clone(),
             Intent::Refresh
             | Intent::Enter(_)
+            | Intent::Return(_)
             | Intent::ListRooms
             | Intent::ListUsers
             | Intent::ListMembers
@@ -147,6 +175,12 @@ impl Model {
         }
         let place = self.place_mut(&room);
         place.head = place.head.max(history.head);
+        self.fill(intent, room, history);
+        self.say_early();
+    }
+
+    fn fill(&mut self, intent: Intent, room: String, history: History) {
+        let place = self.place_mut(&room);
         match intent {
             Intent::Older(_) => place.window.prepend(history.messages, history.more),
             Intent::Around(_, seq) => {
@@ -157,6 +191,7 @@ impl Model {
             Intent::Newer(_)
             | Intent::Refresh
             | Intent::Enter(_)
+            | Intent::Return(_)
             | Intent::ListRooms
             | Intent::ListUsers
             | Intent::ListMembers

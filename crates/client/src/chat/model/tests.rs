@@ -1,6 +1,7 @@
 use super::*;
 use crate::chat::command;
-use crate::chat::wire::{History, Refused, Room, User};
+use crate::chat::limits::TYPING;
+use crate::chat::wire::{History, Joined, Refused, Room, Said, User};
 
 /// 16 November 2025, 12:04:31 UTC.
 pub(crate) const NOW_MS: i64 = 1_763_294_671_000;
@@ -37,7 +38,7 @@ pub(crate) fn members(model: &mut Model, room: &str, count: usize) {
     model.place_mut(room).on_members(members.collect());
 }
 
-fn hello() -> Hello {
+pub(crate) fn hello() -> Hello {
     Hello {
         login: "anna".into(),
         default_room: "lobby".into(),

@@ -3,7 +3,7 @@
 use super::{Connection, Intent, Model, Outgoing};
 use crate::chat::command::{COMMANDS, Judgement, Typed};
 use crate::chat::ledger::key;
-use crate::chat::limits::{FOUND_MAX, TEXT_BYTES_MAX};
+use crate::chat::limits::TEXT_BYTES_MAX;
 use crate::chat::wire::{Ask, Sanction, Say};
 
 /// What has to be done besides.
@@ -252,17 +252,6 @@ impl Model {
         self.outbox.push((ask, Intent::Act("")));
     }
 
-    /// Looks for words: here, or everywhere.
-    pub fn search(&mut self, words: String, room: Option<String>) {
-        let ask = Ask::Search {
-            words: words.clone(),
-            room,
-            before: None,
-            limit: FOUND_MAX,
-        };
-        self.outbox.push((ask, Intent::Search(words)));
-    }
-
     /// Enters a room, or shows it if one is in it.
     pub fn enter(&mut self, room: &str, now_ms: i64) {
         let is_there = self
@@ -286,6 +275,7 @@ impl Model {
         if !place.is_private() {
             place.is_joined = false;
             let room = here.to_owned();
+            self.returns.remove(&key(here));
             self.outbox.push((Ask::Leave { room }, Intent::Act("")));
         }
         self.enter(&default_room, now_ms);

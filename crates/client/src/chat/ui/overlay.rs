@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::search::Search;
 use super::{Effect, Hand, Ui};
 use crate::chat::limits::TEXT_BYTES_MAX;
 use crate::chat::model::Intent;
@@ -41,6 +42,8 @@ pub(crate) enum Overlay {
         index: usize,
         /// They were looked for as they stand.
         is_asked: bool,
+        /// Only where one is.
+        is_here: bool,
     },
     /// Several lines were pasted.
     Paste(String),
@@ -71,6 +74,7 @@ impl Overlay {
             query: String::new(),
             index: 0,
             is_asked: false,
+            is_here: false,
         }
     }
 
@@ -108,8 +112,15 @@ impl Ui {
                 query,
                 index,
                 is_asked,
+                is_here,
             } => {
-                self.overlay = on_search(event, query, index, is_asked, model, hand.now_ms);
+                let search = Search {
+                    query,
+                    index,
+                    is_asked,
+                    is_here,
+                };
+                self.overlay = search.on_key(event, model, hand.now_ms);
             }
             Overlay::Paste(text) => self.on_pasted(event, text, model, hand),
             Overlay::Delete(seq) => match event.code {
@@ -176,7 +187,7 @@ fn on_help(event: &KeyEvent, scroll: usize) -> Overlay {
 }
 
 /// Types into the line of an overlay; tells whether it changed.
-fn type_into(event: &KeyEvent, query: &mut String) -> bool {
+pub(super) fn type_into(event: &KeyEvent, query: &mut String) -> bool {
     match event.code {
         KeyCode::Backspace => query.pop().is_some(),
         KeyCode::Char('u') if event.modifiers.contains(KeyModifiers::CONTROL) => {
@@ -224,49 +235,6 @@ fn on_switch(
         query,
         index,
         items,
-    }
-}
-
-fn on_search(
-    event: &KeyEvent,
-    mut query: String,
-    mut index: usize,
-    mut is_asked: bool,
-    model: &mut Model,
-    now_ms: i64,
-) -> Overlay {
-    let count = model.found.as_ref().map_or(0, |found| found.messages.len());
-    match event.code {
-        KeyCode::Up => index = index.saturating_sub(1),
-        KeyCode::Down => index = (index + 1).min(count.saturating_sub(1)),
-        KeyCode::Enter if is_asked => {
-            let chosen = model
-                .found
-                .as_ref()
-                .and_then(|found| found.messages.get(index))
-                .cloned();
-            if let Some(chosen) = chosen {
-                model.go_to(&chosen, now_ms);
-                return Overlay::None;
-            }
-        }
-        KeyCode::Enter => {
-            if !query.trim().is_empty() {
-                model.search(query.trim().to_owned(), None);
-                is_asked = true;
-                index = 0;
-            }
-        }
-        _ => {
-            if type_into(event, &mut query) {
-                is_asked = false;
-            }
-        }
-    }
-    Overlay::Search {
-        query,
-        index,
-        is_asked,
     }
 }
 

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::{Overlay, Scroll, Ui};
+use super::{Hand, Overlay, Scroll, Ui};
 use crate::chat::model::Model;
 use crate::chat::view::Row;
 
@@ -83,7 +83,17 @@ impl Ui {
     }
 
     /// The mouse was used.
-    pub(crate) fn on_mouse(&mut self, event: &MouseEvent, model: &mut Model, now_ms: i64) {
+    pub(crate) fn on_mouse(&mut self, event: &MouseEvent, model: &mut Model, hand: &mut Hand<'_>) {
+        if self.overlay != Overlay::None {
+            // What lies beneath is not what one points at: the wheel moves as the arrows do, a click does nothing.
+            let code = match event.kind {
+                MouseEventKind::ScrollUp => KeyCode::Up,
+                MouseEventKind::ScrollDown => KeyCode::Down,
+                _ => return,
+            };
+            self.on_overlay_key(&KeyEvent::from(code), model, hand);
+            return;
+        }
         let position = Position::new(event.column, event.row);
         match event.kind {
             MouseEventKind::ScrollUp => self.scroll_by(-WHEEL),
@@ -91,7 +101,7 @@ impl Ui {
             MouseEventKind::Down(MouseButton::Left) if self.drawn.rooms.contains(position) => {
                 let index = usize::from(event.row - self.drawn.rooms.y).checked_sub(1);
                 if let Some(name) = index.and_then(|index| self.drawn.listed.get(index)) {
-                    model.show(&name.clone(), now_ms);
+                    model.show(&name.clone(), hand.now_ms);
                 }
             }
             MouseEventKind::Down(MouseButton::Left) if self.drawn.messages.contains(position) => {

@@ -6,7 +6,7 @@ use ratatui::style::{Modifier, Style};
 
 use super::wrap::{shorten, width, wrap};
 use super::{Env, clear, put};
-use crate::chat::keys::OF_SELECTED;
+use crate::chat::keys::{OF_SEARCH, OF_SELECTED};
 use crate::chat::model::Model;
 use crate::chat::safe;
 use crate::chat::ui::{EMOJIS, Overlay, Ui};
@@ -75,10 +75,23 @@ pub(super) fn draw(
                 .iter()
                 .map(|item| (safe::line(item), String::new()))
                 .collect();
-            Some(choose(area, "go to", query, *index, choices, env, buffer))
+            let chooser = Chooser {
+                title: "go to",
+                query,
+                index: *index,
+                choices,
+                foot: None,
+            };
+            Some(chooser.draw(area, env, buffer))
         }
-        Overlay::Search { query, index, .. } => {
-            Some(search(area, query, *index, model, env, buffer))
+        Overlay::Search {
+            query,
+            index,
+            is_asked,
+            is_here,
+        } => {
+            let state = (*index, *is_asked, *is_here);
+            Some(search(area, query, state, model, env, buffer))
         }
         Overlay::Paste(text) => {
             paste(area, text, env, buffer);
@@ -162,6 +175,9 @@ fn help(area: Rect, scroll: usize, ui: &Ui, env: &Env, buffer: &mut Buffer) {
     let selected = OF_SELECTED.iter();
     lines.extend(selected.map(|(keys, what)| ((*keys).into(), (*what).to_owned())));
     lines.push((String::new(), String::new()));
+    lines.push(("In the search:".into(), String::new()));
+    let search = OF_SEARCH.iter();
+    lines.extend(search.map(|(keys, what)| ((*keys).into(), (*what).to_owned())));
     lines.push(("#help".into(), "the commands".into()));
     let place = middle(area, 72, lines.len() + 2);
     let inside = frame(place, "keys (arrows scroll, Esc closes)", env, buffer);
@@ -190,54 +206,54 @@ fn help(area: Rect, scroll: usize, ui: &Ui, env: &Env, buffer: &mut Buffer) {
 }
 
 /// A line to type in and what it finds.
-fn choose(
-    area: Rect,
-    title: &str,
-    query: &str,
+struct Chooser<'a> {
+    title: &'a str,
+    query: &'a str,
     index: usize,
     choices: Vec<(String, String)>,
-    env: &Env,
-    buffer: &mut Buffer,
-) -> (u16, u16) {
-    let wide = u16::try_from(if area.width > 80 { 76 } else { 56 }).unwrap_or(56);
-    let place = middle(area, wide, 14);
-    let inside = frame(place, title, env, buffer);
-    let shown = safe::line(query);
-    put(
-        buffer,
-        inside,
-        inside.y,
-        &format!("> {shown}"),
-        Style::new(),
-    );
-    let room = usize::from(inside.height).saturating_sub(1);
-    let first = (index + 1).saturating_sub(room);
-    for ((at, (head, text)), y) in choices
-        .iter()
-        .enumerate()
-        .skip(first)
-        .zip(inside.y + 1..inside.bottom())
-    {
-        let style = if at == index {
-            env.palette.chosen()
-        } else {
-            Style::new()
-        };
-        let text = if text.is_empty() {
-            head.clone()
-        } else {
-            format!("{head}  {text}")
-        };
-        put(buffer, inside, y, &text, style);
+    /// What its keys do.
+    foot: Option<&'a str>,
+}
+
+impl Chooser<'_> {
+    /// Draws it; gives where the cursor stands.
+    fn draw(&self, area: Rect, env: &Env, buffer: &mut Buffer) -> (u16, u16) {
+        let wide = if area.width > 80 { 76 } else { 56 };
+        let place = middle(area, wide, 14);
+        let mut inside = frame(place, self.title, env, buffer);
+        if let Some(foot) = self.foot.filter(|_| inside.height > 2) {
+            let bold = Style::new().add_modifier(Modifier::BOLD);
+            put(buffer, inside, inside.bottom() - 1, foot, bold);
+            inside.height -= 1;
+        }
+        let shown = safe::line(self.query);
+        let line = format!("> {shown}");
+        put(buffer, inside, inside.y, &line, Style::new());
+        let room = usize::from(inside.height).saturating_sub(1);
+        let first = (self.index + 1).saturating_sub(room);
+        let choices = self.choices.iter().enumerate().skip(first);
+        for ((at, (head, text)), y) in choices.zip(inside.y + 1..inside.bottom()) {
+            let style = if at == self.index {
+                env.palette.chosen()
+            } else {
+                Style::new()
+            };
+            let text = if text.is_empty() {
+                head.clone()
+            } else {
+                format!("{head}  {text}")
+            };
+            put(buffer, inside, y, &text, style);
+        }
+        let x = inside.x + 2 + u16::try_from(width(&shown)).unwrap_or(0);
+        (x.min(inside.right()), inside.y)
     }
-    let x = inside.x + 2 + u16::try_from(width(&shown)).unwrap_or(0);
-    (x.min(inside.right()), inside.y)
 }
 
 fn search(
     area: Rect,
     query: &str,
-    index: usize,
+    (index, is_asked, is_here): (usize, bool, bool),
     model: &Model,
     env: &Env,
     buffer: &mut Buffer,
@@ -255,17 +271,42 @@ fn search(
         });
         each.collect()
     });
+    let here = model.here().map_or("", |here| &*here.name);
+    let scope = match is_here {
+        true => format!("search in {}", safe::line(here)),
+        false => "search everywhere".to_owned(),
+    };
     let title = match found {
         Some(found) if found.messages.is_empty() => {
-            format!("search: nothing has '{}'", safe::line(&found.words))
+            format!("{scope}: nothing has '{}'", safe::line(&found.words))
         }
         Some(found) => {
-            let more = if found.more { " and more" } else { "" };
-            format!("search: {}{more} (Enter goes there)", found.messages.len())
+            let more = match (found.is_loading, found.more) {
+                (true, _) => ", more on the way",
+                (false, true) => " and more",
+                (false, false) => "",
+            };
+            format!("{scope}: {}{more}", found.messages.len())
         }
-        None => "search (Enter looks, everywhere that you may read)".to_owned(),
+        None if is_asked => format!("{scope}: on the way"),
+        None => scope,
     };
-    choose(area, &title, query, index, choices, env, buffer)
+    let tab = match is_here {
+        true => "Tab: everywhere",
+        false => "Tab: only this room",
+    };
+    let enter = match is_asked {
+        true => "Enter: go there",
+        false => "Enter: look",
+    };
+    let chooser = Chooser {
+        title: &title,
+        query,
+        index,
+        choices,
+        foot: Some(&format!("{enter}  {tab}  Esc: not")),
+    };
+    chooser.draw(area, env, buffer)
 }
 
 /// The list of what Tab offers, above the line.

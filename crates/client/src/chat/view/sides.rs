@@ -11,7 +11,7 @@ use crate::chat::model::{Model, Place};
 use crate::chat::safe;
 use crate::chat::wire::Presence;
 
-/// Draws the places; gives their names as they stand in the rows.
+/// Draws the places, as far as the one is seen where one is; gives their names as they stand in the rows.
 pub(super) fn rooms(area: Rect, model: &Model, env: &Env, buffer: &mut Buffer) -> Vec<String> {
     border(area, area.right() - 1, env, buffer);
     let inside = Rect {
@@ -20,10 +20,16 @@ pub(super) fn rooms(area: Rect, model: &Model, env: &Env, buffer: &mut Buffer) -
     };
     put(buffer, inside, area.y, " ROOMS", env.palette.faint());
     let listed = model.listed();
-    for ((index, place), y) in listed.iter().enumerate().zip(area.y + 1..area.bottom()) {
+    let here = listed
+        .iter()
+        .position(|place| key(&place.name) == model.current);
+    let height = usize::from(area.height).saturating_sub(1);
+    let first = here.map_or(0, |here| (here + 1).saturating_sub(height));
+    let places = listed.iter().enumerate().skip(first);
+    for ((index, place), y) in places.clone().zip(area.y + 1..area.bottom()) {
         room(inside, y, index, place, model, env, buffer);
     }
-    listed.iter().map(|place| place.name.clone()).collect()
+    places.map(|(_, place)| place.name.clone()).collect()
 }
 
 fn room(

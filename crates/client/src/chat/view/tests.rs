@@ -151,6 +151,21 @@ fn overlays_lie_over_the_messages() {
     check("paste", &model, &ui);
     ui.overlay = Overlay::switch(&model);
     check("switch", &model, &ui);
+    let mut model = model;
+    model.found = Some(crate::chat::model::Found {
+        words: "hola".into(),
+        room: None,
+        messages: vec![message("tea", 2, "bob", "hola @anna")],
+        more: true,
+        is_loading: false,
+    });
+    ui.overlay = Overlay::Search {
+        query: "hola".into(),
+        index: 0,
+        is_asked: true,
+        is_here: false,
+    };
+    check("search", &model, &ui);
     ui.overlay = Overlay::None;
     ui.selected = Some(3);
     check("selected", &model, &ui);

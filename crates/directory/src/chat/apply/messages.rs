@@ -35,7 +35,15 @@ impl Batch<'_> {
         if self.blocks(&to.login, &draft.author)? {
             return refused(ChatRefused::Blocked);
         }
-        let room = self.conversation(&draft.author, &to.login)?;
+        let found = self.find_conversation(&draft.author, &to.login)?;
+        if found.is_none() && draft.reply_to.is_some() {
+            // What is refused begins no conversation.
+            return refused(ChatRefused::NoMessage);
+        }
+        let room = match found {
+            Some(room) => room,
+            None => self.add_conversation(&draft.author, &to.login)?,
+        };
         self.store(room, draft)
     }
 
@@ -69,10 +77,11 @@ impl Batch<'_> {
 
     /// Stores a message in a place that is there.
     fn store(&mut self, room: RoomNumber, draft: &Draft) -> Result<ChatOutcome> {
-        let reply_to = match draft.reply_to {
-            Some(seq) if self.has_message(room, seq)? => Some(seq),
-            Some(_) | None => None,
-        };
+        if let Some(seq) = draft.reply_to
+            && !self.has_message(room, seq)?
+        {
+            return refused(ChatRefused::NoMessage);
+        }
         let Some(place) = self.place(room)? else {
             return refused(ChatRefused::NoRoom);
         };
@@ -89,7 +98,7 @@ impl Batch<'_> {
             text: draft.text.clone(),
             is_action: draft.is_action,
             sent_id: draft.sent_id.clone(),
-            reply_to,
+            reply_to: draft.reply_to,
             mentions: draft.mentions.clone(),
             at_ms: draft.at_ms,
             edited_ms: None,
@@ -256,6 +265,7 @@ impl Batch<'_> {
         Ok(Ok(message))
     }
 
+    /// Whether there is a message; one that was taken back still is.
     fn has_message(&self, room: RoomNumber, seq: u64) -> Result<bool> {
         exists(
             self.sql,

@@ -81,21 +81,20 @@ impl Batch<'_> {
         rows.collect()
     }
 
-    /// Finds the conversation of two accounts, or makes one.
-    pub(super) fn conversation(&mut self, from: &str, to: &str) -> Result<RoomNumber> {
-        let (one, other) = if from.to_ascii_lowercase() <= to.to_ascii_lowercase() {
-            (from, to)
-        } else {
-            (to, from)
-        };
+    /// Finds the conversation of two accounts.
+    pub(super) fn find_conversation(&self, from: &str, to: &str) -> Result<Option<RoomNumber>> {
+        let (one, other) = in_order(from, to);
         let found = self
             .sql
             .prepare_cached("SELECT number FROM conversations WHERE one = ?1 AND other = ?2")?
             .query_row([one, other], |row| uint(row, 0))
             .optional()?;
-        if let Some(number) = found {
-            return Ok(RoomNumber(number));
-        }
+        Ok(found.map(RoomNumber))
+    }
+
+    /// Makes the conversation of two accounts that have none.
+    pub(super) fn add_conversation(&mut self, from: &str, to: &str) -> Result<RoomNumber> {
+        let (one, other) = in_order(from, to);
         let room = self.next_room();
         run(
             self.sql,
@@ -250,5 +249,14 @@ impl Batch<'_> {
             params![login, int(at_ms)],
         )?;
         Ok(ChatOutcome::Done)
+    }
+}
+
+/// Two accounts as their conversation is stored: the same row whoever writes first.
+fn in_order<'a>(from: &'a str, to: &'a str) -> (&'a str, &'a str) {
+    if from.to_ascii_lowercase() <= to.to_ascii_lowercase() {
+        (from, to)
+    } else {
+        (to, from)
     }
 }

@@ -55,7 +55,9 @@ fn everything_of_a_message_is_kept() {
         reply_to: Some(77),
         ..draft("ana", "to nothing")
     };
-    assert_eq!(fixture.posted(posted(room, lost)).reply_to, None);
+    let outcomes = fixture.commit(&[posted(room, lost), posted(room, draft("ana", "next"))]);
+    assert_eq!(outcomes[0], ChatOutcome::Refused(ChatRefused::NoMessage));
+    assert_eq!(posting(outcomes[1].clone()).0.seq, 3);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The forms of messages, rooms, conversations and people, which sockets and REST share.
 
-use chat::{ConversationView, Found, History, Member, MessageView, Presence, RoomView, UserView};
+use chat::{
+    ChatSanction, ConversationView, Found, History, Member, MessageView, Presence, RoomView,
+    UserView,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -159,6 +162,23 @@ pub(crate) struct MemberForm<'a> {
     presence: PresenceWord,
 }
 
+/// Somebody who is kept out of a room, or kept from talking in it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChatSanctioned)]
+pub(crate) struct SanctionForm<'a> {
+    /// Their login.
+    login: &'a str,
+    /// Who said so.
+    by: &'a str,
+    /// Until when, in milliseconds since 1970; absent is for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until_ms: Option<u64>,
+    /// Why.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(required = false)]
+    reason: &'a str,
+}
+
 /// A page of what was said somewhere.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ChatHistory)]
@@ -281,6 +301,17 @@ impl<'a> MemberForm<'a> {
         Self {
             login: &member.login,
             presence: PresenceWord::of(member.presence),
+        }
+    }
+}
+
+impl<'a> SanctionForm<'a> {
+    pub(crate) fn of(sanction: &'a ChatSanction) -> Self {
+        Self {
+            login: &sanction.login,
+            by: &sanction.by,
+            until_ms: sanction.until_ms,
+            reason: &sanction.reason,
         }
     }
 }

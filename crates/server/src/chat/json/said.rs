@@ -1,14 +1,15 @@
 //! What the server says over a socket.
 
+use chat::catalogue;
 use chat::{
     Entered, Event, Language, LeftCause, PresenceChange, Refusal, RefusalKind, Reply, RoomChange,
 };
 use serde::Serialize;
 
 use super::forms::{
-    ConversationForm, FoundForm, HistoryForm, MemberForm, MessageForm, RoomForm, UserForm, is_false,
+    ConversationForm, FoundForm, HistoryForm, MemberForm, MessageForm, RoomForm, SanctionForm,
+    UserForm, is_false,
 };
-use super::texts;
 use super::word::Ref;
 
 /// One object.
@@ -52,6 +53,10 @@ pub(super) enum Said<'a> {
         room: &'a str,
         members: Vec<MemberForm<'a>>,
     },
+    Sanctions {
+        room: &'a str,
+        sanctions: Vec<SanctionForm<'a>>,
+    },
     History(HistoryForm<'a>),
     Found(FoundForm<'a>),
     Blocked {
@@ -66,7 +71,7 @@ pub(super) enum Said<'a> {
     Error(ErrorForm),
     Bye {
         cause: &'static str,
-        text: &'static str,
+        text: String,
     },
 }
 
@@ -227,7 +232,7 @@ impl<'a> Said<'a> {
             Event::Entered(entered) => Self::Joined(Box::new(JoinedForm::of(entered, language))),
             Event::Left { place, cause } => Self::Left {
                 room: place,
-                why: Why::of(cause, texts::left(cause, language)),
+                why: Why::of(cause, catalogue::cause(cause, place, language)),
             },
             Event::Presence { place, change } => Self::Presence(PresenceForm::of(place, change)),
             Event::Typing { place, login } => Self::Typing { room: place, login },
@@ -273,6 +278,10 @@ impl<'a> Said<'a> {
             Reply::Members { place, members } => Self::Members {
                 room: place,
                 members: members.iter().map(MemberForm::of).collect(),
+            },
+            Reply::Sanctions { place, sanctions } => Self::Sanctions {
+                room: place,
+                sanctions: sanctions.iter().map(SanctionForm::of).collect(),
             },
             Reply::History(history) => Self::History(HistoryForm::of(history)),
             Reply::Found { found, has_more } => Self::Found(FoundForm::of(found, *has_more)),
@@ -337,7 +346,7 @@ impl<'a> JoinedForm<'a> {
             default: entered.is_default,
             members: entered.members,
             skipped: entered.skipped,
-            why: Why::of(&entered.cause, texts::moved(&entered.cause, language)),
+            why: Why::of(&entered.cause, catalogue::brought(&entered.cause, language)),
         }
     }
 }
@@ -410,7 +419,7 @@ impl ErrorForm {
         };
         Self {
             code: refusal.reason.code(),
-            text: chat::catalogue::refusal(&refusal.reason, language),
+            text: catalogue::refusal(&refusal.reason, language),
             retry_after_ms,
         }
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chat::{
-    ConversationView, Entered, Event, Found, History, Language, LeftCause, Member, MessageView,
-    Posted, Presence, PresenceChange, Reason, Refusal, Reply, RoomChange, RoomView, UserView,
+    ChatSanction, ConversationView, Entered, Event, Found, History, Language, LeftCause, Member,
+    MessageView, Posted, Presence, PresenceChange, Reason, Refusal, Reply, RoomChange, RoomView,
+    SanctionKind, UserView,
 };
 use serde_json::{Value, json};
 
@@ -405,6 +406,21 @@ fn answers_about_rooms_and_people_are_written() {
     };
     let fields = json!({"room": "x", "members": [{"login": "bob", "presence": "online"}]});
     answered(members, "members", fields);
+    let sanction = |login, reason, until_ms| ChatSanction {
+        login: text(login),
+        kind: SanctionKind::Ban,
+        until_ms,
+        by: text("ana"),
+        reason: text(reason),
+    };
+    let bans = Reply::Sanctions {
+        place: "x".into(),
+        sanctions: vec![sanction("bob", "noise", Some(9)), sanction("eve", "", None)],
+    };
+    let fields = json!({"room": "x", "sanctions": [
+        {"login": "bob", "by": "ana", "until_ms": 9, "reason": "noise"}, {"login": "eve", "by": "ana"}
+    ]});
+    answered(bans, "sanctions", fields);
     answered(
         Reply::Blocked(vec![text("bob")]),
         "blocked",

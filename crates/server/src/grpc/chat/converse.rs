@@ -31,7 +31,7 @@ const GATHERED_MAX: usize = 128;
 
 /// What is said to a request that has no word.
 const WORDS: &str =
-    "each request is one word: say, join, leave, create, read, typing, away, back or time";
+    "each request is one word: say, join, leave, create, read, typing, away, back, time or lang";
 
 /// What a request asks for.
 enum Said {
@@ -39,6 +39,8 @@ enum Said {
     Command(Command),
     /// The server's time.
     Clock { t1_us: i64 },
+    /// What cannot be.
+    Wrong(&'static str),
 }
 
 /// Why a conversation ends.
@@ -218,12 +220,16 @@ impl Conversation {
                 };
                 self.answer(reference, Answered::Time(time)).await?;
             }
+            Some(Said::Wrong(detail)) => self.pipeline.refuse(reference, detail.to_owned()),
             Some(Said::Command(command)) => self.take(reference, command),
         }
         Ok(())
     }
 
     fn take(&mut self, reference: u64, command: Command) {
+        if let Command::Speak { language } = command {
+            self.language = language;
+        }
         let actor = self.listener.actor();
         self.pipeline
             .take(self.call.web.chat(), actor, reference, command);
@@ -323,6 +329,10 @@ impl Conversation {
 fn said(word: Word) -> Said {
     Said::Command(match word {
         Word::Time(clock) => return Said::Clock { t1_us: clock.t1_us },
+        Word::Lang(lang) => match Language::of(&lang.code) {
+            Some(language) => Command::Speak { language },
+            None => return Said::Wrong("the code of a language is en or es"),
+        },
         Word::Say(words) => say(words),
         Word::Join(join) => Command::Join {
             room: join.room,
@@ -370,6 +380,7 @@ fn result_of(reply: &Reply) -> Answered {
         | Reply::History(_)
         | Reply::Found { .. }
         | Reply::Message { .. }
+        | Reply::Sanctions { .. }
         | Reply::Blocked(_) => {
             let text = super::unexpected("done, posted or entered")
                 .message()

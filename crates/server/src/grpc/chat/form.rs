@@ -1,14 +1,16 @@
 //! What the chat says, as messages.
 
+use chat::catalogue;
 use chat::{
-    ConversationView, Entered, Event, Found, History, Language, LeftCause, Member, MessageView,
-    Posted, Presence, PresenceChange, Refusal, RefusalKind, RoomChange, RoomView, UserView,
+    ChatSanction, ConversationView, Entered, Event, Found, History, Language, LeftCause, Member,
+    MessageView, Posted, Presence, PresenceChange, Refusal, RefusalKind, RoomChange, RoomView,
+    UserView,
 };
 use rpc::v1;
 use rpc::v1::chat_room_change::Change;
 use rpc::v1::converse_response::Event as Told;
 
-use crate::chat::json::{Bye, bye_text, left_text, moved_text};
+use crate::chat::json::Bye;
 use crate::grpc::status::chat_reason;
 use crate::grpc::value::signed;
 
@@ -28,7 +30,7 @@ pub(super) fn told(event: &Event, language: Language) -> Told {
         Event::Entered(entered) => Told::Joined(joined(entered, language)),
         Event::Left { place, cause } => Told::Left(v1::ChatLeft {
             room: place.to_string(),
-            why: Some(why(cause, left_text(cause, language))),
+            why: Some(why(cause, catalogue::cause(cause, place, language))),
         }),
         Event::Presence { place, change } => Told::Presence(presence_change(place, change)),
         Event::Typing { place, login } => Told::Typing(v1::ChatTypist {
@@ -93,7 +95,10 @@ pub(super) fn joined(entered: &Entered, language: Language) -> v1::ChatJoined {
         is_default: entered.is_default,
         members: count(entered.members),
         skipped: entered.skipped,
-        why: Some(why(&entered.cause, moved_text(&entered.cause, language))),
+        why: Some(why(
+            &entered.cause,
+            catalogue::brought(&entered.cause, language),
+        )),
     }
 }
 
@@ -159,6 +164,16 @@ pub(super) fn member(member: &Member) -> v1::ChatMember {
     }
 }
 
+/// Somebody who is kept out or kept from talking.
+pub(super) fn sanction(sanction: ChatSanction) -> v1::ChatSanction {
+    v1::ChatSanction {
+        login: sanction.login,
+        by: sanction.by,
+        until_ms: sanction.until_ms.map(signed),
+        reason: sanction.reason,
+    }
+}
+
 /// A page of what was said.
 pub(super) fn history(history: &History) -> v1::ListMessagesResponse {
     let messages = history.messages.iter();
@@ -193,7 +208,7 @@ pub(super) fn refused(refusal: &Refusal, language: Language) -> v1::ChatError {
     };
     v1::ChatError {
         code: chat_reason(&refusal.reason),
-        text: chat::catalogue::refusal(&refusal.reason, language),
+        text: catalogue::refusal(&refusal.reason, language),
         retry_after_ms,
     }
 }
@@ -218,7 +233,7 @@ pub(super) fn bye(bye: Bye, language: Language) -> Told {
     };
     Told::Bye(v1::ChatBye {
         cause: cause.into(),
-        text: bye_text(bye, language).to_owned(),
+        text: bye.sentence(language),
     })
 }
 

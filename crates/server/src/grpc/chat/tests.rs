@@ -76,7 +76,10 @@ fn a_ban_says_who_why_until_when_and_a_sentence() {
     assert_eq!(why.cause(), v1::ChatCause::Banned);
     assert_eq!((why.by.as_str(), why.reason.as_str()), ("ana", "noise"));
     assert_eq!(why.until_ms, Some(5));
-    assert_eq!(why.text, "ana te prohibió la entrada: noise");
+    assert_eq!(
+        why.text,
+        "ana te expulsó de plaza hasta 1970-01-01 00:00:00 UTC: noise"
+    );
 }
 
 #[track_caller]

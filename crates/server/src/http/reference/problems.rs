@@ -12,7 +12,7 @@ pub(super) struct Kind {
 }
 
 /// Every type that an answer can name, by status.
-pub(super) const KINDS: [Kind; 15] = [
+pub(super) const KINDS: [Kind; 16] = [
     Kind {
         name: "bad-request",
         status: 400,
@@ -54,6 +54,13 @@ pub(super) const KINDS: [Kind; 15] = [
         title: "Conflict",
         meaning: "The thing is in a state that does not allow it: it exists with other settings, is used by somebody else alone, or is not empty.",
         remedy: "Look at what is there and decide: use it as it is, delete it, or choose another name.",
+    },
+    Kind {
+        name: "wrong-revision",
+        status: 409,
+        title: "Another revision is there",
+        meaning: "A peer published differences on top of a revision of its files that the server does not have. Nothing was done.",
+        remedy: "Send what has changed since the `revision` that the answer names, or everything from revision 0.",
     },
     Kind {
         name: "precondition-failed",

@@ -1,0 +1,260 @@
+//! The line to one source: what is asked goes out, what comes back is checked, written and told to the owner of the plan.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use files::content::Shape;
+use files::have::Have;
+use files::plan::{Holds, SourceId};
+use rpc::v1::fetch_request::Ask as Request;
+use rpc::v1::fetch_response::Answer;
+use rpc::v1::{FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason};
+use tokio::sync::mpsc;
+
+use super::{SourcePeer, Wanted};
+use crate::peer::sink::{Sink, WriteError};
+use crate::peer::source::{self, Source, SourceError};
+
+/// Events that may wait for the owner of the plan.
+pub(super) const EVENTS: usize = 256;
+/// The number of the content in a stream of its own.
+const CONTENT: u32 = 1;
+
+/// What the owner wants of a source.
+pub(super) enum Ask {
+    /// Write there.
+    Start(Arc<Sink>),
+    /// The list of a segment.
+    Segment(u32),
+    /// Groups.
+    Groups(Range<u32>),
+    /// A group that came from somebody else.
+    Cancel(u32),
+}
+
+/// What happened at a source.
+pub(super) struct Event {
+    pub(super) source: SourceId,
+    pub(super) what: What,
+}
+
+/// What happened.
+pub(super) enum What {
+    /// It has the content.
+    Opened { segments: Vec<u8>, holds: Holds },
+    /// A segment's list is here.
+    Segment,
+    /// A group is here, checked and written.
+    Arrived(u32),
+    /// It cannot send these now.
+    Busy { groups: Range<u32>, retry_ms: u64 },
+    /// It does not have these.
+    Missing(Range<u32>),
+    /// It sent what is not the content.
+    Lied(String),
+    /// It is no source any more.
+    Gone(String),
+    /// Our own disk fails.
+    Disk(std::io::Error),
+}
+
+/// The line is to be given up.
+enum End {
+    Gone(String),
+    Lied(String),
+    Disk(std::io::Error),
+    /// The owner has gone.
+    Over,
+}
+
+/// A source that is spoken to.
+pub(super) struct Line {
+    pub(super) id: SourceId,
+    pub(super) peer: SourcePeer,
+    pub(super) wanted: Wanted,
+    pub(super) asks: mpsc::UnboundedReceiver<Ask>,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+impl Line {
+    /// Speaks to the source until it is none any more, or nobody wants anything of it.
+    pub(super) async fn run(mut self) {
+        let what = match self.speak().await {
+            End::Over => return,
+            End::Gone(why) => What::Gone(why),
+            End::Lied(why) => What::Lied(why),
+            End::Disk(error) => What::Disk(error),
+        };
+        // Nobody is left to be told.
+        let _ = self.tell(what).await;
+    }
+
+    async fn tell(&self, what: What) -> Result<(), End> {
+        let source = self.id;
+        let event = Event { source, what };
+        self.events.send(event).await.map_err(|_| End::Over)
+    }
+
+    async fn speak(&mut self) -> End {
+        match self.converse().await {
+            Ok(()) => End::Gone("it has ended the stream".to_owned()),
+            Err(end) => end,
+        }
+    }
+
+    async fn converse(&mut self) -> Result<(), End> {
+        let failed = |error: SourceError| End::Gone(error.to_string());
+        let mut client = source::connect(&self.peer.addresses, self.peer.key)
+            .await
+            .map_err(failed)?;
+        let mut stream = source::fetch(&mut client).await.map_err(failed)?;
+        self.send(&stream, Request::Open(self.opening())).await?;
+        let mut sink = None;
+        let mut lists = BTreeSet::new();
+        loop {
+            tokio::select! {
+                answer = stream.answers.message() => match answer {
+                    Ok(Some(answer)) => self.take(answer, sink.as_ref()).await?,
+                    Ok(None) => return Ok(()),
+                    Err(status) => return Err(End::Gone(status.message().to_owned())),
+                },
+                ask = self.asks.recv() => match ask {
+                    Some(Ask::Start(started)) => sink = Some(started),
+                    Some(ask) => {
+                        for request in requests(ask, sink.as_deref(), &mut lists) {
+                            self.send(&stream, request).await?;
+                        }
+                    }
+                    None => return Err(End::Over),
+                },
+            }
+        }
+    }
+
+    fn opening(&self) -> Open {
+        let (ticket, secret) = self.peer.permission.shown();
+        let collection = self.wanted.collection;
+        Open {
+            root: self.wanted.root.as_bytes().to_vec(),
+            ticket,
+            secret,
+            collection: collection.map_or_else(Vec::new, |root| root.as_bytes().to_vec()),
+        }
+    }
+
+    async fn send(&self, stream: &Source, request: Request) -> Result<(), End> {
+        let request = FetchRequest {
+            content: CONTENT,
+            ask: Some(request),
+        };
+        let sent = stream.requests.send(request).await;
+        sent.map_err(|_| End::Gone("the connection is lost".to_owned()))
+    }
+
+    async fn take(&self, answer: FetchResponse, sink: Option<&Arc<Sink>>) -> Result<(), End> {
+        match (answer.answer, sink) {
+            (Some(Answer::Opened(opened)), _) => self.take_opened(opened).await,
+            (Some(Answer::Refused(refused)), _) => self.take_refused(refused).await,
+            (Some(Answer::Segment(list)), Some(sink)) => {
+                let Ok(segment) = u32::try_from(list.segment) else {
+                    return Err(lied());
+                };
+                if sink.take_segment(segment, &list.groups).is_err() {
+                    return Err(lied());
+                }
+                self.tell(What::Segment).await
+            }
+            (Some(Answer::Group(group)), Some(sink)) => self.take_group(&group, sink).await,
+            (Some(Answer::Segment(_) | Answer::Group(_)), None) | (None, _) => {
+                Err(End::Gone("it answers what was not asked".to_owned()))
+            }
+        }
+    }
+
+    async fn take_opened(&self, opened: Opened) -> Result<(), End> {
+        if opened.size != self.wanted.size {
+            return Err(End::Gone("what it has is of another size".to_owned()));
+        }
+        let groups = Shape::new(opened.size).map_or(0, |shape| shape.groups());
+        let holds = match opened.have {
+            None => Holds::All,
+            Some(have) => match Have::decode(groups, &have) {
+                Ok(have) => Holds::Part(have),
+                Err(error) => return Err(End::Gone(error.to_string())),
+            },
+        };
+        let segments = opened.segments;
+        self.tell(What::Opened { segments, holds }).await
+    }
+
+    async fn take_group(&self, group: &Group, sink: &Arc<Sink>) -> Result<(), End> {
+        let Ok(index) = u32::try_from(group.index) else {
+            return Err(lied());
+        };
+        match sink.write(index, &group.data) {
+            Ok(()) => self.tell(What::Arrived(index)).await,
+            Err(WriteError::Wrong(_)) => Err(lied()),
+            // It sends groups before their list: nothing can be said of them.
+            Err(WriteError::NoSegment) => self.tell(What::Missing(index..index + 1)).await,
+            Err(WriteError::Disk(error)) => Err(End::Disk(error)),
+        }
+    }
+
+    async fn take_refused(&self, refused: Refused) -> Result<(), End> {
+        let total = Shape::new(self.wanted.size).map_or(0, |shape| shape.groups());
+        let groups = refused.groups.as_ref().and_then(run);
+        // What it says of groups that there are not is nothing.
+        let groups = groups.map(|groups| groups.start.min(total)..groups.end.min(total));
+        match (refused.reason(), groups) {
+            (RefusedReason::NotYet | RefusedReason::NotHere, Some(groups)) => {
+                self.tell(What::Missing(groups)).await
+            }
+            (RefusedReason::Busy, Some(groups)) => {
+                let retry_ms = refused.retry_after_ms;
+                self.tell(What::Busy { groups, retry_ms }).await
+            }
+            _ => Err(End::Gone(refused.text)),
+        }
+    }
+}
+
+/// Says it as it is sent; a list that is not here is asked for before the first of its groups.
+fn requests(ask: Ask, sink: Option<&Sink>, lists: &mut BTreeSet<u32>) -> Vec<Request> {
+    match ask {
+        Ask::Start(_) => Vec::new(),
+        Ask::Segment(segment) => {
+            lists.insert(segment);
+            vec![Request::Segment(u64::from(segment))]
+        }
+        Ask::Cancel(group) => vec![Request::Cancel(groups(&(group..group + 1)))],
+        Ask::Groups(run) => {
+            let mut asked = Vec::new();
+            if let Some(sink) = sink {
+                let segment = sink.shape().segment_of(run.start);
+                if !sink.knows(segment) && lists.insert(segment) {
+                    asked.push(Request::Segment(u64::from(segment)));
+                }
+            }
+            asked.push(Request::Groups(groups(&run)));
+            asked
+        }
+    }
+}
+
+fn groups(run: &Range<u32>) -> Groups {
+    Groups {
+        first: u64::from(run.start),
+        count: u64::from(run.end - run.start),
+    }
+}
+
+fn run(groups: &Groups) -> Option<Range<u32>> {
+    let first = u32::try_from(groups.first).ok()?;
+    let end = u32::try_from(groups.first.checked_add(groups.count)?).ok()?;
+    (first < end).then_some(first..end)
+}
+
+fn lied() -> End {
+    End::Lied("it sent what is not the content".to_owned())
+}

@@ -1,0 +1,209 @@
+//! Asking the server who has a content: what it is, and peers with the permission to fetch it from them, again and again while a
+//! download runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use files::content::Root;
+use files::ticket;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::download::SourcePeer;
+use super::source::Permission;
+use crate::api::{Api, ApiError, escape};
+
+/// How often the server is asked for those who came meanwhile, and for tickets that last longer.
+const REFRESH: Duration = Duration::from_secs(5);
+/// Contents of one name that are told apart.
+const CANDIDATES_MAX: usize = 20;
+
+/// A content that somebody has.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its name among contents.
+    pub root: Root,
+    /// Its bytes; of a folder those of its list.
+    pub size: u64,
+    /// What people call it.
+    pub name: String,
+    /// Whether it is the list of a folder.
+    pub is_folder: bool,
+    /// Who has it and gives it.
+    pub sources: Vec<SourcePeer>,
+}
+
+/// What somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// A content, with a capability if a link was given.
+    Content(Root, Option<String>),
+    /// A name.
+    Name(String),
+}
+
+impl Query {
+    /// Reads a link (`chaski:<root>?key=<capability>`), a root, or else a name.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let bare = text.strip_prefix("chaski:").unwrap_or(text);
+        let (root, key) = match bare.split_once("?key=") {
+            Some((root, key)) => (root, Some(key.to_owned())),
+            None => (bare, None),
+        };
+        match root.parse() {
+            Ok(root) => Self::Content(root, key),
+            Err(_) => Self::Name(text.to_owned()),
+        }
+    }
+}
+
+/// Why nothing is found.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// The server says no, or cannot be reached.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// Nobody has something of that name.
+    #[error("nobody who is there has '{0}'; chaski find searches by words")]
+    Nobody(String),
+    /// Several contents have that name.
+    #[error("several contents are called '{name}'; take one by its hash")]
+    Several {
+        /// The name.
+        name: String,
+        /// A line for each.
+        list: Vec<String>,
+    },
+    /// The answer is none of this interface's.
+    #[error("the server's answer cannot be read: {0}")]
+    Answer(&'static str),
+}
+
+/// Finds who has a content.
+///
+/// # Errors
+/// [`FindError`].
+pub fn find(api: &Api, query: &Query) -> Result<Found, FindError> {
+    match query {
+        Query::Content(root, link) => tickets(api, *root, link.as_deref()),
+        Query::Name(name) => tickets(api, named(api, name)?, None),
+    }
+}
+
+/// Goes on asking until the download has ended.
+pub async fn keep_finding(
+    api: Arc<Api>,
+    root: Root,
+    link: Option<String>,
+    sources: mpsc::Sender<SourcePeer>,
+) {
+    loop {
+        tokio::select! {
+            () = sources.closed() => return,
+            () = sleep(REFRESH) => {}
+        }
+        let (api, link) = (api.clone(), link.clone());
+        let asked = tokio::task::spawn_blocking(move || tickets(&api, root, link.as_deref()));
+        // Whoever is not found now may be there the next time.
+        let Ok(Ok(found)) = asked.await else {
+            continue;
+        };
+        for source in found.sources {
+            if sources.send(source).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn named(api: &Api, name: &str) -> Result<Root, FindError> {
+    // Taken literally: a pattern is what `chaski find` is for.
+    let literal: String = name
+        .chars()
+        .map(|each| match each {
+            '*' | '?' | '[' => format!("[{each}]"),
+            _ => each.to_string(),
+        })
+        .collect();
+    let path = format!("/v1/files?glob={}&limit={CANDIDATES_MAX}", escape(&literal));
+    let answer = api.get(&path)?;
+    let files = answer["files"].as_array();
+    let files = files.ok_or(FindError::Answer("it has no list"))?;
+    let root = |file: &Value| file["root"].as_str().and_then(|root| root.parse().ok());
+    match &**files {
+        [] => Err(FindError::Nobody(name.to_owned())),
+        [only] => root(only).ok_or(FindError::Answer("a file has no root")),
+        several => Err(FindError::Several {
+            name: name.to_owned(),
+            list: several.iter().map(described).collect(),
+        }),
+    }
+}
+
+fn described(file: &Value) -> String {
+    let holders = file["holders"].as_array().map_or(0, Vec::len);
+    format!(
+        "  {}  {} bytes, {holders} peers",
+        file["root"].as_str().unwrap_or_default(),
+        file["size"]
+    )
+}
+
+fn tickets(api: &Api, root: Root, link: Option<&str>) -> Result<Found, FindError> {
+    let body = link.map_or_else(|| json!({}), |link| json!({ "link": link }));
+    let answer = api.send("POST", &format!("/v1/files/{root}/tickets"), Some(&body))?;
+    let sources = answer["sources"].as_array();
+    let sources = sources.ok_or(FindError::Answer("it has no sources"))?;
+    Ok(Found {
+        root,
+        size: answer["size"]
+            .as_u64()
+            .ok_or(FindError::Answer("it has no size"))?,
+        name: answer["name"].as_str().unwrap_or_default().to_owned(),
+        is_folder: answer["kind"].as_str() == Some("collection"),
+        sources: sources.iter().filter_map(source).collect(),
+    })
+}
+
+/// Reads one source; one that cannot be read is none.
+fn source(value: &Value) -> Option<SourcePeer> {
+    let text = |key: &str| value[key].as_str();
+    let addresses = value["addresses"].as_array()?.iter();
+    Some(SourcePeer {
+        name: format!("{}/{}", text("account")?, text("name")?),
+        addresses: addresses
+            .filter_map(|address| address.as_str().map(str::to_owned))
+            .collect(),
+        key: text("key")?.parse().ok()?,
+        permission: Permission::Ticket(ticket::from_text(text("ticket")?).ok()?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_roots_and_names_are_told_apart() {
+        let root = Root::of(b"a content");
+        let content = |key: Option<&str>| Query::Content(root, key.map(str::to_owned));
+        assert_eq!(Query::parse(&root.to_string()), content(None));
+        assert_eq!(Query::parse(&format!("chaski:{root}")), content(None));
+        let link = format!("chaski:{root}?key=k");
+        assert_eq!(Query::parse(&link), content(Some("k")));
+        assert_eq!(Query::parse("a.iso"), Query::Name("a.iso".to_owned()));
+    }
+
+    #[test]
+    fn a_source_without_a_ticket_is_none() {
+        let mut value = json!({"account": "anna", "name": "desk", "addresses": ["192.0.2.7:5001"],
+            "key": "00".repeat(32), "ticket": "AAAA"});
+        let read = source(&value).expect("a source");
+        assert_eq!(read.name, "anna/desk");
+        assert_eq!(read.addresses, ["192.0.2.7:5001"]);
+        value["ticket"] = Value::Null;
+        assert!(source(&value).is_none());
+    }
+}

@@ -1,0 +1,326 @@
+//! Fetching a folder: the list of what is in it, then everything in it, and only then the folder under its name.
+//!
+//! What comes lies in a folder beside the target until all of it is there, so that an interrupted download goes on: files that are
+//! whole are told by their content, not by a note that could be wrong. Contents of at most one group come many at a time over one
+//! stream ([`small`]); others each as a [`Download`].
+
+mod small;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use files::collection::{Collection, CollectionError, Entry, Kind};
+use files::content::Root;
+use files::limits::GROUP_BYTES;
+use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
+use tokio::sync::{mpsc, watch};
+
+use super::download::{Download, DownloadError, SourcePeer, Status, Wanted};
+use super::sink::{SinkError, part_path};
+use small::{Small, SmallFile};
+
+/// The list of the folder, beside what it names.
+const MANIFEST: &str = "manifest";
+/// The folder's content, beside its list.
+const CONTENT: &str = "content";
+
+/// Why a folder is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// A file in it, or the list, cannot be fetched or written.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// The list is none, or names what may not be written.
+    #[error("the list of the folder cannot be used: {0}")]
+    Collection(#[from] CollectionError),
+    /// The disk or its rights are in the way.
+    #[error("cannot write {}: {source}", path.display())]
+    Disk {
+        /// What was to be written.
+        path: PathBuf,
+        /// Why it cannot be.
+        source: io::Error,
+    },
+}
+
+/// What came of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchedFolder {
+    /// Files that are in it.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes of files that an earlier download had left whole.
+    pub recovered: u64,
+    /// How long it took.
+    pub time: std::time::Duration,
+}
+
+/// Fetches a folder as [`Download::run`] fetches a file; nothing of that name may be there.
+///
+/// # Durability
+/// On success all of it is on disk under its name.
+///
+/// # Errors
+/// [`FolderError`]; what is there stays beside the target, and another download goes on with it.
+pub async fn fetch(
+    wanted: Wanted,
+    mut found: mpsc::Receiver<SourcePeer>,
+    status: watch::Sender<Status>,
+    seed: u64,
+) -> Result<FetchedFolder, FolderError> {
+    let began = Instant::now();
+    if fs::symlink_metadata(&wanted.target).is_ok() {
+        return Err(DownloadError::from(SinkError::Exists(wanted.target)).into());
+    }
+    let staging = part_path(&wanted.target, wanted.root);
+    let manifest = staging.join(MANIFEST);
+    let content = staging.join(CONTENT);
+    fs::create_dir_all(&content).map_err(failed(&content))?;
+    let mut peers = Peers::default();
+    let collection = fetch_list(&wanted, &manifest, &mut found, &mut peers, seed).await?;
+    let work = Work::of(&collection, &content)?;
+    let mut fetched = FetchedFolder {
+        files: work.small.len() as u64 + work.large.len() as u64,
+        bytes: collection.size(),
+        recovered: 0,
+        time: began.elapsed(),
+    };
+    let mut folder = Folder {
+        wanted: &wanted,
+        peers,
+        found,
+        status,
+        bytes: 0,
+        began,
+        seed,
+    };
+    fetched.recovered = folder.small(work.small).await?;
+    for (file, size, root) in work.large {
+        folder.large(file, size, root).await?;
+    }
+    let target = wanted.target.clone();
+    let finish = move || finish(&collection, &staging, &content, &target);
+    match tokio::task::spawn_blocking(finish).await {
+        Ok(finished) => finished?,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+    fetched.time = began.elapsed();
+    Ok(fetched)
+}
+
+/// The peers that were found so far, the latest of each.
+#[derive(Default)]
+struct Peers(BTreeMap<[u8; 32], SourcePeer>);
+
+impl Peers {
+    fn add(&mut self, peer: SourcePeer) {
+        self.0.insert(*peer.key.as_bytes(), peer);
+    }
+
+    /// Runs a download with everybody who is known, and whoever is found meanwhile.
+    async fn download(
+        &mut self,
+        wanted: Wanted,
+        found: &mut mpsc::Receiver<SourcePeer>,
+        status: watch::Sender<Status>,
+        seed: u64,
+    ) -> Result<(), DownloadError> {
+        let (sender, sources) = mpsc::channel(files::limits::SOURCES_MAX);
+        for peer in self.0.values() {
+            // There is room for as many as may be sources; more are not needed.
+            let _ = sender.try_send(peer.clone());
+        }
+        let download = Download {
+            wanted,
+            sources,
+            status,
+            seed,
+        };
+        let running = download.run();
+        tokio::pin!(running);
+        let mut sender = Some(sender);
+        loop {
+            tokio::select! {
+                fetched = &mut running => return fetched.map(drop),
+                peer = found.recv(), if sender.is_some() => match (peer, &sender) {
+                    (Some(peer), Some(to)) => {
+                        self.add(peer.clone());
+                        let _ = to.try_send(peer);
+                    }
+                    (None, _) | (_, None) => sender = None,
+                },
+            }
+        }
+    }
+}
+
+/// Fetches the list, unless it is there.
+async fn fetch_list(
+    wanted: &Wanted,
+    manifest: &Path,
+    found: &mut mpsc::Receiver<SourcePeer>,
+    peers: &mut Peers,
+    seed: u64,
+) -> Result<Collection, FolderError> {
+    let is_it = |bytes: &Vec<u8>| Root::of(bytes) == wanted.root;
+    let bytes = match fs::read(manifest).ok().filter(is_it) {
+        Some(bytes) => bytes,
+        None => {
+            let list = Wanted {
+                target: manifest.to_owned(),
+                overwrite: true,
+                ..wanted.clone()
+            };
+            let status = watch::channel(Status::default()).0;
+            peers.download(list, found, status, seed).await?;
+            fs::read(manifest).map_err(failed(manifest))?
+        }
+    };
+    Ok(Collection::decode(&bytes)?)
+}
+
+/// What is to be fetched.
+struct Work {
+    small: Vec<SmallFile>,
+    large: Vec<(PathBuf, u64, Root)>,
+}
+
+impl Work {
+    /// Makes the folders, and lists the files.
+    fn of(collection: &Collection, content: &Path) -> Result<Self, FolderError> {
+        let mut work = Self {
+            small: Vec::new(),
+            large: Vec::new(),
+        };
+        for Entry { path, kind, .. } in collection.entries() {
+            let place = path.below(content);
+            match *kind {
+                Kind::Folder => fs::create_dir_all(&place).map_err(failed(&place))?,
+                Kind::File { size, root } if size <= GROUP_BYTES => {
+                    work.small.push(SmallFile { place, size, root })
+                }
+                Kind::File { size, root } => work.large.push((place, size, root)),
+            }
+        }
+        Ok(work)
+    }
+}
+
+/// A folder that is being fetched.
+struct Folder<'a> {
+    wanted: &'a Wanted,
+    peers: Peers,
+    found: mpsc::Receiver<SourcePeer>,
+    status: watch::Sender<Status>,
+    /// Bytes that are there.
+    bytes: u64,
+    began: Instant,
+    seed: u64,
+}
+
+impl Folder<'_> {
+    async fn small(&mut self, files: Vec<SmallFile>) -> Result<u64, FolderError> {
+        let all = tokio::task::block_in_place(|| small::missing(files))?;
+        self.bytes = all.recovered;
+        let mut small = Small::new(self.wanted.root, all.missing);
+        for peer in self.peers.0.values() {
+            small.connect(peer.clone());
+        }
+        let mut may_find = true;
+        while !small.is_done() {
+            if !may_find && small.is_alone() {
+                return Err(DownloadError::NoSource(small.why()).into());
+            }
+            tokio::select! {
+                peer = self.found.recv(), if may_find => match peer {
+                    Some(peer) => {
+                        self.peers.add(peer.clone());
+                        small.connect(peer);
+                    }
+                    None => may_find = false,
+                },
+                bytes = small.next() => {
+                    self.bytes += bytes?;
+                    self.tell();
+                }
+            }
+        }
+        Ok(all.recovered)
+    }
+
+    fn tell(&self) {
+        let elapsed = self.began.elapsed().as_millis().max(1);
+        let rate = u128::from(self.bytes) * 1_000 / elapsed;
+        let status = Status {
+            bytes: self.bytes,
+            rate: u64::try_from(rate).unwrap_or(u64::MAX),
+            ..Status::default()
+        };
+        drop(self.status.send_replace(status));
+    }
+
+    async fn large(&mut self, place: PathBuf, size: u64, root: Root) -> Result<(), FolderError> {
+        let is_there = fs::metadata(&place).is_ok_and(|facts| facts.len() == size);
+        // It has its name only since it was whole and on disk.
+        if !is_there {
+            let wanted = Wanted {
+                root,
+                size,
+                collection: Some(self.wanted.root),
+                target: place,
+                overwrite: false,
+            };
+            let status = watch::channel(Status::default()).0;
+            let fetched = self
+                .peers
+                .download(wanted, &mut self.found, status, self.seed);
+            fetched.await?;
+        }
+        self.bytes += size;
+        self.tell();
+        Ok(())
+    }
+}
+
+/// Gives everything the rights that it has where it comes from, and the folder its name.
+fn finish(
+    collection: &Collection,
+    staging: &Path,
+    content: &Path,
+    target: &Path,
+) -> Result<(), FolderError> {
+    // Folders last and deepest first: one that may not be written is still to be filled.
+    for entry in collection.entries().iter().rev() {
+        let place = entry.path.below(content);
+        let mode = fs::Permissions::from_mode(u32::from(entry.mode & 0o777));
+        fs::set_permissions(&place, mode).map_err(failed(&place))?;
+    }
+    let folder = File::open(content).map_err(failed(content))?;
+    syncfs(&folder).map_err(|error| failed(content)(error.into()))?;
+    match renameat_with(CWD, content, CWD, target, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::EXIST) => {
+            return Err(DownloadError::from(SinkError::Exists(target.to_owned())).into());
+        }
+        Err(error) => return Err(failed(target)(error.into())),
+    }
+    let parent = target
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or_else(|| Path::new(".")))
+        .and_then(|parent| parent.sync_all())
+        .map_err(failed(target))?;
+    // What is left of the list is no harm.
+    let _ = fs::remove_dir_all(staging);
+    Ok(())
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    move |source| FolderError::Disk { path, source }
+}

@@ -1,0 +1,37 @@
+//! The bounds of a peer, in one place.
+
+use std::time::Duration;
+
+/// How long one address of a peer may take to answer.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the handshake with a caller may take.
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Callers whose handshakes are under way.
+pub(super) const HANDSHAKES_MAX: usize = 64;
+/// Streams that are served at the same time; others are told to come again.
+pub(super) const STREAMS_MAX: usize = 32;
+/// When a caller that came too many is to come again.
+pub(super) const BUSY_RETRY: Duration = Duration::from_millis(500);
+/// Contents that one stream may have open.
+pub(super) const OPEN_MAX: usize = 1_024;
+/// Requests of one stream that wait to be served.
+pub(super) const WAITING_MAX: usize = 8_192;
+/// Requests and answers on their way between a stream and its thread.
+pub(super) const CHANNEL: usize = 16;
+/// What HTTP/2 lets a stream have under way, in bytes: enough for a fast disk and a slow reader to meet.
+pub(super) const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+/// The same for a connection.
+pub(super) const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// The greatest request: names and tickets.
+pub(super) const REQUEST_BYTES_MAX: usize = 64 << 10;
+/// The greatest answer: the values of all segments of the largest content are 512 KiB, a group half of that.
+pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// How often a silent connection is asked whether it is still there.
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(10);
+/// How long it may take to say so.
+pub(super) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+const _: () = assert!(
+    files::limits::GROUP_BYTES < ANSWER_BYTES_MAX as u64,
+    "a group fits into an answer"
+);

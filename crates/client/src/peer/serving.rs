@@ -1,0 +1,208 @@
+//! Serving contents to other peers: the gRPC service over TLS, and who may have what.
+//!
+//! Start reading at [`serve`].
+
+mod gate;
+mod shared;
+mod stream;
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use files::content::Root;
+use files::have::Have;
+use futures_util::stream::{BoxStream, unfold};
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rpc::v1::peer_service_server::{PeerService, PeerServiceServer};
+use rpc::v1::{FetchRequest, FetchResponse, OfferRequest, OfferResponse};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::identity::Identity;
+use super::limits::{
+    BUSY_RETRY, CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
+    KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
+};
+use super::tls;
+
+pub use gate::{Denied, Gate};
+
+/// A content as it lies on disk.
+#[derive(Debug)]
+pub struct Stored {
+    /// Its bytes.
+    pub file: File,
+    /// How many there are.
+    pub size: u64,
+    /// When it was changed last, as it was hashed; `None` for a file that is still being fetched.
+    pub modified: Option<SystemTime>,
+    /// The values of all its segments, 32 bytes each; empty for contents of at most one group.
+    pub segments: Vec<u8>,
+    /// Which groups are there, when not all are.
+    pub have: Option<Have>,
+}
+
+/// What a peer has.
+pub trait Contents: Send + Sync + 'static {
+    /// Opens a content; `None` if it is not there.
+    ///
+    /// # Errors
+    /// The disk fails.
+    fn open(&self, root: &Root) -> io::Result<Option<Stored>>;
+
+    /// Reads the values of a segment's groups, 32 bytes each.
+    ///
+    /// # Errors
+    /// The disk fails.
+    fn segment(&self, root: &Root, segment: u32) -> io::Result<Option<Vec<u8>>>;
+
+    /// Tells whether a collection that is here names a content.
+    ///
+    /// # Errors
+    /// The disk fails.
+    fn is_member(&self, collection: &Root, root: &Root) -> io::Result<bool>;
+}
+
+/// Serves other peers until `stopping` turns true.
+///
+/// # Errors
+/// The identity cannot be used for TLS.
+pub async fn serve<C: Contents>(
+    listener: TcpListener,
+    identity: &Identity,
+    contents: Arc<C>,
+    gate: Arc<Gate>,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<(), rustls::Error> {
+    let acceptor = TlsAcceptor::from(tls::server_config(identity)?);
+    let service = Service {
+        contents,
+        gate,
+        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+    };
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    loop {
+        // Whoever comes while all are busy waits in the system's queue.
+        let Ok(permit) = handshakes.clone().acquire_owned().await else {
+            return Ok(());
+        };
+        let socket = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((socket, _)) => socket,
+                // The next one may be luckier: this one is gone, or descriptors are short.
+                Err(_) => continue,
+            },
+            _ = stopping.wait_for(|stops| *stops) => return Ok(()),
+        };
+        let (acceptor, service, stopping) = (acceptor.clone(), service.clone(), stopping.clone());
+        tokio::spawn(async move {
+            let secured = timeout(HANDSHAKE_TIMEOUT, secure(socket, &acceptor)).await;
+            drop(permit);
+            if let Ok(Ok(stream)) = secured {
+                answer(stream, service, stopping).await;
+            }
+        });
+    }
+}
+
+type Secured = tokio_rustls::server::TlsStream<TcpStream>;
+
+async fn secure(socket: TcpStream, acceptor: &TlsAcceptor) -> io::Result<Secured> {
+    socket.set_nodelay(true)?;
+    acceptor.accept(socket).await
+}
+
+/// Answers the calls of one connection.
+async fn answer<C: Contents>(
+    stream: Secured,
+    service: Service<C>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let service = PeerServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(2 << 20)
+        .max_concurrent_streams(u32::try_from(STREAMS_MAX).unwrap_or(u32::MAX))
+        .keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    tokio::pin!(connection);
+    tokio::select! {
+        // How it ended is the caller's business.
+        _ = &mut connection => {}
+        _ = stopping.wait_for(|stops| *stops) => {}
+    }
+}
+
+/// What answers calls.
+struct Service<C> {
+    contents: Arc<C>,
+    gate: Arc<Gate>,
+    streams: Arc<Semaphore>,
+}
+
+impl<C> Clone for Service<C> {
+    fn clone(&self) -> Self {
+        Self {
+            contents: self.contents.clone(),
+            gate: self.gate.clone(),
+            streams: self.streams.clone(),
+        }
+    }
+}
+
+type Answers<T> = BoxStream<'static, Result<T, Status>>;
+
+#[tonic::async_trait]
+impl<C: Contents> PeerService for Service<C> {
+    type FetchStream = Answers<FetchResponse>;
+    type OfferStream = Answers<OfferResponse>;
+
+    async fn fetch(
+        &self,
+        request: Request<Streaming<FetchRequest>>,
+    ) -> Result<Response<Self::FetchStream>, Status> {
+        let Ok(permit) = self.streams.clone().try_acquire_owned() else {
+            let wait = BUSY_RETRY.as_millis();
+            return Err(Status::resource_exhausted(format!(
+                "too many are served already; come again in {wait} ms"
+            )));
+        };
+        let mut requests = request.into_inner();
+        let (commands, inbox) = mpsc::channel(CHANNEL);
+        let (answers, outbox) = mpsc::channel(CHANNEL);
+        let (contents, gate) = (self.contents.clone(), self.gate.clone());
+        // Files are read on a thread of their own, which ends with the stream.
+        tokio::task::spawn_blocking(move || {
+            stream::Worker::new(&*contents, &gate, answers).run(inbox);
+            drop(permit);
+        });
+        tokio::spawn(async move {
+            while let Ok(Some(request)) = requests.message().await {
+                if commands.send(request).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let answers = unfold(outbox, |mut outbox| async move {
+            outbox.recv().await.map(|answer| (answer, outbox))
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn offer(
+        &self,
+        _request: Request<OfferRequest>,
+    ) -> Result<Response<Self::OfferStream>, Status> {
+        Err(Status::unimplemented("this peer takes no offers"))
+    }
+}

@@ -1,0 +1,116 @@
+//! Who may have what: whoever shows a ticket that the server signed, or a secret that this peer gave away itself.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use files::content::Root;
+use files::ticket::{KeyId, PeerKey, Refused, Right, Ticket, Wanted};
+use rpc::v1::Open;
+
+use crate::peer::identity::Fingerprint;
+use crate::peer::now_ms;
+
+/// Bytes of a secret that goes with an offer.
+pub(crate) const SECRET_BYTES: usize = 32;
+
+/// Why somebody may not have a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The ticket does not hold.
+    #[error(transparent)]
+    Ticket(#[from] Refused),
+    /// It is in no such collection.
+    #[error("the collection that the ticket is for does not name this content")]
+    NoMember,
+    /// The secret is not for this.
+    #[error("this was not offered, or not any more")]
+    NotOffered,
+}
+
+/// Holds what callers show against what the server said.
+///
+/// # Concurrency
+/// The locks are leaves, held for a look-up.
+#[derive(Debug)]
+pub struct Gate {
+    peer: PeerKey,
+    keys: RwLock<Vec<(KeyId, [u8; 32])>>,
+    offered: RwLock<HashMap<[u8; SECRET_BYTES], Root>>,
+}
+
+impl Gate {
+    /// Makes one that knows no keys yet, and lets nobody in before [`Self::set_keys`].
+    #[must_use]
+    pub fn new(peer: Fingerprint) -> Self {
+        Self {
+            peer: PeerKey(*peer.as_bytes()),
+            keys: RwLock::default(),
+            offered: RwLock::default(),
+        }
+    }
+
+    /// Takes the keys with which the server signs from now on.
+    pub fn set_keys(&self, keys: Vec<(KeyId, [u8; 32])>) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// Lets whoever shows the secret have a content, until [`Self::withdraw`].
+    pub fn offer(&self, secret: [u8; SECRET_BYTES], root: Root) {
+        let mut offered = self.offered.write().unwrap_or_else(PoisonError::into_inner);
+        offered.insert(secret, root);
+    }
+
+    /// Makes a secret worthless.
+    pub fn withdraw(&self, secret: &[u8; SECRET_BYTES]) {
+        let mut offered = self.offered.write().unwrap_or_else(PoisonError::into_inner);
+        offered.remove(secret);
+    }
+
+    /// Checks a permission to bring something to this peer.
+    ///
+    /// # Errors
+    /// Why it does not hold.
+    pub fn receive(&self, ticket: &[u8], root: Root) -> Result<Ticket, Refused> {
+        self.verify(ticket, root, Right::Put)
+    }
+
+    /// Decides whether a caller may have a content; `is_member` looks into a collection.
+    pub(super) fn admit<E>(
+        &self,
+        root: &Root,
+        open: &Open,
+        is_member: impl FnOnce(&Root) -> Result<bool, E>,
+    ) -> Result<(), Denied> {
+        let allowed = match <[u8; 32]>::try_from(&*open.collection) {
+            Ok(collection) => Root::from_bytes(collection),
+            Err(_) => *root,
+        };
+        if open.ticket.is_empty() {
+            let offered = self.offered.read().unwrap_or_else(PoisonError::into_inner);
+            let secret = <[u8; SECRET_BYTES]>::try_from(&*open.secret).ok();
+            // Looked up by its hash in the map: the time tells nothing of which secrets there are.
+            if secret.and_then(|secret| offered.get(&secret)) != Some(&allowed) {
+                return Err(Denied::NotOffered);
+            }
+        } else {
+            self.verify(&open.ticket, allowed, Right::Fetch)?;
+        }
+        if allowed == *root || is_member(&allowed).unwrap_or(false) {
+            Ok(())
+        } else {
+            Err(Denied::NoMember)
+        }
+    }
+
+    fn verify(&self, ticket: &[u8], content: Root, right: Right) -> Result<Ticket, Refused> {
+        let wanted = Wanted {
+            peer: self.peer,
+            content,
+            // The server signs for contents only; tickets for all of an account's are not honoured here.
+            owner: "",
+            right,
+        };
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        Ticket::verify(ticket, &keys, &wanted, now_ms())
+    }
+}

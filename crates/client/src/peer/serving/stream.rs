@@ -1,0 +1,299 @@
+//! One stream that is served: what was asked for, in the order in which it was asked, read from disk by one thread.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+
+use bytes::{Bytes, BytesMut};
+use files::content::{Root, Shape};
+use rpc::v1::fetch_request::Ask;
+use rpc::v1::fetch_response::Answer;
+use rpc::v1::{
+    FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason, SegmentHashes,
+};
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::gate::Gate;
+use super::{Contents, Stored};
+use crate::peer::limits::{OPEN_MAX, WAITING_MAX};
+
+/// The caller has gone: nobody is served any more.
+struct Gone;
+
+/// Something that is still to be answered.
+enum Job {
+    Segment(u32),
+    Groups(Range<u32>),
+    Close,
+}
+
+/// A content that a stream has open.
+struct Opening {
+    root: Root,
+    shape: Shape,
+    stored: Stored,
+}
+
+/// Serves one stream.
+pub(super) struct Worker<'a, C> {
+    contents: &'a C,
+    gate: &'a Gate,
+    answers: mpsc::Sender<Result<FetchResponse, Status>>,
+    open: HashMap<u32, Opening>,
+    jobs: VecDeque<(u32, Job)>,
+}
+
+impl<'a, C: Contents> Worker<'a, C> {
+    pub(super) fn new(
+        contents: &'a C,
+        gate: &'a Gate,
+        answers: mpsc::Sender<Result<FetchResponse, Status>>,
+    ) -> Self {
+        Self {
+            contents,
+            gate,
+            answers,
+            open: HashMap::new(),
+            jobs: VecDeque::new(),
+        }
+    }
+
+    /// Serves until the caller has gone, or has closed its side and has everything.
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<FetchRequest>) {
+        loop {
+            let request = match self.jobs.is_empty() {
+                true => requests.blocking_recv(),
+                // What was taken back is not read any more.
+                false => requests.try_recv().ok(),
+            };
+            let served = match request {
+                Some(request) => self.take(request),
+                None if self.jobs.is_empty() => return,
+                None => self.serve(),
+            };
+            if served.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Takes a request; what needs no disk is answered at once.
+    fn take(&mut self, request: FetchRequest) -> Result<(), Gone> {
+        let content = request.content;
+        if self.jobs.len() >= WAITING_MAX {
+            let status = format!("at most {WAITING_MAX} requests may wait; read the answers first");
+            // Nobody is left to be told when it is not taken.
+            let _ = self
+                .answers
+                .blocking_send(Err(Status::resource_exhausted(status)));
+            return Err(Gone);
+        }
+        match request.ask {
+            Some(Ask::Open(open)) => self.open(content, &open),
+            Some(Ask::Segment(segment)) => {
+                let job = u32::try_from(segment).map(Job::Segment);
+                self.line_up(content, job.ok())
+            }
+            Some(Ask::Groups(groups)) => self.line_up(content, range(&groups).map(Job::Groups)),
+            Some(Ask::Cancel(groups)) => {
+                if let Some(run) = range(&groups) {
+                    self.cancel(content, &run);
+                }
+                Ok(())
+            }
+            Some(Ask::Close(_)) => self.line_up(content, Some(Job::Close)),
+            None => self.line_up(content, None),
+        }
+    }
+
+    fn line_up(&mut self, content: u32, job: Option<Job>) -> Result<(), Gone> {
+        match job {
+            // What is closed or was refused has been told so.
+            Some(job) if self.open.contains_key(&content) => {
+                self.jobs.push_back((content, job));
+                Ok(())
+            }
+            Some(_) => Ok(()),
+            None => self.refuse(content, RefusedReason::Invalid, "there are no such groups"),
+        }
+    }
+
+    fn open(&mut self, content: u32, open: &Open) -> Result<(), Gone> {
+        if self.open.contains_key(&content) || self.open.len() >= OPEN_MAX {
+            let text = format!("at most {OPEN_MAX} contents may be open, each with its own number");
+            return self.refuse(content, RefusedReason::Invalid, &text);
+        }
+        let Ok(root) = <[u8; 32]>::try_from(&*open.root).map(Root::from_bytes) else {
+            return self.refuse(content, RefusedReason::Invalid, "a root has 32 bytes");
+        };
+        let is_member = |collection: &Root| self.contents.is_member(collection, &root);
+        if let Err(denied) = self.gate.admit(&root, open, is_member) {
+            return self.refuse(content, RefusedReason::Ticket, &denied.to_string());
+        }
+        let stored = match self.contents.open(&root) {
+            Ok(Some(stored)) => stored,
+            Ok(None) => {
+                return self.refuse(content, RefusedReason::NotHere, "it is not here any more");
+            }
+            Err(error) => return self.refuse(content, RefusedReason::Disk, &error.to_string()),
+        };
+        let Ok(shape) = Shape::new(stored.size) else {
+            return self.refuse(content, RefusedReason::NotHere, "it is too large");
+        };
+        let opened = Opened {
+            size: stored.size,
+            segments: stored.segments.clone(),
+            have: stored.have.as_ref().map(files::have::Have::encode),
+        };
+        let opening = Opening {
+            root,
+            shape,
+            stored,
+        };
+        self.open.insert(content, opening);
+        self.answer(content, Answer::Opened(opened))
+    }
+
+    /// Does a part of what comes first.
+    fn serve(&mut self) -> Result<(), Gone> {
+        let Some((content, job)) = self.jobs.pop_front() else {
+            return Ok(());
+        };
+        match job {
+            Job::Close => {
+                self.open.remove(&content);
+                Ok(())
+            }
+            Job::Segment(segment) => self.serve_segment(content, segment),
+            Job::Groups(mut run) => {
+                let Some(group) = run.next() else {
+                    return Ok(());
+                };
+                if !run.is_empty() {
+                    self.jobs.push_front((content, Job::Groups(run)));
+                }
+                self.serve_group(content, group)
+            }
+        }
+    }
+
+    fn serve_segment(&mut self, content: u32, segment: u32) -> Result<(), Gone> {
+        let Some(opening) = self.open.get(&content) else {
+            return Ok(());
+        };
+        match self.contents.segment(&opening.root, segment) {
+            Ok(Some(groups)) => {
+                let segment = u64::from(segment);
+                self.answer(content, Answer::Segment(SegmentHashes { segment, groups }))
+            }
+            Ok(None) => self.refuse(content, RefusedReason::NotHere, "there is no such segment"),
+            Err(error) => self.refuse(content, RefusedReason::Disk, &error.to_string()),
+        }
+    }
+
+    fn serve_group(&mut self, content: u32, group: u32) -> Result<(), Gone> {
+        let Some(opening) = self.open.get(&content) else {
+            return Ok(());
+        };
+        match opening.read(group) {
+            Ok(data) => {
+                let index = u64::from(group);
+                self.answer(content, Answer::Group(Group { index, data }))
+            }
+            Err(Unread::NotThere) => self.refuse_group(content, group),
+            Err(Unread::Changed) => {
+                self.open.remove(&content);
+                let text = "the file was changed while it was shared";
+                self.refuse(content, RefusedReason::Changed, text)
+            }
+            Err(Unread::Disk(error)) => {
+                self.open.remove(&content);
+                self.refuse(content, RefusedReason::Disk, &error.to_string())
+            }
+        }
+    }
+
+    /// Leaves out what was taken back.
+    fn cancel(&mut self, content: u32, gone: &Range<u32>) {
+        let jobs = std::mem::take(&mut self.jobs);
+        for (of, job) in jobs {
+            match job {
+                Job::Groups(run) if of == content => {
+                    let before = run.start..run.end.min(gone.start);
+                    let behind = run.start.max(gone.end)..run.end;
+                    let left = [before, behind].into_iter().filter(|run| !run.is_empty());
+                    self.jobs.extend(left.map(|run| (of, Job::Groups(run))));
+                }
+                Job::Groups(_) | Job::Segment(_) | Job::Close => self.jobs.push_back((of, job)),
+            }
+        }
+    }
+
+    fn refuse(&mut self, content: u32, reason: RefusedReason, text: &str) -> Result<(), Gone> {
+        let refused = Refused {
+            reason: reason.into(),
+            text: text.to_owned(),
+            retry_after_ms: 0,
+            groups: None,
+        };
+        self.answer(content, Answer::Refused(refused))
+    }
+
+    fn refuse_group(&mut self, content: u32, group: u32) -> Result<(), Gone> {
+        let refused = Refused {
+            reason: RefusedReason::NotYet.into(),
+            text: "this group is not here yet".to_owned(),
+            retry_after_ms: 0,
+            groups: Some(Groups {
+                first: u64::from(group),
+                count: 1,
+            }),
+        };
+        self.answer(content, Answer::Refused(refused))
+    }
+
+    fn answer(&mut self, content: u32, answer: Answer) -> Result<(), Gone> {
+        let answer = FetchResponse {
+            content,
+            answer: Some(answer),
+        };
+        self.answers.blocking_send(Ok(answer)).map_err(|_| Gone)
+    }
+}
+
+/// Why a group cannot be read.
+enum Unread {
+    NotThere,
+    Changed,
+    Disk(io::Error),
+}
+
+impl Opening {
+    fn read(&self, group: u32) -> Result<Bytes, Unread> {
+        let place = self.shape.bytes_of(group..group.saturating_add(1));
+        let is_here = |have: &files::have::Have| have.contains(group);
+        if place.is_empty() || !self.stored.have.as_ref().is_none_or(is_here) {
+            return Err(Unread::NotThere);
+        }
+        let length = usize::try_from(place.end - place.start).unwrap_or(usize::MAX);
+        let mut data = BytesMut::zeroed(length);
+        let read = self.stored.file.read_exact_at(&mut data, place.start);
+        // Looked at behind the bytes: what was read before a change is what it was.
+        let facts = self.stored.file.metadata().map_err(Unread::Disk)?;
+        let is_same = |modified| facts.modified().is_ok_and(|now| now == modified);
+        if facts.len() != self.stored.size || !self.stored.modified.is_none_or(is_same) {
+            return Err(Unread::Changed);
+        }
+        read.map_err(Unread::Disk)?;
+        Ok(data.freeze())
+    }
+}
+
+/// Reads a run of groups; the numbers of contents fit 32 bits, and none is empty.
+fn range(groups: &Groups) -> Option<Range<u32>> {
+    let first = u32::try_from(groups.first).ok()?;
+    let end = u32::try_from(groups.first.checked_add(groups.count)?).ok()?;
+    (first < end).then_some(first..end)
+}
