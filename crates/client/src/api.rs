@@ -114,6 +114,7 @@ pub struct Api {
     agent: Agent,
     url: String,
     credentials: Credentials,
+    patience: Option<Duration>,
 }
 
 impl Api {
@@ -152,7 +153,15 @@ impl Api {
             agent: config.into(),
             url: url.trim_end_matches('/').to_owned(),
             credentials,
+            patience: None,
         })
+    }
+
+    /// Lets a request, from connecting to the end of its answer, take only so long; without it, an answer may take as long as the server likes.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
     }
 
     /// Reads something.
@@ -197,6 +206,14 @@ impl Api {
         let request = request
             .body(body)
             .map_err(|error| self.not_ours(error.to_string()))?;
+        let request = match self.patience {
+            None => request,
+            Some(_) => self
+                .agent
+                .configure_request(request)
+                .timeout_global(self.patience)
+                .build(),
+        };
         let mut response = self.agent.run(request).map_err(|error| self.lost(&error))?;
         let status = response.status().as_u16();
         let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());

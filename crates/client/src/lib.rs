@@ -5,6 +5,7 @@
 
 pub mod amqp;
 pub mod api;
+mod backoff;
 pub mod chat;
 pub mod disk;
 pub mod load;

@@ -5,8 +5,9 @@
 //!
 //! It must never give out a byte of a file that is not shared, write what was not checked, nor above the folder that it was told.
 //!
-//! Start reading at [`serving::serve`] and [`download`].
+//! Start reading at [`share`] and [`announce`], [`serving::serve`] and [`download`].
 
+pub mod announce;
 pub mod catalog;
 pub mod download;
 pub mod finder;
@@ -19,6 +20,8 @@ mod sink;
 mod source;
 mod tls;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use files::path::{PathRefused, RelativePath};
 
 pub use sink::SinkError;
@@ -30,4 +33,12 @@ pub use source::{Permission, SourceError};
 /// It is no such name; shown as it is, with what is wrong.
 pub fn safe_name(name: &str) -> Result<String, PathRefused> {
     RelativePath::parse_name(name).map(|name| name.as_str().to_owned())
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }

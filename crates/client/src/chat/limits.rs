@@ -39,10 +39,6 @@ pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const QUIET: Duration = Duration::from_secs(12);
 /// A server that is silent for so long is gone.
 pub(crate) const DEAD: Duration = Duration::from_secs(30);
-/// The first wait before one connects again.
-pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-/// The longest wait.
-pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// A connection that lasted so long was a good one: the next wait is a short one.
 pub(crate) const GOOD: Duration = Duration::from_secs(5);
 /// How long somebody is shown as writing.

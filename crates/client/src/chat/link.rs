@@ -5,7 +5,6 @@
 //!
 //! Start reading at [`Link::start`], then [`LinkEvent`].
 
-mod backoff;
 mod session;
 mod socket;
 
@@ -23,7 +22,7 @@ use super::ledger::Ledger;
 use super::limits::{COMMANDS_MAX, EVENTS_MAX, GOOD};
 use super::wire::{Ask, Hello, Said, Say};
 use crate::api::Credentials;
-use backoff::Backoff;
+use crate::backoff::Backoff;
 
 /// Where to connect, and as whom.
 #[derive(Debug, Clone)]

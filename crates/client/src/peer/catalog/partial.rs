@@ -3,22 +3,15 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use files::content::{Invalid, Root, Segment, Shape, Top};
 use files::have::Have;
 use rusqlite::{OptionalExtension as _, params};
 
+use crate::peer::now_ms;
+
 use super::write::{Batch, FileRow};
 use super::{Catalog, CatalogError, Kind, ShareId, Stamp, have_of, path_of, unsigned};
-
-/// Milliseconds since 1970.
-pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
-}
 
 impl Catalog {
     /// Begins, or goes on with, the file that a content is fetched into; `top` is the list of its segments as a peer told it. What was noted of that

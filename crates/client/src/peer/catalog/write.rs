@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use files::content::{Outline, Root};
+use files::path::RelativePath;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::{
@@ -224,9 +225,10 @@ impl<'a> Batch<'a> {
         Ok((share, !is_same))
     }
 
-    /// What the entries of a folder begin with: its name, and a number where another folder has that.
+    /// What the entries of a folder begin with: its name if that is a good one, and a number where another folder has it.
     fn free_label(&self, folder: &Path) -> Result<String, CatalogError> {
         let name = folder.file_name().and_then(|name| name.to_str());
+        let name = name.filter(|name| RelativePath::parse_name(name).is_ok());
         let name = name.unwrap_or("share");
         let mut number = 1;
         loop {

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use files::content::Root;
 use files::ticket::{KeyId, PeerKey, Refused, Right, Ticket, Wanted};
 use rpc::v1::Open;
 
 use crate::peer::identity::Fingerprint;
+use crate::peer::now_ms;
 
 /// Bytes of a secret that goes with an offer.
 pub(crate) const SECRET_BYTES: usize = 32;
@@ -113,12 +113,4 @@ impl Gate {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         Ticket::verify(ticket, &keys, &wanted, now_ms())
     }
-}
-
-/// Milliseconds since 1970.
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

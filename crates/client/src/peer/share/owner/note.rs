@@ -1,7 +1,7 @@
 //! What was found, on its way into the catalog, and then into the manifests of the folders.
 
 use std::fs;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use files::content::Root;
 
@@ -10,6 +10,7 @@ use super::super::event::{LeftOut, ShareEvent};
 use super::super::limits::{BATCH_MAX, BATCH_WAIT, COLLECT_QUIET, COLLECT_WAIT, QUIET};
 use super::Owner;
 use crate::peer::catalog::{CatalogError, Content, Found};
+use crate::peer::now_ms;
 
 /// How many times longer than its making the pause after a manifest is, where folders are large.
 const COLLECT_PAUSE: u32 = 10;
@@ -224,11 +225,4 @@ impl Owner {
 
 fn is_known(noted: &Noted, root: Root) -> bool {
     matches!(&noted.found.content, Content::Known(known) if *known == root)
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

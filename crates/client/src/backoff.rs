@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use crate::chat::limits::{BACKOFF_FIRST, BACKOFF_MAX};
+/// The first wait before one connects again.
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+/// The longest wait.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// The waits after losses in a row.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     losses: u32,
 }
 
 impl Backoff {
     /// The next wait; `random` chooses one between the half of what is due and the whole of it.
-    pub(super) fn next(&mut self, random: u32) -> Duration {
+    pub(crate) fn next(&mut self, random: u32) -> Duration {
         let doubled = BACKOFF_FIRST.saturating_mul(1 << self.losses.min(16));
         self.losses += 1;
         let due = doubled.min(BACKOFF_MAX);
