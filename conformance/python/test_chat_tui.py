@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from clients import differs_on_rabbitmq
+from command_line import account_at, run
 from harness.brokers import Chaski
 from harness.terminal import TerminalProgram
 from rest import PASSWORD, Rest
@@ -28,18 +29,7 @@ def server():
 @pytest.fixture
 def account(server, tmp_path):
     """Makes accounts; gives login and environment of one that is logged in."""
-
-    def maker(label):
-        login = f"{label}{secrets.token_hex(3)}"
-        server.ctl.user_add(login, PASSWORD)
-        home = tmp_path / login
-        home.mkdir()
-        environment = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "NO_COLOR": "1"}
-        command = [server.binary, "login", server.http_url, "--login", login, "--password-stdin"]
-        subprocess.run(command, input=f"{PASSWORD}\n", text=True, check=True, env=environment, capture_output=True)
-        return login, environment
-
-    return maker
+    return lambda label: account_at(server, tmp_path, label)
 
 
 @pytest.fixture
@@ -54,12 +44,6 @@ def terminal(server):
     yield opener
     for program in opened:
         program.close()
-
-
-def run(server, environment, *words, **options):
-    """Runs a command to its end."""
-    options = {"capture_output": True, "text": True, "timeout": 60, **options}
-    return subprocess.run([server.binary, *words], env=environment, **options)
 
 
 def test_two_people_talk_and_miss_nothing_when_the_server_is_killed(server, account, terminal):

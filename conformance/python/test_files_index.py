@@ -376,3 +376,149 @@ def test_an_account_made_anew_is_another_one(server, member, peer):
     assert ben.get("/v1/links").ok()["items"] == []
     ben.delete("/v1/links/" + link["id"]).problem(404)
     ben.put(old.path, old.wish).problem(409)
+
+
+def ticket_of(text, keys):
+    """What a ticket says; its last 64 bytes are a signature."""
+    body = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[:-64]
+    assert body[0] == 1
+    assert int.from_bytes(body[1:5], "little") in [key["id"] for key in keys]
+    issued, expires = (int.from_bytes(body[at:at + 8], "little") for at in (7, 15))
+    assert body[6] == 0 and body[23:55] == bytes.fromhex(KEY)
+    return {"right": body[5], "life_ms": expires - issued, "expires_ms": expires, "root": body[55:87].hex(),
+            "account": body[88:].decode(), "length": body[87]}
+
+
+def test_a_ticket_names_account_content_peer_and_right(member, peer):
+    ana, ben, of = member("ana"), member("ben"), root()
+    one = peer(ana)
+    one.publish(entry("a.txt", of))
+    answer = ben.post(f"/v1/files/{of}/tickets", {}).ok()
+    assert (answer["root"], answer["size"], answer["name"], answer["kind"]) == (of, 1_000, "a.txt", "file")
+    source, = answer["sources"]
+    assert (source["peer"], source["account"], source["addresses"], source["key"]) == (one.id, ana.login, ["192.0.2.7:7070"], KEY)
+    said = ticket_of(source["ticket"], one.announced["ticket_keys"])
+    assert said == {"right": 0, "life_ms": 300_000, "expires_ms": source["expires_ms"], "root": of, "account": ben.login,
+                    "length": len(ben.login)}
+    ana.delete(one.path).ok(204)
+    ben.post(f"/v1/files/{of}/tickets", {}).problem(404)
+
+
+def test_an_offer_finds_a_peer_an_account_or_somebody(member, peer):
+    ana, ben, carl, of = member("ana"), member("ben"), member("carl"), root()
+    one, other, first, second, third = peer(ana), peer(ana), peer(ben), peer(ben), peer(carl)
+
+    def offer(to=None, by=ana, begin=one):
+        wish = {"from": begin.id, "root": of, "name": "a.txt", "size": 5, "kind": "file", **({} if to is None else {"to": to})}
+        return by.post("/v1/offers", wish)
+
+    def receivers(*args, **options):
+        return {each["peer"] for each in offer(*args, **options).ok()["receivers"]}
+
+    assert receivers({"peer": first.id}) == {first.id}
+    assert receivers({"account": ben.login}) == {first.id, second.id}
+    assert receivers({"account": ana.login}) == {other.id}
+    said = ticket_of(offer({"peer": first.id}).ok()["receivers"][0]["ticket"], one.announced["ticket_keys"])
+    assert (said["right"], said["root"], said["account"]) == (1, of, ana.login)
+    assert ben.post(first.path + "/heartbeat", {}).ok()["offers"] == 3
+    assert receivers() == {third.id}, "it was named least"
+    for _ in range(3):
+        assert receivers() <= {second.id, third.id}
+    for each in (first, second, third):
+        each.rest.delete(each.path).ok(204)
+    for to in ({"peer": first.id}, {"peer": "0" * 32}, {"account": ben.login}, {"account": "no-such-one"}, None):
+        offer(to).problem(404)
+    offer({}).problem(422)
+    offer({"peer": first.id, "account": ben.login}).problem(422)
+    # Nobody sends in the name of another one's peer.
+    offer({"peer": other.id}, by=ben).problem(404)
+
+
+def test_a_link_opens_one_content_of_its_maker(member, peer):
+    ana, ben, eve, of, hidden = member("ana"), member("ben"), member("eve"), root(), root()
+    peer(ana).publish(entry("a.txt", of, {"link": True}), entry("b.txt", hidden, {"link": True}))
+    made = ana.post("/v1/links", {"root": of}).ok(201)
+    scheme, _, capability = made["link"].partition("?key=")
+    assert scheme == f"chaski:{of}" and len(capability) > 40
+    assert [each["account"] for each in ben.post(f"/v1/files/{of}/tickets", {"link": capability}).ok()["sources"]] == [ana.login]
+    for of_what, link in ((hidden, capability), (of, capability[:-1]), (of, ""), (of, made["id"])):
+        ben.post(f"/v1/files/{of_what}/tickets", {"link": link}).problem(404)
+    listed = ana.get("/v1/links").ok()["items"]
+    assert [(each["id"], each["root"], "link" in each) for each in listed] == [(made["id"], of, False)]
+    assert capability not in str(listed) and ben.get("/v1/links").ok()["items"] == []
+    # Only who has a file makes a link to it, and only the maker ends it.
+    eve.post("/v1/links", {"root": of}).problem(404)
+    ana.post("/v1/links", {"root": of, "expires_ms": 1}).problem(422)
+    ben.delete("/v1/links/" + made["id"]).problem(404)
+    ana.delete("/v1/links/" + made["id"]).ok(204)
+    ben.post(f"/v1/files/{of}/tickets", {"link": capability}).problem(404)
+    soon = ana.post("/v1/links", {"root": of, "expires_ms": int(time.time() * 1_000) + 700}).ok(201)
+    capability = soon["link"].partition("?key=")[2]
+    eventually(lambda: ben.post(f"/v1/files/{of}/tickets", {"link": capability}).status == 404)
+
+
+def test_a_rooms_files_are_for_those_who_are_or_were_in_it_and_not_banned(server, member, peer, chat):
+    ana, ben, eve, mark, of = member("ana"), member("ben"), member("eve"), word(), root()
+    room = f"ops{secrets.token_hex(4)}"
+    Rest(server).post("/v1/rooms", {"room": room, "keep": True}).ok(201)
+    published = peer(ana).publish(entry(mark, of, {"rooms": [room.upper(), "no-such-room"]}))
+    assert published["ignored"] == ["room no-such-room"]
+    assert found(ben, q=mark) == []
+    ben.put(f"/v1/rooms/{room}/read", {"seq": 1}).ok(204)
+    assert found(ben, q=mark) == found(ben, room=room) == [mark]
+    assert ben.post(f"/v1/files/{of}/tickets", {}).status == 200
+    eve.get("/v1/files", room=room).problem(404)
+    Rest(server).put(f"/v1/rooms/{room}/bans/{ben.login}", {}).ok(204)
+    assert found(ben, q=mark) == []
+    ben.get("/v1/files/" + of).problem(404)
+    # Another room of the same name is another room.
+    Rest(server).put(f"/v1/rooms/{room}/bans/{eve.login}", {"minutes": 1})
+    Rest(server).delete(f"/v1/rooms/{room}").ok(204)
+    Rest(server).post("/v1/rooms", {"room": room, "keep": True}).ok(201)
+    Rest(server).post(f"/v1/rooms/{room}/messages", {"text": "anew"}).ok(201)
+    eve.put(f"/v1/rooms/{room}/read", {"seq": 1}).ok(204)
+    assert found(eve, room=room) == []
+
+
+def test_a_room_is_told_of_a_content_once():
+    server = Chaski(settings={"files.heartbeat_s": 20, "files.silence_s": 3_600})
+    server.start()
+    try:
+        rest, of = Rest(server), root()
+        one, other = Peer(rest), Peer(rest)
+        audience = {"rooms": ["lobby"]}
+        one.publish(entry("docs/Report é\n.pdf", of, audience, size=1_536))
+
+        def said():
+            return [each["text"] for each in Rest(server).get("/v1/rooms/lobby/messages", limit=200).ok()["messages"]]
+
+        assert said() == [f"Report é\ufffd.pdf (1.5 KiB) chaski:{of}"]
+        other.publish(entry("copy.pdf", of, audience, size=1_536))
+        one.publish(entry("again.pdf", of, audience, size=1_536), begin=0, to=5)
+        assert len(said()) == 1
+        server.restart()
+        one.announce()
+        one.publish(entry("again.pdf", of, audience, size=1_536), begin=0, to=6)
+        assert len(said()) == 1
+        # A folder of many does not drown the room.
+        many = [entry(f"{number:03}", None, audience, size=1_024) for number in range(100)]
+        one.publish(*many)
+        texts = said()
+        assert len(texts) == 1 + 10 + 1
+        assert texts[1] == f"000 (1.0 KiB) chaski:{many[0]['root']}" and texts[-1] == "010 (1.0 KiB) and 90 more (90.0 KiB)"
+        one.publish(*many, begin=0, to=99)
+        assert len(said()) == 12
+    finally:
+        server.stop()
+
+
+def test_without_an_index_there_is_none():
+    server = Chaski(settings={"files.enabled": "false"})
+    server.start()
+    try:
+        rest = Rest(server)
+        rest.get("/v1/peers").problem(503, "files.enabled")
+        rest.get("/v1/files").problem(503)
+        rest.put("/v1/peers/" + "0" * 32, {"name": "n", "key": KEY}).problem(503)
+    finally:
+        server.stop()

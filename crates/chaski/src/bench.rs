@@ -11,13 +11,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use client::disk::DiskOptions;
+use client::load::files::{self, FilesOptions};
 use client::load::{LoadError, LoadOptions, LoadReport, Phase, Progress, Target};
 use client::nats::NatsError;
 use client::relay::Relay;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::exit::{CommandError, Exit};
-use crate::output;
+use crate::{number, output};
 
 mod args;
 mod chat;
@@ -63,10 +64,37 @@ pub(crate) enum BenchCommand {
     /// has heard: each message once, and in one order that is the same for all. Speaks the line protocol and WebSocket, and for
     /// comparison IRC and XMPP.
     Chat(Box<ChatArgs>),
+    /// Fetch files from peers over loopback, and report rates and what they cost
+    ///
+    /// Sources and the one that fetches run in this process, with TLS; every byte is checked, written and synced. The figures are of
+    /// both ends together.
+    Files(FilesArgs),
     /// Run a bare relay of bytes, the floor that `bench amqp --via relay` measures
     Relay(RelayArgs),
     /// Measure a bare write and sync on a disk, the floor for a durable message
     Disk(DiskArgs),
+}
+
+/// Options of `chaski bench files`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chaski bench files /var/tmp                                one file of 1 GiB from one source
+  chaski bench files /var/tmp --sources 4
+  chaski bench files /var/tmp --files 10000 --size 10KiB")]
+pub(crate) struct FilesArgs {
+    /// Directory on the disk in question
+    #[arg(default_value = ".")]
+    directory: PathBuf,
+    /// Files; more than one are fetched as a folder
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::within(1..=1_000_000_u32))]
+    files: u32,
+    /// Bytes of each
+    #[arg(long, default_value = "1024MiB", value_parser = parse_size)]
+    size: usize,
+    /// Peers that have them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::within(1..=32_usize))]
+    sources: usize,
 }
 
 /// Options of `chaski bench relay`.
@@ -114,6 +142,7 @@ pub(crate) fn run(command: BenchCommand, json: bool) -> anyhow::Result<ExitCode>
             watched(json, |display| client::load::chat::run(&options, display))
         }
         BenchCommand::Relay(args) => run_relay(&args),
+        BenchCommand::Files(args) => run_files(&args, json),
         BenchCommand::Disk(args) => run_disk(&args, json),
     }
 }
@@ -222,6 +251,31 @@ impl Drop for RelayProcess {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+fn run_files(args: &FilesArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let report = files::run(&FilesOptions {
+        directory: args.directory.clone(),
+        files: args.files,
+        bytes: args.size,
+        sources: args.sources,
+    })?;
+    if json {
+        output::json(&report)?;
+    } else {
+        output::line(&format!(
+            "{} files, {} bytes from {} sources in {:.2} s: {:.0} MiB/s, {:.0} files/s, {:.2} CPU s/GiB, {:.0} MiB",
+            report.files,
+            report.bytes,
+            report.sources,
+            report.seconds,
+            report.mib_per_s,
+            report.files_per_s,
+            report.cpu_s_per_gib,
+            report.peak_mib
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_relay(args: &RelayArgs) -> anyhow::Result<ExitCode> {

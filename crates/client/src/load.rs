@@ -16,6 +16,7 @@ mod conn;
 mod consumer;
 mod context;
 mod error;
+pub mod files;
 mod latency;
 mod mark;
 mod options;

@@ -124,10 +124,10 @@ pub const HOLDERS_MAX: usize = 100;
 pub(crate) const GROUP_ROWS_MAX: usize = 1_000;
 
 /// How many entries a search sorts itself; with more that may fit, it walks along an index.
-pub(crate) const CANDIDATES_MAX: usize = 4_000;
+pub(crate) const CANDIDATES_MAX: usize = if cfg!(test) { 400 } else { 4_000 };
 
 /// How many entries a walk looks at for one page.
-pub(crate) const WALK_ROWS_MAX: usize = 10_000;
+pub(crate) const WALK_ROWS_MAX: usize = if cfg!(test) { 700 } else { 10_000 };
 const _: () = assert!(GROUP_ROWS_MAX >= HOLDERS_MAX);
 
 /// The shortest beginning of a word that is looked up in the full-text index: fewer letters begin too many words.

@@ -322,6 +322,19 @@ impl Files {
         self.look(move |seen| seen.reader.has(&owner, root)).await
     }
 
+    /// Finds those of some contents that a room was not told of.
+    ///
+    /// # Errors
+    /// As [`Self::search`].
+    pub(crate) async fn untold(
+        &self,
+        room: AudienceMember,
+        roots: Vec<[u8; 32]>,
+    ) -> Result<Vec<[u8; 32]>, FilesError> {
+        self.look(move |seen| seen.reader.untold(&room, &roots))
+            .await
+    }
+
     /// The links of an account.
     ///
     /// # Errors

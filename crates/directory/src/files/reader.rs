@@ -79,6 +79,27 @@ impl FileReader {
         })
     }
 
+    /// Finds those of some contents that a room was not told of.
+    ///
+    /// *Errors*: as for [`FileReader::search`].
+    pub fn untold(
+        &self,
+        room: &AudienceMember,
+        roots: &[[u8; 32]],
+    ) -> Result<Vec<[u8; 32]>, Failure> {
+        self.read(|connection| {
+            let query = "SELECT 1 FROM cards WHERE room = ?1 AND created_ms = ?2 AND root = ?3";
+            let mut statement = connection.prepare_cached(query)?;
+            let mut untold = Vec::new();
+            for root in roots {
+                if !statement.exists(params![room.name, int(room.created_ms), root])? {
+                    untold.push(*root);
+                }
+            }
+            Ok(untold)
+        })
+    }
+
     /// The links of an account, by id.
     ///
     /// *Errors*: as for [`FileReader::search`].

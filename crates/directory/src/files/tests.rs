@@ -153,5 +153,17 @@ fn a_room_is_told_of_a_content_once() {
     let known = FileOutcome::Refused(FileRefused::Known);
     assert_eq!(fixture.commit(card(1, 1)), known);
     assert_eq!(fixture.commit(card(2, 1)), FileOutcome::Done);
+    let room = |name: &str| AudienceMember {
+        name: name.to_owned(),
+        created_ms: 1,
+    };
+    let untold = |name| {
+        fixture
+            .reader
+            .untold(&room(name), &[[1; 32], [3; 32]])
+            .unwrap()
+    };
+    assert_eq!(untold("Lobby"), [[3; 32]]);
+    assert_eq!(untold("other"), [[1; 32], [3; 32]]);
     assert_eq!(fixture.reopen().commit(card(1, 1)), known);
 }

@@ -421,3 +421,6 @@ fn unavailable(failure: &Failure) -> FilesError {
     tracing::error!(error = %crate::admin::with_causes(failure), "the file index fails");
     FilesError::Unavailable
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,3 +126,6 @@ fn make(path: &Path) -> io::Result<Vec<u8>> {
     fs::File::open(folder)?.sync_all()?;
     Ok(document.as_ref().to_vec())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //!
 //! Start reading at [`Sharer`].
 
+mod cards;
 mod forms;
 pub(super) mod links;
 pub(super) mod peers;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 
-pub(super) const FILES_MAX: u64 = 20_000;
+pub(super) const FILES_MAX: u64 = 1_600;
 
 pub(super) struct Fixture {
     pub(super) reader: FileReader,

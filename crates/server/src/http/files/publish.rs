@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Sharer;
+use super::cards::{cards_of, tell};
 use super::forms::{KindWord, check_peer_id, check_text, unhex};
 use crate::http::Web;
 use crate::http::body::{InPath, JsonBody};
@@ -149,11 +150,16 @@ pub(in crate::http) async fn publish(
     let known = resolve(&web, &sharer, &changes.put).await?;
     let put = changes.put.into_iter().map(|form| form.entry(&known));
     let put = put.collect::<Result<Vec<_>, _>>()?;
+    let cards = cards_of(&put);
     let (owner, remove) = (sharer.account(), changes.remove);
     let published = web
         .files()
         .ask(move |index, now_ms| index.publish(&peer, &owner, (from, to), put, remove, now_ms));
     let revision = published.await?;
+    // What was published is published, whether rooms hear of it or not.
+    if let Err(error) = tell(&web, &sharer, cards).await {
+        tracing::warn!(?error, "rooms were not told of what is shared with them");
+    }
     let ignored = known.ignored();
     Ok(Json(Published { revision, ignored }))
 }
