@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::remote::RemoteArgs;
 use crate::{
-    account, alarm, audit, bench, chat, config, consume, deadletter, files, list, login,
+    account, alarm, audit, bench, chat, config, consume, deadletter, files, list, login, peer,
     permission, policy, publish, request, serve, stream, topic, user, vhost,
 };
 
@@ -141,6 +141,9 @@ pub(crate) enum Command {
 
     /// Fetch a file or a folder from the peers that have it
     Get(files::GetArgs),
+
+    /// Share folders with other peers
+    Peer(Box<peer::PeerArgs>),
 
     /// List the peers that are there
     Peers(files::PeersArgs),

@@ -24,6 +24,7 @@ mod memory;
 mod number;
 mod output;
 mod password;
+mod peer;
 mod permission;
 mod policy;
 mod publish;
@@ -66,6 +67,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Listen(args) => return chat::listen(&args, context.json),
         Command::Find(args) => return files::find(&args, context.json),
         Command::Get(args) => return files::get(&args, context.json),
+        Command::Peer(args) => return peer::run(*args, context.json),
         Command::Peers(args) => files::peers(&args, context.json),
         Command::Bench { command } => return bench::run(command, context.json),
         Command::Queue {

@@ -89,6 +89,11 @@ impl RemoteArgs {
         Ok(())
     }
 
+    /// Whether a server was named, by itself or by a context.
+    pub(crate) const fn is_named(&self) -> bool {
+        self.server.is_some() || self.context.is_some()
+    }
+
     /// Whether there is a token to show.
     pub(crate) fn is_known(&self) -> anyhow::Result<bool> {
         let contexts = Contexts::load()?;

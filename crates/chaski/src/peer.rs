@@ -1,0 +1,278 @@
+//! `chaski peer`: shares folders, until it is interrupted.
+
+mod addresses;
+mod audience;
+mod environment;
+mod show;
+
+#[cfg(test)]
+mod tests;
+
+use std::env;
+use std::fs::{DirBuilder, File, TryLockError};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use client::peer::announce::{Announcing, Me, State};
+use client::peer::catalog::{self, Audience, Catalog};
+use client::peer::identity::Identity;
+use client::peer::serving::{self, Gate};
+use client::peer::share::{Plan, ShareEvent, Sharing};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use self::environment::Environment;
+use self::show::Show;
+use crate::exit::{CommandError, Exit};
+use crate::remote::{RemoteArgs, api};
+
+/// The port of a peer that is told no other.
+const PORT: u16 = 5001;
+/// Events that wait to be shown; then sharing waits, too.
+const EVENTS_MAX: usize = 1_024;
+/// How long those who are served may take to notice the end.
+const END: Duration = Duration::from_secs(1);
+/// The bytes of a name that the server takes.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Share folders with other peers.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Hashes what is in the folders, tells the server, and serves other peers, until it is interrupted;
+what is unchanged is not hashed again at the next start. Hidden files and symbolic links are not
+shared. Each folder can also be fetched as a whole.
+
+Others need to reach this machine: --address says where, if not at its own addresses.
+
+Without flags, these are taken from the environment, or from .env in the working directory:
+  SERVER_URL        the server, as http://HOST, http://HOST:PORT or HOST
+  SERVER_PORT       its port, where SERVER_URL names none
+  PSERVER_URL       where other peers reach this one, as HOST, HOST:PORT or http://HOST
+  PSERVER_LOCAL_URL the address to listen on, as ADDR or ADDR:PORT
+  PSERVER_PORT      the port to listen on, and where PSERVER_URL names none
+
+Examples:
+  chaski peer --share ~/Music
+  chaski peer --share ~/Work --share ~/Plans --to anna --to ben
+  chaski peer --share photos --to room:family --address home.example:5001")]
+pub(crate) struct PeerArgs {
+    /// A folder to share; may be repeated
+    #[arg(long, value_name = "DIR", required = true)]
+    share: Vec<PathBuf>,
+
+    /// Who may find and fetch what is shared: everyone, room:NAME, LOGIN, or link (only who has a link); rooms or logins may be repeated [default: everyone]
+    #[arg(long, value_name = "WHO")]
+    to: Vec<String>,
+
+    /// Where to listen; port 0 takes a free one [default: 0.0.0.0:5001]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+
+    /// Where other peers reach this one; may be repeated [default: this machine's addresses]
+    #[arg(long, value_name = "HOST:PORT")]
+    address: Vec<String>,
+
+    /// What others see this peer called [default: the host's name]
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Where its key and what it knows of the files is kept [default: ~/.local/state/chaski; environment: CHASKI_STATE]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+/// Shares, until it is interrupted.
+pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode> {
+    let environment = Environment::of_process();
+    if let Some(url) = environment.server()
+        && !args.remote.is_named()
+    {
+        args.remote.name_server(url)?;
+    }
+    let audience =
+        audience::parse(&args.to).map_err(|message| CommandError::new(Exit::Usage, message))?;
+    let folders = folders(&args.share, &audience)?;
+    let state = state(args.state.as_deref())?;
+    let _lock = lock(&state)?;
+    let identity = Identity::open(&state).context("cannot use the peer's key")?;
+    let catalog = Arc::new(Catalog::open(&state.join(catalog::FILE))?);
+
+    let listen = match args.listen {
+        Some(listen) => listen,
+        None => environment.listen(PORT).map_err(usage)?,
+    };
+    let listener = TcpListener::bind(listen)
+        .with_context(|| format!("cannot listen on {listen}; --listen names another address"))?;
+    let listen = listener.local_addr()?;
+    let door = args.remote.door()?;
+    let addresses = match (&*args.address, environment.address(listen.port())) {
+        ([], Some(address)) => vec![address],
+        ([], None) => addresses::of(listen, &door.url),
+        (named, _) => named.to_vec(),
+    };
+    let me = Me {
+        peer: identity.id(),
+        name: args.name.unwrap_or_else(host_name),
+        addresses,
+        port: listen.port(),
+        key: *identity.fingerprint().as_bytes(),
+    };
+    let show = Show::new(is_json, door.url.clone());
+    let api = api(&door.url, door.credentials, door.ca.as_ref())?;
+
+    let runtime = runtime()?;
+    let gate = Arc::new(Gate::new(identity.fingerprint()));
+    let (stop, stopping) = watch::channel(false);
+    let serving = serve(&runtime, listener, identity, &catalog, &gate, stopping)?;
+    show.listening(listen, &me);
+
+    let (sender, events) = mpsc::channel(EVENTS_MAX);
+    let plan = Plan { folders, state };
+    let tell = move |event| {
+        // It fails when nobody looks any more, at the end.
+        let _ = sender.blocking_send(event);
+    };
+    let sharing = Sharing::start(Arc::clone(&catalog), &plan, tell).map_err(usage)?;
+    let announcing = Announcing::start(api, catalog, me)?;
+    let ended = runtime.block_on(attend(events, announcing.state(), &gate, serving, show));
+    // Whoever asks now is told that this peer is gone, before it is.
+    drop(announcing);
+    drop(sharing);
+    let _ = stop.send(true);
+    runtime.shutdown_timeout(END);
+    ended.map(|()| Exit::Done.into())
+}
+
+/// Starts to serve other peers: what the catalog has, to those whom the gate lets in.
+fn serve(
+    runtime: &Runtime,
+    listener: TcpListener,
+    identity: Identity,
+    catalog: &Arc<Catalog>,
+    gate: &Arc<Gate>,
+    stopping: watch::Receiver<bool>,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    listener.set_nonblocking(true)?;
+    let (catalog, gate) = (Arc::clone(catalog), Arc::clone(gate));
+    Ok(runtime.spawn(async move {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        serving::serve(listener, &identity, catalog, gate, stopping).await?;
+        Ok(())
+    }))
+}
+
+/// Shows what happens, until it is interrupted.
+async fn attend(
+    mut events: mpsc::Receiver<ShareEvent>,
+    mut state: watch::Receiver<State>,
+    gate: &Gate,
+    mut serving: JoinHandle<anyhow::Result<()>>,
+    mut show: Show,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            Some(event) = events.recv() => show.share(&event),
+            Ok(()) = state.changed() => {
+                let state = state.borrow_and_update().clone();
+                gate.set_keys(state.ticket_keys.clone());
+                show.state(state);
+            }
+            served = &mut serving => {
+                served.context("serving ended")??;
+                return Err(CommandError::new(Exit::Failed, "serving ended").into());
+            }
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the system refuses threads")
+}
+
+fn usage(error: impl std::fmt::Display) -> CommandError {
+    CommandError::new(Exit::Usage, error.to_string())
+}
+
+/// The folders as they really are, so that the same one is known by one name.
+fn folders(
+    named: &[PathBuf],
+    audience: &Audience,
+) -> Result<Vec<(PathBuf, Audience)>, CommandError> {
+    let folder = |named: &PathBuf| {
+        let cannot = |why: &dyn std::fmt::Display| {
+            usage(format_args!("cannot share {}: {why}", named.display()))
+        };
+        let folder = named.canonicalize().map_err(|error| cannot(&error))?;
+        if !folder.is_dir() {
+            return Err(cannot(&"it is no folder"));
+        }
+        Ok((folder, audience.clone()))
+    };
+    named.iter().map(folder).collect()
+}
+
+/// Finds the state directory, and makes it if need be.
+fn state(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let of = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    let state = match named {
+        Some(named) => named.to_owned(),
+        None => of("CHASKI_STATE")
+            .map(PathBuf::from)
+            .or_else(|| Some(Path::new(&of("XDG_STATE_HOME")?).join("chaski")))
+            .or_else(|| Some(Path::new(&of("HOME")?).join(".local/state/chaski")))
+            .ok_or_else(|| usage("where is what the peer keeps? --state says so"))?,
+    };
+    let cannot = || format!("cannot use {}", state.display());
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&state)
+        .with_context(cannot)?;
+    state.canonicalize().with_context(cannot)
+}
+
+/// Keeps others from being the same peer: they would tell the server different things.
+fn lock(state: &Path) -> anyhow::Result<File> {
+    let path = state.join("peer.lock");
+    let cannot = || format!("cannot use {}", path.display());
+    let file = File::create(&path).with_context(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let message = format!(
+                "another peer runs with {}; --state names another place",
+                state.display()
+            );
+            Err(CommandError::new(Exit::Exists, message).into())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
+    }
+}
+
+fn host_name() -> String {
+    let system = rustix::system::uname();
+    let name = system.nodename().to_string_lossy();
+    let end = name.floor_char_boundary(NAME_BYTES_MAX);
+    match &name[..end] {
+        "" => "peer".to_owned(),
+        name => name.to_owned(),
+    }
+}

@@ -1,0 +1,214 @@
+//! Shows what a peer does: JSON events, lines, or lines with a bar below them on a terminal.
+
+use std::io::{IsTerminal as _, stderr};
+use std::net::SocketAddr;
+
+use client::peer::announce::{Me, Stage, State};
+use client::peer::share::{Progress, ShareEvent};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::output;
+
+/// Where and how it is shown.
+pub(super) struct Show {
+    is_json: bool,
+    server: String,
+    bar: Option<ProgressBar>,
+    /// Before everything is hashed for the first time, a terminal shows the bar alone.
+    is_ready: bool,
+    known: State,
+}
+
+impl Show {
+    pub(super) fn new(is_json: bool, server: String) -> Self {
+        let is_drawn = !is_json && stderr().is_terminal();
+        Self {
+            is_json,
+            server,
+            bar: is_drawn.then(bar),
+            is_ready: false,
+            known: State::default(),
+        }
+    }
+
+    /// Tells where the peer listens, and who it is.
+    pub(super) fn listening(&self, listen: SocketAddr, me: &Me) {
+        let text = format!("{} listens on {listen}", me.name);
+        let event = json!({"event": "listening", "address": listen.to_string(), "peer": me.peer, "name": me.name,
+            "addresses": me.addresses});
+        self.tell(&event, &text);
+    }
+
+    /// Tells what happened to the shares.
+    pub(super) fn share(&mut self, event: &ShareEvent) {
+        match event {
+            ShareEvent::Progress(progress) => self.progress(progress),
+            ShareEvent::Shared { path, size, root } => {
+                let event = json!({"event": "shared", "path": path, "size": size, "root": root.to_string()});
+                let text = format!("+ {path} ({})", HumanBytes(*size));
+                self.detail(&event, &text);
+            }
+            ShareEvent::Removed { path } => {
+                let event = json!({"event": "removed", "path": path});
+                self.detail(&event, &format!("- {path}"));
+            }
+            ShareEvent::LeftOut { path, reason } => {
+                let event =
+                    json!({"event": "left-out", "path": path, "reason": reason.to_string()});
+                self.warn(&event, &format!("not shared: {path}: {reason}"));
+            }
+            ShareEvent::Restless { path } => {
+                let event = json!({"event": "restless", "path": path});
+                self.warn(
+                    &event,
+                    &format!("{path} is written all the time; it is shared when it rests"),
+                );
+            }
+            ShareEvent::Collection {
+                path,
+                root,
+                files,
+                bytes,
+            } => {
+                let event = json!({"event": "collection", "path": path, "root": root.to_string(), "files": files, "bytes": bytes});
+                self.tell(&event, &format!("{path} as a whole: chaski:{root}"));
+            }
+            ShareEvent::Ready { files, bytes } => {
+                self.is_ready = true;
+                if let Some(bar) = &self.bar {
+                    bar.set_length(0);
+                    bar.reset();
+                }
+                let event = json!({"event": "ready", "files": files, "bytes": bytes});
+                self.tell(
+                    &event,
+                    &format!("shares {files} files, {}", HumanBytes(*bytes)),
+                );
+            }
+            ShareEvent::Unwatched { reason } => {
+                let event = json!({"event": "unwatched", "reason": reason});
+                self.warn(
+                    &event,
+                    &format!("cannot watch the folders, so looks at them now and then: {reason}"),
+                );
+            }
+            ShareEvent::Failed { error } => {
+                let event = json!({"event": "failed", "reason": error.to_string()});
+                self.warn(&event, &error.to_string());
+            }
+        }
+    }
+
+    /// Tells how it goes with the server.
+    pub(super) fn state(&mut self, state: State) {
+        let known = std::mem::replace(&mut self.known, state);
+        let State {
+            stage,
+            told,
+            offers,
+            addresses,
+            ignored,
+            refused,
+            ..
+        } = &self.known;
+        for name in ignored.iter().skip(known.ignored.len()) {
+            let event = json!({"event": "ignored", "audience": name});
+            self.warn(
+                &event,
+                &format!("the server knows no {name}, or this account may not share there"),
+            );
+        }
+        for file in refused.iter().skip(known.refused.len()) {
+            let event = json!({"event": "refused", "file": file});
+            self.warn(&event, &format!("the server does not take {file}"));
+        }
+        if *stage == known.stage && *offers == known.offers {
+            return;
+        }
+        let mut event = json!({"event": "server", "url": self.server, "told": told, "offers": offers, "addresses": addresses});
+        let place = addresses.join(" ");
+        let (name, text) = match stage {
+            Stage::Connecting => ("connecting", None),
+            Stage::Telling => ("telling", None),
+            Stage::Live => (
+                "live",
+                Some(format!(
+                    "{} knows everything; others find this peer at {place}",
+                    self.server
+                )),
+            ),
+            Stage::Away { reason, .. } => {
+                event["reason"] = reason.clone().into();
+                ("away", Some(format!("{reason}; tries again")))
+            }
+        };
+        event["state"] = name.into();
+        let is_new = *stage != known.stage;
+        match text.filter(|_| is_new) {
+            Some(text) => self.tell(&event, &text),
+            None if self.is_json => self.tell(&event, ""),
+            None => {}
+        }
+    }
+
+    fn progress(&self, progress: &Progress) {
+        if self.is_json {
+            let event = json!({"event": "progress", "files": progress.files, "files_due": progress.files_due, "bytes": progress.bytes,
+                "bytes_due": progress.bytes_due, "bytes_per_s": progress.bytes_per_s, "walking": progress.is_walking});
+            return self.tell(&event, "");
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_length(progress.bytes_due);
+            bar.set_position(progress.bytes);
+            let more = if progress.is_walking { "+" } else { "" };
+            let rate = HumanBytes(progress.bytes_per_s);
+            bar.set_message(format!(
+                "{rate}/s {}/{}{more} files",
+                progress.files, progress.files_due
+            ));
+        }
+    }
+
+    /// Tells of one file: on a terminal, once the first look is done.
+    fn detail(&self, event: &Value, text: &str) {
+        if self.bar.is_none() || self.is_ready {
+            self.tell(event, text);
+        }
+    }
+
+    fn tell(&self, event: &Value, text: &str) {
+        self.print(|| {
+            // Whoever reads no more does not keep others from fetching.
+            if self.is_json {
+                let _ = output::raw(&format!("{event}\n"));
+            } else {
+                let _ = output::line(text);
+            }
+        });
+    }
+
+    /// Tells of something that is not as it should be.
+    fn warn(&self, event: &Value, text: &str) {
+        if self.is_json {
+            self.tell(event, text);
+        } else {
+            self.print(|| output::note(text));
+        }
+    }
+
+    fn print(&self, work: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(work),
+            None => work(),
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {bytes}/{total_bytes} {msg} {eta}") {
+        bar.set_style(style);
+    }
+    bar
+}
