@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use directory::Failure;
 use directory::files::{
@@ -32,7 +32,7 @@ use reading::{Reading, ToReader};
 use crate::config::{self, paths};
 
 /// How often it is looked for peers that fell silent, at least.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(500);
 /// How often it is looked for peers that nobody has heard of for long.
 const CLEAN_MS: u64 = 3_600_000;
 /// After how long a peer that was not heard of is forgotten with all its files.
@@ -184,6 +184,7 @@ fn join(thread: JoinHandle<()>) {
 /// Does what is asked for, and between it what is due.
 fn run(mut index: Index, jobs: &Receiver<Job>, engine: &Handle) {
     let mut has_more = true;
+    let mut looked = Instant::now();
     while !index.is_over() {
         let wait = if has_more { Duration::ZERO } else { LOOK };
         match jobs.recv_timeout(wait) {
@@ -191,7 +192,11 @@ fn run(mut index: Index, jobs: &Receiver<Job>, engine: &Handle) {
             Err(RecvTimeoutError::Timeout) => has_more = index.sweep(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        has_more |= index.expire(engine.now_ms());
+        // Everybody is looked at for that: not after every job.
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            has_more |= index.expire(engine.now_ms());
+        }
     }
 }
 

@@ -270,6 +270,10 @@ impl<'a> Look<'a> {
             if count == WALK_ROWS_MAX {
                 last = Some(self.place_of_row(row)?);
             }
+            // Most entries of a walk are others: they cost no more than a look at their name.
+            if !self.is_named(row.get_ref(6)?.as_str()?) {
+                continue;
+            }
             let Some(entry) = self.entry(row)?.filter(|entry| entry.fits) else {
                 continue;
             };
@@ -367,14 +371,13 @@ impl<'a> Look<'a> {
                 .media_type
                 .as_ref()
                 .is_none_or(|wanted| is_type(wanted, &entry.media_type))
-            && search
-                .words
-                .as_ref()
-                .is_none_or(|words| words.fit(&entry.fold))
-            && search
-                .glob
-                .as_ref()
-                .is_none_or(|glob| glob.fits(&entry.fold))
+            && self.is_named(&entry.fold)
+    }
+
+    /// Tells whether a folded name is one that is searched for.
+    fn is_named(&self, fold: &str) -> bool {
+        let (words, glob) = (self.search.words.as_ref(), self.search.glob.as_ref());
+        words.is_none_or(|words| words.fit(fold)) && glob.is_none_or(|glob| glob.fits(fold))
     }
 
     fn place(&self, entry: &Entry) -> FilePlace {

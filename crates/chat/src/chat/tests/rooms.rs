@@ -1,13 +1,56 @@
 //! Rooms and their names, and that they go with their creators.
 
 use super::rig::{Rig, create, say, settings};
-use crate::{Command, Ended, Event, KeepRooms, LeftCause, Reason, Reply, RoomSettings, Settings};
+use crate::{
+    Command, Ended, Event, KeepRooms, LeftCause, Reason, Reply, RoomSettings, Sanction, Settings,
+};
 
 fn names(rig: &mut Rig, session: crate::SessionId) -> Vec<String> {
     match rig.done(session, Command::Rooms) {
         Reply::Rooms(views) => views.into_iter().map(|view| view.name).collect(),
         reply => panic!("rooms, not {reply:?}"),
     }
+}
+
+#[test]
+fn ones_own_rooms_are_those_that_one_was_in_and_may_enter() {
+    let mut rig = Rig::new(settings());
+    let (ana, bob) = (rig.come("ana"), rig.come("bob"));
+    for room in ["One", "Two", "Three"] {
+        rig.done(ana, create(room, false));
+    }
+    rig.join(bob, "one");
+    rig.join(bob, "two");
+    let own = |rig: &mut Rig, session| match rig.done(session, Command::OwnRooms) {
+        Reply::Rooms(views) => views.into_iter().map(|view| view.name).collect::<Vec<_>>(),
+        reply => panic!("rooms, not {reply:?}"),
+    };
+    assert_eq!(own(&mut rig, bob), ["One", "Two"]);
+    let leave = Command::Leave {
+        room: "two".to_owned(),
+        to_default: false,
+    };
+    rig.done(bob, leave);
+    assert_eq!(own(&mut rig, bob), ["One", "Two"]);
+    let sanction = |is_on: bool| Command::Ban {
+        room: "one".to_owned(),
+        login: "bob".to_owned(),
+        sanction: is_on.then(|| Sanction {
+            login: "bob".to_owned(),
+            minutes: None,
+            reason: String::new(),
+        }),
+    };
+    // Whoever is sent out goes to the default room.
+    rig.done(ana, sanction(true));
+    assert_eq!(own(&mut rig, bob), ["lobby", "Two"]);
+    rig.done(ana, sanction(false));
+    assert_eq!(own(&mut rig, bob), ["lobby", "One", "Two"]);
+    let delete = Command::DeleteRoom {
+        room: "two".to_owned(),
+    };
+    rig.done(ana, delete);
+    assert_eq!(own(&mut rig, bob), ["lobby", "One"]);
 }
 
 /// Where a session was told that it is now, and why.
