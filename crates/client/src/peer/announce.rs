@@ -229,6 +229,7 @@ impl Announcer {
         self.is_listing = false;
         self.show(|state| {
             state.stage = Stage::Telling;
+            state.told = announced.revision;
             state.ticket_keys = announced.ticket_keys;
             state.addresses = announced.addresses;
         });
