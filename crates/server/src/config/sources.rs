@@ -24,7 +24,16 @@ const DOT_ENV: &str = ".env";
 
 /// Variables with the prefix that are no settings of the server: they belong to the command line
 /// and to the test suites that start it.
-const COMMAND_LINE_VARIABLES: &[&str] = &["CHASKI_CONFIG", "CHASKI_URL", "CHASKI_BIN"];
+const COMMAND_LINE_VARIABLES: &[&str] = &[
+    "CHASKI_BIN",
+    "CHASKI_CA",
+    "CHASKI_CONFIG",
+    "CHASKI_CONTEXT",
+    "CHASKI_SERVER",
+    "CHASKI_STATE",
+    "CHASKI_TOKEN",
+    "CHASKI_URL",
+];
 
 /// The sources of the settings, strongest first: `flags`, `environment`, the file, defaults.
 #[derive(Clone, Debug, Default)]

@@ -34,6 +34,20 @@ fn check_refused(loaded: Result<Config, ConfigError>, fragments: &[&str]) {
 }
 
 #[test]
+fn what_the_command_line_reads_is_no_mistake_of_the_server() {
+    for variable in [
+        "CHASKI_SERVER",
+        "CHASKI_CONTEXT",
+        "CHASKI_TOKEN",
+        "CHASKI_CA",
+        "CHASKI_STATE",
+    ] {
+        let loaded = Config::load(&sources(&[], &[(variable, "x")]));
+        assert!(loaded.is_ok(), "{variable}: {loaded:?}");
+    }
+}
+
+#[test]
 fn defaults_are_valid_and_listen_on_loopback() {
     let config = Config::load(&sources(&[], &[("CHASKI_DATA", "/nonexistent")]))
         .expect("defaults are valid");
