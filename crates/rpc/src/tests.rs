@@ -41,6 +41,7 @@ fn the_descriptors_hold_every_service_with_its_methods() {
         ("DeadLetterService", 3),
         ("FileIndexService", 12),
         ("MessageService", 8),
+        ("PeerService", 2),
         ("QueueService", 18),
         ("SessionService", 3),
     ];
