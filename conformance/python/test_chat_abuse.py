@@ -202,7 +202,9 @@ def test_a17_lines_end_in_every_way_and_commands_come_glued_or_in_pieces(chat):
     for glued in ("#lR#exit", "#exit#exit", "#cRroom", "#gRlobby#eR", "#\\private<>x", "#pm", "#"):
         ana.say(glued)
     lines = ana.fence()
-    assert len([line for line in lines if line.startswith("-- ")]) == 7, lines
+    # Those of the test before may still be leaving.
+    answers = [line for line in lines if line.startswith("-- ") and not line.endswith(" left.")]
+    assert len(answers) == 7, lines
     ana.speak("still here")
     bob.hears("still here")
     assert b"#" not in bytes(bob.all).split(b"still here")[0].split(b"one")[1]

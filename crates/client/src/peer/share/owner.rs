@@ -181,7 +181,9 @@ impl Owner {
         if is_idle {
             self.flush();
         }
-        self.collect(now, is_idle);
+        // A manifest without the files that are about to come to rest would pass for the whole folder.
+        let is_settled = is_idle && !self.resting.is_expecting();
+        self.collect(now, is_settled);
         if is_idle {
             self.tell_ready();
         }

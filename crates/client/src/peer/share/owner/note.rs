@@ -172,15 +172,15 @@ impl Owner {
     }
 
     /// Writes the manifests that are due.
-    pub(super) fn collect(&mut self, now: Instant, is_idle: bool) {
+    pub(super) fn collect(&mut self, now: Instant, is_settled: bool) {
         for index in 0..self.parts.shares.len() {
             let manifest = self.notes.manifests[index];
             let is_late = now >= manifest.deadline;
             let is_due = manifest
                 .due
-                .is_some_and(|due| is_late || (is_idle && now >= due));
+                .is_some_and(|due| is_late || (is_settled && now >= due));
             if !is_due || now < manifest.pause {
-                // What is not idle now is asked again when it is.
+                // What has not settled now is asked again later.
                 if let Some(due) = manifest.due
                     && due <= now
                 {
