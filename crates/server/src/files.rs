@@ -8,12 +8,13 @@
 mod index;
 mod keys;
 mod reading;
+mod reports;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,7 @@ pub(crate) use index::{Index, OfferTo, PeerView};
 pub(crate) use keys::Permission;
 use keys::TicketSigner;
 use reading::{Reading, ToReader};
+pub(crate) use reports::{Reports, Standing};
 
 use crate::config::{self, paths};
 
@@ -67,6 +69,7 @@ pub(crate) struct FileCounts {
     pub(crate) searches: AtomicU64,
     pub(crate) tickets: AtomicU64,
     pub(crate) offers: AtomicU64,
+    pub(crate) reports: AtomicU64,
 }
 
 /// What is to be done with the index.
@@ -83,6 +86,7 @@ struct Ways {
     counts: Arc<FileCounts>,
     settings: Arc<config::Files>,
     signer: Arc<TicketSigner>,
+    reports: Arc<Mutex<Reports>>,
 }
 
 /// The file index while it runs.
@@ -145,6 +149,7 @@ pub(crate) fn start(
         counts,
         settings,
         signer,
+        reports: Arc::default(),
     };
     Ok(Running {
         files: Files(Some(ways)),
@@ -230,6 +235,15 @@ impl Files {
     pub(crate) fn ticket_key(&self) -> Result<(u32, &[u8; 32]), FilesError> {
         let ways = self.0.as_ref().ok_or(FilesError::Off)?;
         Ok((ways.signer.id(), ways.signer.public()))
+    }
+
+    /// What was reported of peers.
+    ///
+    /// # Errors
+    /// [`FilesError::Off`].
+    pub(crate) fn reports(&self) -> Result<MutexGuard<'_, Reports>, FilesError> {
+        let ways = self.0.as_ref().ok_or(FilesError::Off)?;
+        Ok(ways.reports.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Writes a ticket.

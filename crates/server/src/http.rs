@@ -288,6 +288,7 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         .routes(routes!(files::peers::list))
         .routes(routes!(files::peers::announce, files::peers::log_out))
         .routes(routes!(files::peers::heartbeat))
+        .routes(routes!(files::reports::report))
         .routes(routes!(files::publish::publish))
         .routes(routes!(files::search::search))
         .routes(routes!(files::search::show))

@@ -10,6 +10,8 @@ pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const HANDSHAKES_MAX: usize = 64;
 /// Streams that are served at the same time; others are told to come again.
 pub(super) const STREAMS_MAX: usize = 32;
+/// The same of one account.
+pub(super) const STREAMS_PER_ACCOUNT: usize = 8;
 /// When a caller that came too many is to come again.
 pub(super) const BUSY_RETRY: Duration = Duration::from_millis(500);
 /// Contents that one stream may have open.

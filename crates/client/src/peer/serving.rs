@@ -32,7 +32,7 @@ use super::limits::{
 };
 use super::tls;
 
-pub use gate::{Denied, Gate};
+pub use gate::{Denied, Gate, Terms};
 
 /// A content as it lies on disk.
 #[derive(Debug)]
@@ -82,10 +82,11 @@ pub async fn serve<C: Contents>(
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), rustls::Error> {
     let acceptor = TlsAcceptor::from(tls::server_config(identity)?);
+    let streams = gate.terms().streams;
     let service = Service {
         contents,
         gate,
-        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        streams: Arc::new(Semaphore::new(streams)),
     };
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     loop {

@@ -10,6 +10,7 @@ pub(crate) mod forms;
 pub(crate) mod links;
 pub(crate) mod peers;
 pub(crate) mod publish;
+pub(crate) mod reports;
 pub(crate) mod search;
 pub(crate) mod tickets;
 

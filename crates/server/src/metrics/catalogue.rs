@@ -106,6 +106,8 @@ families! { TOTALS:
         "Tickets that were given to fetch or send a file.";
     FILE_OFFERS = "chaski_file_offers_total", Counter, [],
         "Offers of files that found a receiver.";
+    FILE_REPORTS = "chaski_file_peer_reports_total", Counter, [],
+        "Reports of peers that sent what was not the content.";
     TRACE_SPANS = "chaski_trace_spans_total", Counter, ["outcome"],
         "Spans of traces: exported, failed as the collector did not take them, or dropped as too many waited for it or were open. 0 while traces are off.";
 }

@@ -11,10 +11,12 @@ use rpc::v1::fetch_request::Ask as Request;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::sleep;
 
 use super::{SourcePeer, Wanted};
 use crate::peer::sink::{Sink, WriteError};
-use crate::peer::source::{self, Source, SourceError};
+use crate::peer::source::{self, Permission, Source, SourceError};
+use crate::peer::throttle::Throttle;
 
 /// Events that may wait for the owner of the plan.
 pub(super) const EVENTS: usize = 256;
@@ -22,8 +24,6 @@ pub(super) const EVENTS: usize = 256;
 pub(super) const WRITES: usize = 8;
 /// Why a source is never asked again.
 const LIE: &str = "it sent what is not the content";
-/// The number of the content in a stream of its own.
-const CONTENT: u32 = 1;
 
 /// What the owner wants of a source.
 pub(super) enum Ask {
@@ -35,6 +35,8 @@ pub(super) enum Ask {
     Groups(Range<u32>),
     /// A group that came from somebody else.
     Cancel(u32),
+    /// What it has now; here is what it is to be shown.
+    Again(Permission),
 }
 
 /// What happened at a source.
@@ -79,6 +81,9 @@ pub(super) struct Line {
     pub(super) asks: mpsc::UnboundedReceiver<Ask>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) writes: Arc<Semaphore>,
+    pub(super) throttle: Arc<Throttle>,
+    /// The number of the content in the stream; another one each time that it is opened.
+    pub(super) content: u32,
 }
 
 impl Line {
@@ -112,7 +117,7 @@ impl Line {
             .await
             .map_err(failed)?;
         let mut stream = source::fetch(&mut client).await.map_err(failed)?;
-        self.send(&stream, Request::Open(self.opening())).await?;
+        self.open(&stream).await?;
         let mut sink = None;
         let mut lists = BTreeSet::new();
         loop {
@@ -124,6 +129,12 @@ impl Line {
                 },
                 ask = self.asks.recv() => match ask {
                     Some(Ask::Start(started)) => sink = Some(started),
+                    Some(Ask::Again(permission)) => {
+                        self.peer.permission = permission;
+                        // What was asked for before comes before it is closed.
+                        self.send(&stream, Request::Close(true)).await?;
+                        self.open(&stream).await?;
+                    }
                     Some(ask) => {
                         for request in requests(ask, sink.as_deref(), &mut lists) {
                             self.send(&stream, request).await?;
@@ -133,6 +144,11 @@ impl Line {
                 },
             }
         }
+    }
+
+    async fn open(&mut self, stream: &Source) -> Result<(), End> {
+        self.content = self.content.wrapping_add(1);
+        self.send(stream, Request::Open(self.opening())).await
     }
 
     fn opening(&self) -> Open {
@@ -148,7 +164,7 @@ impl Line {
 
     async fn send(&self, stream: &Source, request: Request) -> Result<(), End> {
         let request = FetchRequest {
-            content: CONTENT,
+            content: self.content,
             ask: Some(request),
         };
         let sent = stream.requests.send(request).await;
@@ -199,6 +215,7 @@ impl Line {
         let Ok(permit) = self.writes.clone().acquire_owned().await else {
             return Err(End::Over);
         };
+        let wait = self.throttle.take(group.data.len() as u64);
         let (sink, events, source) = (sink.clone(), self.events.clone(), self.id);
         tokio::task::spawn_blocking(move || {
             let what = match sink.write(index, &group.data) {
@@ -212,6 +229,10 @@ impl Line {
             // Nobody is left to be told; the owner gives up the line of one that lied.
             let _ = events.blocking_send(Event { source, what });
         });
+        if !wait.is_zero() {
+            // What is not read here is not sent there.
+            sleep(wait).await;
+        }
         Ok(())
     }
 
@@ -236,7 +257,7 @@ impl Line {
 /// Says it as it is sent; a list that is not here is asked for before the first of its groups.
 fn requests(ask: Ask, sink: Option<&Sink>, lists: &mut BTreeSet<u32>) -> Vec<Request> {
     match ask {
-        Ask::Start(_) => Vec::new(),
+        Ask::Start(_) | Ask::Again(_) => Vec::new(),
         Ask::Segment(segment) => {
             lists.insert(segment);
             vec![Request::Segment(u64::from(segment))]

@@ -10,9 +10,10 @@ use rpc::v1::fetch_request::Ask;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{FetchRequest, Groups, Open, RefusedReason};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use super::{FolderError, failed};
-use crate::peer::download::SourcePeer;
+use crate::peer::download::{Lie, Means, SourcePeer};
 use crate::peer::source::{self, Source};
 
 /// Files that one source is asked for ahead.
@@ -90,12 +91,13 @@ pub(super) struct Small {
     active: BTreeMap<[u8; 32], Active>,
     liars: BTreeSet<[u8; 32]>,
     why: Option<String>,
+    means: Means,
     events: mpsc::Sender<([u8; 32], Event)>,
     inbox: mpsc::Receiver<([u8; 32], Event)>,
 }
 
 impl Small {
-    pub(super) fn new(collection: Root, files: Vec<SmallFile>) -> Self {
+    pub(super) fn new(collection: Root, files: Vec<SmallFile>, means: Means) -> Self {
         let (events, inbox) = mpsc::channel(EVENTS);
         Self {
             collection,
@@ -105,6 +107,7 @@ impl Small {
             active: BTreeMap::new(),
             liars: BTreeSet::new(),
             why: None,
+            means,
             events,
             inbox,
         }
@@ -145,6 +148,7 @@ impl Small {
             wanted,
             asked: BTreeMap::new(),
             events: self.events.clone(),
+            means: self.means.clone(),
         };
         tokio::spawn(line.run());
         self.ask();
@@ -244,6 +248,7 @@ struct Line {
     /// What it was asked for, by the number in the stream.
     asked: BTreeMap<u32, (usize, SmallFile)>,
     events: mpsc::Sender<([u8; 32], Event)>,
+    means: Means,
 }
 
 impl Line {
@@ -317,8 +322,18 @@ impl Line {
                     return Ok(());
                 };
                 if Root::of(&group.data) != file.root {
+                    if let Some(liars) = &self.means.liars {
+                        let (key, root) = (self.peer.key, file.root);
+                        // Whoever wanted to know may have gone.
+                        let _ = liars.send(Lie { key, root });
+                    }
                     self.asked.insert(content, (number, file));
                     return Err(End::Lied);
+                }
+                let wait = self.means.throttle.take(file.size);
+                if !wait.is_zero() {
+                    // What is not read here is not sent there.
+                    sleep(wait).await;
                 }
                 // One that is there already is the same, or was cut by a crash.
                 match fs::write(&file.place, &group.data) {
