@@ -5,6 +5,7 @@
 //!
 //! Start reading at [`Download::run`].
 
+mod due;
 mod line;
 mod owner;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use rpc::v1::fetch_response::Answer;
 use rpc::v1::{FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason};
 use tokio::sync::{Semaphore, mpsc};
 
+use super::due::Due;
 use super::{SourcePeer, Wanted};
 use crate::peer::sink::{Sink, WriteError};
 use crate::peer::source::{self, Source, SourceError};
@@ -22,6 +23,8 @@ pub(super) const EVENTS: usize = 256;
 pub(super) const WRITES: usize = 8;
 /// Why a source is never asked again.
 const LIE: &str = "it sent what is not the content";
+/// The same of one that sends without being asked: what is right could come again and again, and never be a lie.
+const UNASKED: &str = "it sent what it was not asked for";
 /// The number of the content in a stream of its own.
 const CONTENT: u32 = 1;
 
@@ -112,13 +115,22 @@ impl Line {
             .await
             .map_err(failed)?;
         let mut stream = source::fetch(&mut client).await.map_err(failed)?;
-        self.send(&stream, Request::Open(self.opening())).await?;
+        let mut due = Due::default();
+        let opening = Request::Open(self.opening());
+        due.asked(&opening);
+        self.send(&stream, opening).await?;
         let mut sink = None;
         let mut lists = BTreeSet::new();
         loop {
             tokio::select! {
                 answer = stream.answers.message() => match answer {
-                    Ok(Some(answer)) => self.take(answer, sink.as_ref()).await?,
+                    Ok(Some(FetchResponse { answer: Some(answer), .. })) => {
+                        if !due.answered(&answer) {
+                            return Err(End::Lied(UNASKED.to_owned()));
+                        }
+                        self.take(answer, sink.as_ref()).await?;
+                    }
+                    Ok(Some(FetchResponse { answer: None, .. })) => return Err(unknown()),
                     Ok(None) => return Ok(()),
                     Err(status) => return Err(End::Gone(status.message().to_owned())),
                 },
@@ -126,6 +138,7 @@ impl Line {
                     Some(Ask::Start(started)) => sink = Some(started),
                     Some(ask) => {
                         for request in requests(ask, sink.as_deref(), &mut lists) {
+                            due.asked(&request);
                             self.send(&stream, request).await?;
                         }
                     }
@@ -155,11 +168,11 @@ impl Line {
         sent.map_err(|_| End::Gone("the connection is lost".to_owned()))
     }
 
-    async fn take(&self, answer: FetchResponse, sink: Option<&Arc<Sink>>) -> Result<(), End> {
-        match (answer.answer, sink) {
-            (Some(Answer::Opened(opened)), _) => self.take_opened(opened).await,
-            (Some(Answer::Refused(refused)), _) => self.take_refused(refused).await,
-            (Some(Answer::Segment(list)), Some(sink)) => {
+    async fn take(&self, answer: Answer, sink: Option<&Arc<Sink>>) -> Result<(), End> {
+        match (answer, sink) {
+            (Answer::Opened(opened), _) => self.take_opened(opened).await,
+            (Answer::Refused(refused), _) => self.take_refused(refused).await,
+            (Answer::Segment(list), Some(sink)) => {
                 let Ok(segment) = u32::try_from(list.segment) else {
                     return Err(lied());
                 };
@@ -168,10 +181,8 @@ impl Line {
                 }
                 self.tell(What::Segment).await
             }
-            (Some(Answer::Group(group)), Some(sink)) => self.take_group(group, sink).await,
-            (Some(Answer::Segment(_) | Answer::Group(_)), None) | (None, _) => {
-                Err(End::Gone("it answers what was not asked".to_owned()))
-            }
+            (Answer::Group(group), Some(sink)) => self.take_group(group, sink).await,
+            (Answer::Segment(_) | Answer::Group(_), None) => Err(unknown()),
         }
     }
 
@@ -267,6 +278,11 @@ fn run(groups: &Groups) -> Option<Range<u32>> {
     let first = u32::try_from(groups.first).ok()?;
     let end = u32::try_from(groups.first.checked_add(groups.count)?).ok()?;
     (first < end).then_some(first..end)
+}
+
+/// What answers nothing that there is.
+fn unknown() -> End {
+    End::Gone("it answers what was not asked".to_owned())
 }
 
 fn lied() -> End {

@@ -314,7 +314,8 @@ impl Line {
         let event = match answer {
             Some(Answer::Group(group)) => {
                 let Some((number, file)) = self.asked.remove(&content) else {
-                    return Ok(());
+                    // It could go on with that for ever.
+                    return Err(End::Lied);
                 };
                 if Root::of(&group.data) != file.root {
                     self.asked.insert(content, (number, file));
