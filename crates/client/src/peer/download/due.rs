@@ -31,6 +31,11 @@ impl Due {
         }
     }
 
+    /// Whether the source has yet to say that it has the content.
+    pub(super) const fn is_opening(&self) -> bool {
+        self.opened > 0
+    }
+
     /// Takes an answer off it, and tells whether it was asked for. Refusals bring nothing.
     pub(super) fn answered(&mut self, answer: &Answer) -> bool {
         match answer {
@@ -81,6 +86,7 @@ mod tests {
     fn what_was_asked_for_may_come_as_often_as_it_was_asked_for() {
         let mut due = Due::default();
         due.asked(&Ask::Open(Open::default()));
+        assert!(due.is_opening());
         due.asked(&Ask::Segment(3));
         due.asked(&Ask::Groups(Groups { first: 7, count: 2 }));
         due.asked(&Ask::Groups(Groups { first: 8, count: 1 }));
@@ -91,6 +97,7 @@ mod tests {
             }
             assert!(!due.answered(&answer), "{answer:?} once more");
         }
+        assert!(!due.is_opening());
     }
 
     #[test]

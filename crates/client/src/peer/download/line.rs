@@ -11,9 +11,11 @@ use rpc::v1::fetch_request::Ask as Request;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::due::Due;
 use super::{SourcePeer, Wanted};
+use crate::peer::limits::ANSWER_TIMEOUT;
 use crate::peer::sink::{Sink, WriteError};
 use crate::peer::source::{self, Source, SourceError};
 
@@ -114,7 +116,11 @@ impl Line {
         let mut client = source::connect(&self.peer.addresses, self.peer.key)
             .await
             .map_err(failed)?;
-        let mut stream = source::fetch(&mut client).await.map_err(failed)?;
+        let answers_by = Instant::now() + ANSWER_TIMEOUT;
+        let mut stream = timeout_at(answers_by, source::fetch(&mut client))
+            .await
+            .map_err(|_| silent())?
+            .map_err(failed)?;
         let mut due = Due::default();
         let opening = Request::Open(self.opening());
         due.asked(&opening);
@@ -144,6 +150,7 @@ impl Line {
                     }
                     None => return Err(End::Over),
                 },
+                () = sleep_until(answers_by), if due.is_opening() => return Err(silent()),
             }
         }
     }
@@ -283,6 +290,10 @@ fn run(groups: &Groups) -> Option<Range<u32>> {
 /// What answers nothing that there is.
 fn unknown() -> End {
     End::Gone("it answers what was not asked".to_owned())
+}
+
+fn silent() -> End {
+    End::Gone("it does not answer".to_owned())
 }
 
 fn lied() -> End {
