@@ -17,11 +17,11 @@ from rest import PASSWORD
 PATIENCE_S = 30
 
 
-def wait_until(condition, what, pause=0.05):
+def wait_until(condition, what, pause=0.05, within=PATIENCE_S):
     """Waits until the condition holds; gives what it gave."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + within
     while not (held := condition()):
-        assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what}"
+        assert time.monotonic() < deadline, f"not within {within} s: {what}"
         time.sleep(pause)
     return held
 
@@ -141,7 +141,7 @@ class Stranger:
 
     def __init__(self, server, login, host, file, path, name, has=None, lies=None, honest=0):
         role = {"url": server.http_url, "login": login, "password": PASSWORD, "address": host.address, "root": file["root"],
-                "size": file["size"], "file": str(path), "name": name, "has": has, "lies": lies, "honest": honest}
+                "size": file["size"], "kind": file["kind"], "file": str(path), "name": name, "has": has, "lies": lies, "honest": honest}
         program = Path(__file__).parent / "stranger_program.py"
         with host.inside():
             self._process = subprocess.Popen([sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -1,5 +1,5 @@
 """A peer that is not Chaski's: written from `proto/`, docs/files.md and docs/format/files.md, it may have a part only, or lie:
-about `bytes`, about those and the `list` of their hashes, or by sending the same `again` and again.
+about `bytes`, about those and the `list` of their hashes, by sending the same `again` and again, or by its `silence`.
 
 A program of its own, as what it listens on belongs to its host. It reads one line of JSON about what it is to be, tells when others
 find it, and at the end of its input what it was asked for.
@@ -84,7 +84,7 @@ class Stranger:
 
     def __init__(self, role, top, lists):
         self._role, self._top, self._lists = role, top, lists
-        self._bytes = Path(role["file"]).read_bytes()
+        self._bytes = b"" if role["lies"] == "silence" else Path(role["file"]).read_bytes()
         groups = -(-len(self._bytes) // GROUP_BYTES)
         self._first, self._end = role["has"] or (0, groups)
         # The form of one run: how many groups are missing before it, and how many it has.
@@ -95,6 +95,10 @@ class Stranger:
         self.told["streams"] += 1
         # Chaski sends its first request when the stream is answered.
         context.send_initial_metadata(())
+        if self._role["lies"] == "silence":
+            for _ in requests:
+                pass
+            return
         for request in requests:
             kind = request.WhichOneof("ask")
             if kind == "open":
@@ -145,14 +149,15 @@ def main():
     role = json.loads(sys.stdin.readline())
     index = Index(role["url"], role["login"], role["password"])
     groups = -(-role["size"] // GROUP_BYTES)
-    stranger = Stranger(role, *lists_of(index, role["root"], -(-groups // SEGMENT_GROUPS)))
+    lists = (b"", []) if role["lies"] == "silence" else lists_of(index, role["root"], -(-groups // SEGMENT_GROUPS))
+    stranger = Stranger(role, *lists)
     server, address, key = listen(role["address"], stranger)
     peer = secrets.token_hex(16)
     index.call("PUT", f"/v1/peers/{peer}", {"name": role["name"], "addresses": [address], "key": key, "relay": False})
     have = stranger.have and base64.urlsafe_b64encode(stranger.have).decode().rstrip("=")
     name = Path(role["file"]).name
     entry = {"file": name, "name": name, "path": name, "size": role["size"], "root": role["root"], "type": "application/octet-stream",
-             "kind": "file", "have": have, "since_ms": 1_750_000_000_000, "audience": {"everyone": True}}
+             "kind": role["kind"], "have": have, "since_ms": 1_750_000_000_000, "audience": {"everyone": True}}
     index.call("PATCH", f"/v1/peers/{peer}/files", {"from": 0, "to": 1, "put": [entry], "remove": []})
     print(json.dumps({"peer": peer}), flush=True)
     sys.stdin.read()

@@ -151,9 +151,9 @@ def received(host):
     return int(host.run("cat", "/sys/class/net/eth0/statistics/rx_bytes"))
 
 
-def root_of(server, environment, name):
+def root_of(server, environment, name, **options):
     """The root of what one peer has by that name."""
-    file, = wait_until(lambda: found(server, environment, name), name)
+    file, = wait_until(lambda: found(server, environment, name), name, **options)
     return file["root"]
 
 
@@ -239,10 +239,11 @@ def test_a_killed_download_fetches_nothing_again(server, ben, here, hosts, cable
     nothing_is_left(here, "killed.bin")
 
 
-def test_an_uploader_that_was_killed_and_comes_back_goes_on(server, ben, here, hosts, cables, share, getter):
+def test_an_uploader_that_was_killed_and_comes_back_goes_on(server, ben, here, hosts, cables, share, stranger, getter):
     content = os.urandom(12 * MIB)
     source = share(2, one_file("back.bin", content))
-    wait_for_file(server, ben, "back.bin")
+    file = wait_for_file(server, ben, "back.bin")
+    silent = stranger(3, file, source.folder / "back.bin", "silent", lies="silence").wait()
     cables(2, bytes_per_s=8e6)
     before = received(hosts[1])
     download = getter("back.bin")
@@ -252,6 +253,16 @@ def test_an_uploader_that_was_killed_and_comes_back_goes_on(server, ben, here, h
     download.done()
     assert (here / "back.bin").read_bytes() == content
     assert received(hosts[1]) - before < 1.1 * len(content) + 2 * MIB
+    assert f"{silent.name}: it does not answer" in download.notes()
+
+
+def test_a_silent_peer_does_not_hold_up_a_folder(server, ben, here, share, stranger, getter):
+    source = share(2, folder_of_some)
+    file, = wait_until(lambda: found(server, ben, source.folder.name), "the folder as a whole")
+    silent = stranger(3, file, source.folder, "silent", lies="silence").wait()
+    getter(file["root"]).done()
+    same(source.folder, here / source.folder.name)
+    assert silent.ended()["streams"] > 0
 
 
 def test_a_server_that_was_killed_is_not_missed_and_finds_the_peers_again(server, ben, here, cables, share, getter):
@@ -343,7 +354,7 @@ def test_a_folder_of_many_small_files_over_a_killed_download(server, ben, here, 
             (place / f"{number}.txt").write_bytes(b"%d" % number + block[:number % len(block)])
 
     source = share(2, fill)
-    root = root_of(server, ben, source.folder.name)
+    root = root_of(server, ben, source.folder.name, within=300)
     first = getter(root)
     first.has(MIB)
     first.kill()
