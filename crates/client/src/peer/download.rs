@@ -5,6 +5,7 @@
 //!
 //! Start reading at [`Download::run`].
 
+mod due;
 mod growth;
 mod line;
 mod owner;

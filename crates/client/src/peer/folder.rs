@@ -16,7 +16,7 @@ use std::time::Instant;
 use files::collection::{Collection, CollectionError, Entry, Kind};
 use files::content::Root;
 use files::limits::GROUP_BYTES;
-use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with, syncfs};
 use tokio::sync::{mpsc, watch};
 
 use super::download::{Download, DownloadError, Means, SourcePeer, Status, Wanted};
@@ -86,6 +86,11 @@ pub async fn fetch(
     let manifest = staging.join(MANIFEST);
     let content = staging.join(CONTENT);
     fs::create_dir_all(&content).map_err(failed(&content))?;
+    // Held to the end: two that wrote the same files would cut what the other has finished.
+    let held = File::open(&staging).map_err(failed(&staging))?;
+    if flock(&held, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(DownloadError::from(SinkError::Busy(wanted.target)).into());
+    }
     let mut peers = Peers::default();
     let collection = fetch_list(&wanted, &means, &manifest, &mut found, &mut peers).await?;
     let work = Work::of(&collection, &content)?;

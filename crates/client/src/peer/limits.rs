@@ -4,6 +4,11 @@ use std::time::Duration;
 
 /// How long one address of a peer may take to answer.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a peer may take to say that it has what is asked for, and the first time, to send anything of many small files. One that stands still longer
+/// is asked again later, and given twice the time there.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest of these times.
+pub(super) const ANSWER_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// How long the handshake with a caller may take.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Callers whose handshakes are under way.

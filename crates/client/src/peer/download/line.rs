@@ -11,9 +11,11 @@ use rpc::v1::fetch_request::Ask as Request;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use super::due::Due;
 use super::{SourcePeer, Wanted};
+use crate::peer::limits::ANSWER_TIMEOUT;
 use crate::peer::sink::{Sink, WriteError};
 use crate::peer::source::{self, Permission, Source, SourceError};
 use crate::peer::throttle::Throttle;
@@ -24,6 +26,8 @@ pub(super) const EVENTS: usize = 256;
 pub(super) const WRITES: usize = 8;
 /// Why a source is never asked again.
 const LIE: &str = "it sent what is not the content";
+/// The same of one that sends without being asked: what is right could come again and again, and never be a lie.
+const UNASKED: &str = "it sent what it was not asked for";
 
 /// What the owner wants of a source.
 pub(super) enum Ask {
@@ -116,14 +120,25 @@ impl Line {
         let mut client = source::connect(&self.peer.addresses, self.peer.key)
             .await
             .map_err(failed)?;
-        let mut stream = source::fetch(&mut client).await.map_err(failed)?;
-        self.open(&stream).await?;
+        let mut answers_by = Instant::now() + ANSWER_TIMEOUT;
+        let mut stream = timeout_at(answers_by, source::fetch(&mut client))
+            .await
+            .map_err(|_| silent())?
+            .map_err(failed)?;
+        let mut due = Due::default();
+        self.open(&stream, &mut due).await?;
         let mut sink = None;
         let mut lists = BTreeSet::new();
         loop {
             tokio::select! {
                 answer = stream.answers.message() => match answer {
-                    Ok(Some(answer)) => self.take(answer, sink.as_ref()).await?,
+                    Ok(Some(FetchResponse { answer: Some(answer), .. })) => {
+                        if !due.answered(&answer) {
+                            return Err(End::Lied(UNASKED.to_owned()));
+                        }
+                        self.take(answer, sink.as_ref()).await?;
+                    }
+                    Ok(Some(FetchResponse { answer: None, .. })) => return Err(unknown()),
                     Ok(None) => return Ok(()),
                     Err(status) => return Err(End::Gone(status.message().to_owned())),
                 },
@@ -133,22 +148,27 @@ impl Line {
                         self.peer.permission = permission;
                         // What was asked for before comes before it is closed.
                         self.send(&stream, Request::Close(true)).await?;
-                        self.open(&stream).await?;
+                        answers_by = Instant::now() + ANSWER_TIMEOUT;
+                        self.open(&stream, &mut due).await?;
                     }
                     Some(ask) => {
                         for request in requests(ask, sink.as_deref(), &mut lists) {
+                            due.asked(&request);
                             self.send(&stream, request).await?;
                         }
                     }
                     None => return Err(End::Over),
                 },
+                () = sleep_until(answers_by), if due.is_opening() => return Err(silent()),
             }
         }
     }
 
-    async fn open(&mut self, stream: &Source) -> Result<(), End> {
+    async fn open(&mut self, stream: &Source, due: &mut Due) -> Result<(), End> {
         self.content = self.content.wrapping_add(1);
-        self.send(stream, Request::Open(self.opening())).await
+        let opening = Request::Open(self.opening());
+        due.asked(&opening);
+        self.send(stream, opening).await
     }
 
     fn opening(&self) -> Open {
@@ -171,11 +191,11 @@ impl Line {
         sent.map_err(|_| End::Gone("the connection is lost".to_owned()))
     }
 
-    async fn take(&self, answer: FetchResponse, sink: Option<&Arc<Sink>>) -> Result<(), End> {
-        match (answer.answer, sink) {
-            (Some(Answer::Opened(opened)), _) => self.take_opened(opened).await,
-            (Some(Answer::Refused(refused)), _) => self.take_refused(refused).await,
-            (Some(Answer::Segment(list)), Some(sink)) => {
+    async fn take(&self, answer: Answer, sink: Option<&Arc<Sink>>) -> Result<(), End> {
+        match (answer, sink) {
+            (Answer::Opened(opened), _) => self.take_opened(opened).await,
+            (Answer::Refused(refused), _) => self.take_refused(refused).await,
+            (Answer::Segment(list), Some(sink)) => {
                 let Ok(segment) = u32::try_from(list.segment) else {
                     return Err(lied());
                 };
@@ -184,10 +204,8 @@ impl Line {
                 }
                 self.tell(What::Segment).await
             }
-            (Some(Answer::Group(group)), Some(sink)) => self.take_group(group, sink).await,
-            (Some(Answer::Segment(_) | Answer::Group(_)), None) | (None, _) => {
-                Err(End::Gone("it answers what was not asked".to_owned()))
-            }
+            (Answer::Group(group), Some(sink)) => self.take_group(group, sink).await,
+            (Answer::Segment(_) | Answer::Group(_), None) => Err(unknown()),
         }
     }
 
@@ -288,6 +306,15 @@ fn run(groups: &Groups) -> Option<Range<u32>> {
     let first = u32::try_from(groups.first).ok()?;
     let end = u32::try_from(groups.first.checked_add(groups.count)?).ok()?;
     (first < end).then_some(first..end)
+}
+
+/// What answers nothing that there is.
+fn unknown() -> End {
+    End::Gone("it answers what was not asked".to_owned())
+}
+
+fn silent() -> End {
+    End::Gone("it does not answer".to_owned())
 }
 
 fn lied() -> End {

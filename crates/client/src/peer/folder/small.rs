@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use files::content::Root;
 use rpc::v1::fetch_request::Ask;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{FetchRequest, Groups, Open, RefusedReason};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{FolderError, failed};
 use crate::peer::download::{Lie, Means, SourcePeer};
+use crate::peer::limits::{ANSWER_TIMEOUT, ANSWER_TIMEOUT_MAX};
 use crate::peer::source::{self, Source};
 
 /// Files that one source is asked for ahead.
@@ -56,6 +58,16 @@ pub(super) fn missing(files: Vec<SmallFile>) -> Result<Left, FolderError> {
     Ok(left)
 }
 
+/// Whether a source may be one again.
+enum Fate {
+    /// It may.
+    Lost,
+    /// It may, and is waited for longer.
+    Silent,
+    /// Never.
+    Liar,
+}
+
 /// What a line tells.
 enum Event {
     /// A file is written.
@@ -66,7 +78,7 @@ enum Event {
     Gone {
         why: String,
         asked: Vec<usize>,
-        lied: bool,
+        is: Fate,
     },
     /// Our own disk fails.
     Disk(PathBuf, io::Error),
@@ -90,6 +102,8 @@ pub(super) struct Small {
     left: usize,
     active: BTreeMap<[u8; 32], Active>,
     liars: BTreeSet<[u8; 32]>,
+    /// How long those may stand still that did so before; as long as is usual otherwise.
+    patience: BTreeMap<[u8; 32], Duration>,
     why: Option<String>,
     means: Means,
     events: mpsc::Sender<([u8; 32], Event)>,
@@ -106,6 +120,7 @@ impl Small {
             files,
             active: BTreeMap::new(),
             liars: BTreeSet::new(),
+            patience: BTreeMap::new(),
             why: None,
             means,
             events,
@@ -147,6 +162,7 @@ impl Small {
             collection: self.collection,
             wanted,
             asked: BTreeMap::new(),
+            patience: self.patience.get(&key).copied().unwrap_or(ANSWER_TIMEOUT),
             events: self.events.clone(),
             means: self.means.clone(),
         };
@@ -195,11 +211,16 @@ impl Small {
                 self.open.push_back(file);
                 self.lack(key, file);
             }
-            Event::Gone { why, asked, lied } => {
+            Event::Gone { why, asked, is } => {
                 self.why = Some(why);
                 self.active.remove(&key);
-                if lied {
-                    self.liars.insert(key);
+                match is {
+                    Fate::Lost => {}
+                    Fate::Silent => {
+                        let patience = self.patience.entry(key).or_insert(ANSWER_TIMEOUT);
+                        *patience = (*patience * 2).min(ANSWER_TIMEOUT_MAX);
+                    }
+                    Fate::Liar => drop(self.liars.insert(key)),
                 }
                 self.open.extend(asked);
             }
@@ -236,6 +257,7 @@ impl Small {
 /// A line is to be given up.
 enum End {
     Lost(String),
+    Silent,
     Lied,
 }
 
@@ -247,16 +269,19 @@ struct Line {
     wanted: mpsc::UnboundedReceiver<(usize, SmallFile)>,
     /// What it was asked for, by the number in the stream.
     asked: BTreeMap<u32, (usize, SmallFile)>,
+    /// How long it may send nothing that it was asked for.
+    patience: Duration,
     events: mpsc::Sender<([u8; 32], Event)>,
     means: Means,
 }
 
 impl Line {
     async fn run(mut self) {
-        let (why, lied) = match self.speak().await {
-            Ok(()) => ("it has ended the stream".to_owned(), false),
-            Err(End::Lost(why)) => (why, false),
-            Err(End::Lied) => ("it sent what is not the content".to_owned(), true),
+        let (why, is) = match self.speak().await {
+            Ok(()) => ("it has ended the stream".to_owned(), Fate::Lost),
+            Err(End::Lost(why)) => (why, Fate::Lost),
+            Err(End::Silent) => ("it does not answer".to_owned(), Fate::Silent),
+            Err(End::Lied) => ("it sent what is not the content".to_owned(), Fate::Liar),
         };
         let asked = std::mem::take(&mut self.asked);
         let mut asked: Vec<_> = asked.into_values().map(|(file, _)| file).collect();
@@ -265,7 +290,7 @@ impl Line {
             asked.push(file);
         }
         let why = format!("{}: {why}", self.peer.name);
-        let gone = Event::Gone { why, asked, lied };
+        let gone = Event::Gone { why, asked, is };
         // Nobody is left to be told.
         let _ = self.events.send((self.key, gone)).await;
     }
@@ -273,24 +298,36 @@ impl Line {
     async fn speak(&mut self) -> Result<(), End> {
         let connected = source::connect(&self.peer.addresses, self.peer.key).await;
         let mut client = connected.map_err(|error| End::Lost(error.to_string()))?;
-        let opened = source::fetch(&mut client).await;
+        let opened = timeout(self.patience, source::fetch(&mut client)).await;
+        let opened = opened.map_err(|_| End::Silent)?;
         let mut stream = opened.map_err(|error| End::Lost(error.to_string()))?;
         let mut next = 0_u32;
+        // Since when something is due and nothing came.
+        let mut waits_since = Instant::now();
         loop {
             tokio::select! {
                 answer = stream.answers.message() => match answer {
-                    Ok(Some(answer)) => self.take(answer.content, answer.answer).await?,
+                    Ok(Some(answer)) => {
+                        self.take(answer.content, answer.answer).await?;
+                        waits_since = Instant::now();
+                    }
                     Ok(None) => return Ok(()),
                     Err(status) => return Err(End::Lost(status.message().to_owned())),
                 },
                 file = self.wanted.recv() => match file {
                     Some((number, file)) => {
                         next = next.wrapping_add(1);
+                        if self.asked.is_empty() {
+                            waits_since = Instant::now();
+                        }
                         self.ask(&stream, next, &file).await?;
                         self.asked.insert(next, (number, file));
                     }
                     None => return Ok(()),
                 },
+                () = sleep_until(waits_since + self.patience), if !self.asked.is_empty() => {
+                    return Err(End::Silent);
+                }
             }
         }
     }
@@ -319,7 +356,8 @@ impl Line {
         let event = match answer {
             Some(Answer::Group(group)) => {
                 let Some((number, file)) = self.asked.remove(&content) else {
-                    return Ok(());
+                    // It could go on with that for ever.
+                    return Err(End::Lied);
                 };
                 if Root::of(&group.data) != file.root {
                     if let Some(liars) = &self.means.liars {
