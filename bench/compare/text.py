@@ -1,5 +1,7 @@
 """Figures as people read them."""
 
+import statistics
+
 
 def human(value, unit):
     """Writes a figure with three digits."""
@@ -17,3 +19,11 @@ def ratio(a, b):
     if a is None or not b:
         return ""
     return human(a / b, "×")
+
+
+def spread(values, unit):
+    """Median and spread; a dash where nothing was measured."""
+    if not values:
+        return "–"
+    low, middle, high = (human(value, unit) for value in (min(values), statistics.median(values), max(values)))
+    return middle if len(values) == 1 else f"{middle} ({low} … {high})"

@@ -1,10 +1,8 @@
 """The page that `bench/doors.py` writes, as Markdown."""
 
-import statistics
-
 from compare.results import dig
 from compare.table import grid
-from compare.text import human
+from compare.text import human, spread
 
 MIB = 1 / 2**20
 
@@ -35,14 +33,6 @@ class Figures:
         """The generator's part of all processor time, in percent."""
         pairs = zip(self.each(side, "generator_cpu_s"), self.each(side, "server_usage.cpu_s"))
         return spread([100 * own / (own + server) for own, server in pairs if own + server], "%")
-
-
-def spread(values, unit):
-    """Median and spread; a dash where nothing was measured."""
-    if not values:
-        return "–"
-    low, middle, high = (human(value, unit) for value in (min(values), statistics.median(values), max(values)))
-    return middle if len(values) == 1 else f"{middle} ({low} … {high})"
 
 
 def rates(figures):
