@@ -24,6 +24,7 @@ use tokio::time::{interval, sleep_until};
 
 use super::catalog::Catalog;
 use super::identity::Fingerprint;
+use super::limits::SOURCES_TIMEOUT;
 use super::sink::{SinkError, part_path};
 use super::source::Permission;
 use super::throttle::Throttle;
@@ -98,8 +99,10 @@ pub struct Status {
     pub remaining_ms: Option<u64>,
     /// Sources that send, by name, with their bytes per second.
     pub sources: Vec<(String, u64)>,
-    /// What became of sources that are none any more, the latest last.
+    /// What became of sources that are none any more, the latest last; only the last ones are kept.
     pub lost: Vec<(String, String)>,
+    /// How many there were, with those that are not kept any more.
+    pub lost_count: usize,
 }
 
 /// How a download ended.
@@ -151,41 +154,65 @@ impl Download {
     pub async fn run(self) -> Result<Fetched, DownloadError> {
         let Self {
             wanted,
-            mut sources,
+            sources,
             status,
             means,
         } = self;
         let shape = Shape::new(wanted.size).map_err(|_| DownloadError::Size(wanted.size))?;
         let (events, mut inbox) = mpsc::channel(line::EVENTS);
         let mut owner = Owner::new(wanted, shape, means, events);
-        owner.begin_alone()?;
-        let mut may_find = true;
-        let mut tell = interval(TELL_INTERVAL);
-        let mut note = interval(NOTE_INTERVAL);
-        while !owner.is_done() {
-            if !may_find && owner.is_alone() {
-                return Err(DownloadError::NoSource(owner.why()));
+        match attend(&mut owner, sources, &mut inbox, &status).await {
+            Ok(()) => {
+                drop(status.send_replace(owner.status()));
+                owner.finish().await
             }
-            let timeout = owner.next_timeout();
-            tokio::select! {
-                source = sources.recv(), if may_find => match source {
-                    Some(source) => owner.connect(source),
-                    None => may_find = false,
-                },
-                event = inbox.recv() => {
-                    if let Some(event) = event {
-                        owner.take(event)?;
-                    }
-                }
-                () = at(timeout) => owner.time_passed(),
-                _ = tell.tick() => drop(status.send_replace(owner.status())),
-                _ = note.tick() => owner.note_growth(),
+            Err(error) => {
+                drop(owner);
+                // What is being written is, before somebody goes on with the file: it ends with the last who could tell of it.
+                while inbox.recv().await.is_some() {}
+                Err(error)
             }
-            owner.ask_all();
         }
-        drop(status.send_replace(owner.status()));
-        owner.finish().await
     }
+}
+
+/// Does what is to be done until everything is there.
+async fn attend(
+    owner: &mut Owner,
+    mut sources: mpsc::Receiver<SourcePeer>,
+    inbox: &mut mpsc::Receiver<line::Event>,
+    status: &watch::Sender<Status>,
+) -> Result<(), DownloadError> {
+    owner.begin_alone()?;
+    let mut may_find = true;
+    let mut tell = interval(TELL_INTERVAL);
+    let mut note = interval(NOTE_INTERVAL);
+    let mut had_source = Instant::now();
+    while !owner.is_done() {
+        if owner.has_source() {
+            had_source = Instant::now();
+        }
+        if !may_find && owner.is_alone() || had_source.elapsed() > SOURCES_TIMEOUT {
+            return Err(DownloadError::NoSource(owner.why()));
+        }
+        let timeout = owner.next_timeout();
+        tokio::select! {
+            source = sources.recv(), if may_find => match source {
+                Some(source) => owner.connect(source),
+                None => may_find = false,
+            },
+            event = inbox.recv() => {
+                if let Some(event) = event {
+                    owner.take(event)?;
+                }
+            }
+            () = at(timeout) => owner.time_passed(),
+            _ = tell.tick() => drop(status.send_replace(owner.status())),
+            _ = note.tick() => owner.note_growth(),
+        }
+        owner.ask_all();
+    }
+    Ok(())
 }
 
 /// Removes what an interrupted download of a file or a folder left beside its target.

@@ -18,8 +18,10 @@ use files::content::Root;
 use files::limits::GROUP_BYTES;
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with, syncfs};
 use tokio::sync::{mpsc, watch};
+use tokio::time::interval;
 
 use super::download::{Download, DownloadError, Means, SourcePeer, Status, Wanted};
+use super::limits::SOURCES_TIMEOUT;
 use super::sink::{SinkError, part_path};
 use small::{Small, SmallFile};
 
@@ -245,8 +247,11 @@ impl Folder<'_> {
             small.connect(peer.clone());
         }
         let mut may_find = true;
+        let mut came = Instant::now();
+        let mut look = interval(SOURCES_TIMEOUT / 10);
         while !small.is_done() {
-            if !may_find && small.is_alone() {
+            let is_silent = came.elapsed() > SOURCES_TIMEOUT && !self.means.throttle.is_limited();
+            if is_silent || !may_find && small.is_alone() {
                 return Err(DownloadError::NoSource(small.why()).into());
             }
             tokio::select! {
@@ -258,9 +263,14 @@ impl Folder<'_> {
                     None => may_find = false,
                 },
                 bytes = small.next() => {
-                    self.bytes += bytes?;
+                    let bytes = bytes?;
+                    if bytes > 0 {
+                        came = Instant::now();
+                    }
+                    self.bytes += bytes;
                     self.tell();
                 }
+                _ = look.tick() => {}
             }
         }
         Ok(all.recovered)

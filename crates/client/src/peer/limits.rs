@@ -25,6 +25,8 @@ pub(super) const OPEN_MAX: usize = 1_024;
 pub(super) const WAITING_MAX: usize = 8_192;
 /// Requests and answers on their way between a stream and its thread.
 pub(super) const CHANNEL: usize = 16;
+/// How long a download goes on while no source gives anything: one that was restarted has come back by then.
+pub(super) const SOURCES_TIMEOUT: Duration = Duration::from_secs(60);
 /// What HTTP/2 lets a stream have under way, in bytes: enough for a fast disk and a slow reader to meet.
 pub(super) const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 /// The same for a connection.

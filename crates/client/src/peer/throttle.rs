@@ -25,6 +25,12 @@ impl Throttle {
         }
     }
 
+    /// Whether there is a rate to keep.
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        self.per_s.is_some()
+    }
+
     /// Takes so many bytes of the rate, and says how long to wait before they may go.
     #[must_use]
     pub fn take(&self, bytes: u64) -> Duration {

@@ -262,10 +262,15 @@ async fn show(found: Found, mut status: watch::Receiver<Status>, is_json: bool) 
         bar.set_position(status.bytes);
         bar.set_message(format!("from {}", status.sources.len()));
         // The last ones are told; those before them were told when they were.
-        for (name, why) in status.lost.iter().skip(lost) {
+        let news = status.lost_count.saturating_sub(lost);
+        for (name, why) in status
+            .lost
+            .iter()
+            .skip(status.lost.len().saturating_sub(news))
+        {
             bar.suspend(|| output::note(&format!("{name}: {why}")));
         }
-        lost = status.lost.len();
+        lost = status.lost_count;
         if is_json {
             let sources: Vec<_> = status
                 .sources

@@ -243,7 +243,7 @@ impl Line {
                 Err(WriteError::NoSegment) => What::Missing(index..index.saturating_add(1)),
                 Err(WriteError::Disk(error)) => What::Disk(error),
             };
-            drop(permit);
+            drop((permit, sink));
             // Nobody is left to be told; the owner gives up the line of one that lied.
             let _ = events.blocking_send(Event { source, what });
         });

@@ -36,6 +36,7 @@ pub(super) struct Owner {
     ids: BTreeMap<[u8; 32], SourceId>,
     liars: Vec<Fingerprint>,
     lost: Vec<(String, String)>,
+    lost_count: usize,
     events: mpsc::Sender<Event>,
     sink: Option<Arc<Sink>>,
     /// Segments of an earlier download that are looked at before anything is asked for.
@@ -62,6 +63,7 @@ impl Owner {
             ids: BTreeMap::new(),
             liars: Vec::new(),
             lost: Vec::new(),
+            lost_count: 0,
             events,
             sink: None,
             left: BTreeSet::new(),
@@ -83,6 +85,11 @@ impl Owner {
     /// Whether nobody is asked or about to be.
     pub(super) fn is_alone(&self) -> bool {
         self.active.is_empty()
+    }
+
+    /// Whether somebody has the content and gives it.
+    pub(super) fn has_source(&self) -> bool {
+        self.active.values().any(|source| source.holds.is_some())
     }
 
     /// What the last source that was lost said.
@@ -281,6 +288,7 @@ impl Owner {
             }
         }
         self.lost.push((active.name, why));
+        self.lost_count += 1;
         if self.lost.len() > LOST_MAX {
             self.lost.remove(0);
         }
@@ -308,6 +316,7 @@ impl Owner {
         let Some(plan) = &self.plan else {
             return Status {
                 lost: self.lost.clone(),
+                lost_count: self.lost_count,
                 ..Status::default()
             };
         };
@@ -323,6 +332,7 @@ impl Owner {
             remaining_ms: progress.remaining_ms,
             sources: sources.collect(),
             lost: self.lost.clone(),
+            lost_count: self.lost_count,
         }
     }
 
