@@ -324,7 +324,11 @@ async fn show(found: Found, mut status: watch::Receiver<Status>, is_json: bool) 
     while status.changed().await.is_ok() {
         let status = status.borrow_and_update().clone();
         bar.set_position(status.bytes);
-        bar.set_message(format!("from {}", status.sources.len()));
+        let relayed = match status.relayed {
+            0 => String::new(),
+            relayed => format!(", {relayed} through the server"),
+        };
+        bar.set_message(format!("from {}{relayed}", status.sources.len()));
         // The last ones are told; those before them were told when they were.
         for (name, why) in status.lost.iter().skip(lost) {
             bar.suspend(|| output::note(&format!("{name}: {why}")));
@@ -337,7 +341,7 @@ async fn show(found: Found, mut status: watch::Receiver<Status>, is_json: bool) 
                 .map(|(name, rate)| json!({"name": name, "rate": rate}))
                 .collect();
             let event = json!({"event": "progress", "bytes": status.bytes, "rate": status.rate,
-                "remaining_ms": status.remaining_ms, "sources": sources});
+                "remaining_ms": status.remaining_ms, "sources": sources, "relayed": status.relayed});
             // Whoever reads has gone; the download goes on.
             let _ = output::raw(&format!("{event}\n"));
         }

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, sleep_until};
 
 use super::identity::Fingerprint;
+use super::relay::Detour;
 use super::sink::SinkError;
 use super::source::Permission;
 use owner::Owner;
@@ -51,6 +52,8 @@ pub struct SourcePeer {
     pub key: Fingerprint,
     /// What to show it.
     pub permission: Permission,
+    /// How it is reached when none of its addresses answers.
+    pub detour: Option<Detour>,
 }
 
 /// How far a download is.
@@ -64,6 +67,8 @@ pub struct Status {
     pub remaining_ms: Option<u64>,
     /// Sources that send, by name, with their bytes per second.
     pub sources: Vec<(String, u64)>,
+    /// How many of them are reached through the server.
+    pub relayed: usize,
     /// What became of sources that are none any more, the latest last.
     pub lost: Vec<(String, String)>,
 }

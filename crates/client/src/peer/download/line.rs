@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{SourcePeer, Wanted};
 use crate::peer::sink::{Sink, WriteError};
-use crate::peer::source::{self, Source, SourceError};
+use crate::peer::source::{Heard, SourceError, Talk};
 
 /// Events that may wait for the owner of the plan.
 pub(super) const EVENTS: usize = 256;
@@ -35,6 +35,8 @@ pub(super) enum Ask {
     Groups(Range<u32>),
     /// A group that came from somebody else.
     Cancel(u32),
+    /// Where it is now, and what to show to it.
+    Known(SourcePeer),
 }
 
 /// What happened at a source.
@@ -45,6 +47,8 @@ pub(super) struct Event {
 
 /// What happened.
 pub(super) enum What {
+    /// It is spoken to, through the server or directly.
+    Way { is_relayed: bool },
     /// It has the content.
     Opened { segments: Vec<u8>, holds: Holds },
     /// A segment's list is here.
@@ -107,32 +111,51 @@ impl Line {
     }
 
     async fn converse(&mut self) -> Result<(), End> {
-        let failed = |error: SourceError| End::Gone(error.to_string());
-        let mut client = source::connect(&self.peer.addresses, self.peer.key)
-            .await
-            .map_err(failed)?;
-        let mut stream = source::fetch(&mut client).await.map_err(failed)?;
-        self.send(&stream, Request::Open(self.opening())).await?;
+        let mut talk = Talk::open(&self.peer).await.map_err(gone)?;
+        self.begin(&talk).await?;
         let mut sink = None;
         let mut lists = BTreeSet::new();
+        let mut is_open = false;
         loop {
             tokio::select! {
-                answer = stream.answers.message() => match answer {
-                    Ok(Some(answer)) => self.take(answer, sink.as_ref()).await?,
-                    Ok(None) => return Ok(()),
-                    Err(status) => return Err(End::Gone(status.message().to_owned())),
+                heard = talk.hear() => match heard.map_err(gone)? {
+                    Some(Heard::Answer(answer)) => {
+                        let is_opened = matches!(answer.answer, Some(Answer::Opened(_)));
+                        // The content is opened again where the peer is spoken to directly.
+                        if !(is_opened && is_open) {
+                            self.take(answer, sink.as_ref()).await?;
+                        }
+                        is_open |= is_opened;
+                    }
+                    Some(Heard::Moved) => {
+                        // Lists that are still to come come the other way, perhaps behind what needs them.
+                        lists.clear();
+                        self.begin(&talk).await?;
+                    }
+                    None => return Ok(()),
                 },
                 ask = self.asks.recv() => match ask {
                     Some(Ask::Start(started)) => sink = Some(started),
+                    Some(Ask::Known(peer)) => {
+                        talk.aim(&peer.addresses);
+                        self.peer = peer;
+                    }
                     Some(ask) => {
                         for request in requests(ask, sink.as_deref(), &mut lists) {
-                            self.send(&stream, request).await?;
+                            self.send(&talk, request).await?;
                         }
                     }
                     None => return Err(End::Over),
                 },
             }
         }
+    }
+
+    /// Opens the content, where nothing is open.
+    async fn begin(&self, talk: &Talk) -> Result<(), End> {
+        let is_relayed = talk.is_relayed();
+        self.tell(What::Way { is_relayed }).await?;
+        self.send(talk, Request::Open(self.opening())).await
     }
 
     fn opening(&self) -> Open {
@@ -146,13 +169,12 @@ impl Line {
         }
     }
 
-    async fn send(&self, stream: &Source, request: Request) -> Result<(), End> {
+    async fn send(&self, talk: &Talk, request: Request) -> Result<(), End> {
         let request = FetchRequest {
             content: CONTENT,
             ask: Some(request),
         };
-        let sent = stream.requests.send(request).await;
-        sent.map_err(|_| End::Gone("the connection is lost".to_owned()))
+        talk.ask(request).await.map_err(gone)
     }
 
     async fn take(&self, answer: FetchResponse, sink: Option<&Arc<Sink>>) -> Result<(), End> {
@@ -236,7 +258,7 @@ impl Line {
 /// Says it as it is sent; a list that is not here is asked for before the first of its groups.
 fn requests(ask: Ask, sink: Option<&Sink>, lists: &mut BTreeSet<u32>) -> Vec<Request> {
     match ask {
-        Ask::Start(_) => Vec::new(),
+        Ask::Start(_) | Ask::Known(_) => Vec::new(),
         Ask::Segment(segment) => {
             lists.insert(segment);
             vec![Request::Segment(u64::from(segment))]
@@ -267,6 +289,10 @@ fn run(groups: &Groups) -> Option<Range<u32>> {
     let first = u32::try_from(groups.first).ok()?;
     let end = u32::try_from(groups.first.checked_add(groups.count)?).ok()?;
     (first < end).then_some(first..end)
+}
+
+fn gone(error: SourceError) -> End {
+    End::Gone(error.to_string())
 }
 
 fn lied() -> End {

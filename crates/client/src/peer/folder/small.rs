@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{FolderError, failed};
 use crate::peer::download::SourcePeer;
-use crate::peer::source::{self, Source};
+use crate::peer::source::{Heard, Talk};
 
 /// Files that one source is asked for ahead.
 const FILES_AHEAD: usize = 256;
@@ -266,22 +266,22 @@ impl Line {
     }
 
     async fn speak(&mut self) -> Result<(), End> {
-        let connected = source::connect(&self.peer.addresses, self.peer.key).await;
-        let mut client = connected.map_err(|error| End::Lost(error.to_string()))?;
-        let opened = source::fetch(&mut client).await;
-        let mut stream = opened.map_err(|error| End::Lost(error.to_string()))?;
+        let opened = Talk::open(&self.peer).await;
+        let mut talk = opened.map_err(|error| End::Lost(error.to_string()))?;
         let mut next = 0_u32;
         loop {
             tokio::select! {
-                answer = stream.answers.message() => match answer {
-                    Ok(Some(answer)) => self.take(answer.content, answer.answer).await?,
+                heard = talk.hear() => match heard {
+                    Ok(Some(Heard::Answer(answer))) => self.take(answer.content, answer.answer).await?,
+                    // Each file is opened by itself.
+                    Ok(Some(Heard::Moved)) => {}
                     Ok(None) => return Ok(()),
-                    Err(status) => return Err(End::Lost(status.message().to_owned())),
+                    Err(error) => return Err(End::Lost(error.to_string())),
                 },
                 file = self.wanted.recv() => match file {
                     Some((number, file)) => {
                         next = next.wrapping_add(1);
-                        self.ask(&stream, next, &file).await?;
+                        self.ask(&talk, next, &file).await?;
                         self.asked.insert(next, (number, file));
                     }
                     None => return Ok(()),
@@ -290,7 +290,7 @@ impl Line {
         }
     }
 
-    async fn ask(&self, stream: &Source, content: u32, file: &SmallFile) -> Result<(), End> {
+    async fn ask(&self, talk: &Talk, content: u32, file: &SmallFile) -> Result<(), End> {
         let (ticket, secret) = self.peer.permission.shown();
         let open = Open {
             root: file.root.as_bytes().to_vec(),
@@ -304,8 +304,8 @@ impl Line {
                 content,
                 ask: Some(ask),
             };
-            let sent = stream.requests.send(request).await;
-            sent.map_err(|_| End::Lost("the connection is lost".to_owned()))?;
+            let asked = talk.ask(request).await;
+            asked.map_err(|error| End::Lost(error.to_string()))?;
         }
         Ok(())
     }
