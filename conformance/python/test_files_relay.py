@@ -17,6 +17,7 @@ from clients import differs_on_rabbitmq
 from command_line import account_at, run
 from files_peer import PATIENCE_S, get, wait_until
 from harness.brokers import Chaski, free_ports
+from harness.memory import resident
 from rest import PASSWORD, Rest
 
 pytestmark = [pytest.mark.operated, differs_on_rabbitmq("it has no files"), pytest.mark.timeout(120)]
@@ -285,6 +286,25 @@ def test_what_one_end_sends_comes_out_at_the_other_until_one_closes(member, dial
     near, far = connected(dial, line, ben, anna, path)
     near.send_binary(bytes((64 << 10) + 1))
     assert closed(far) == 1000, "more than a message may have ends the call"
+
+
+def test_who_does_not_read_makes_the_other_wait_and_costs_no_memory(server, member, dial):
+    anna = member("anna")
+    path = announced(anna)
+    line = dial(anna, path + "/relay")
+    near, far = connected(dial, line, anna, anna, path)
+    before = resident(server)
+    near.settimeout(2)
+    sent = 0
+    with pytest.raises((websocket.WebSocketTimeoutException, TimeoutError)):
+        while sent < 256 * MIB:
+            sent += near.send_binary(bytes(64 << 10))
+    # What the kernel keeps on the way is not the server's.
+    assert resident(server) - before < 8 * MIB
+    held = sent
+    while held > 0:
+        held -= len(far.recv()) + 14
+    assert sent > MIB
 
 
 def test_strangers_and_other_accounts_get_nowhere(server, member, dial):

@@ -4,6 +4,8 @@
 //!
 //! Start reading at [`Standing::start`] and [`Relay::call`].
 
+#[cfg(test)]
+mod tests;
 mod tunnel;
 
 use std::path::Path;

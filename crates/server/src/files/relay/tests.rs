@@ -63,24 +63,24 @@ fn a_call_is_taken_once_and_by_its_peer_alone() {
         let relay = relay(8, 8);
         assert_eq!(refused(relay.call("a", "ben")), Some(FilesError::NoLine));
         let (mut line, _other) = (relay.stand("a"), relay.stand("b"));
-        let calling = relay.call("a", "ben").ok().expect("it has a line");
+        let calling = relay.call("a", "ben").expect("it has a line");
         let id = line.ring().await.expect("it rings");
         assert_eq!(refused(relay.take("b", &id)), Some(FilesError::NotFound));
         assert_eq!(refused(relay.take("a", "0")), Some(FilesError::NotFound));
         let end = relay.take("a", &id).expect("it is its call");
         assert_eq!(refused(relay.take("a", &id)), Some(FilesError::NotFound));
         end.send(7).expect("somebody waits");
-        let (end, call) = calling.taken().await.ok().expect("it was taken");
+        let (end, call) = calling.taken().await.expect("it was taken");
         assert_eq!(end, 7);
         drop(call);
 
-        let calling = relay.call("a", "ben").ok().expect("it has a line");
+        let calling = relay.call("a", "ben").expect("it has a line");
         let id = line.ring().await.expect("it rings");
         drop(calling);
         // Whoever called has given up.
         assert_eq!(refused(relay.take("a", &id)), Some(FilesError::NotFound));
         // The peer takes it and is lost.
-        let calling = relay.call("a", "ben").ok().expect("it has a line");
+        let calling = relay.call("a", "ben").expect("it has a line");
         let id = line.ring().await.expect("it rings");
         drop(relay.take("a", &id));
         assert_eq!(refused(calling.taken().await), Some(FilesError::NotTaken));
@@ -95,7 +95,7 @@ fn a_line_ends_the_one_before_and_outlives_it() {
         let mut second = relay.stand("a");
         assert_eq!(first.ring().await, None);
         drop(first);
-        let _calling = relay.call("a", "ben").ok().expect("the second is there");
+        let _calling = relay.call("a", "ben").expect("the second is there");
         assert!(second.ring().await.is_some());
         drop(second);
         assert_eq!(refused(relay.call("a", "ben")), Some(FilesError::NoLine));
@@ -133,7 +133,7 @@ fn an_account_with_many_calls_gets_no_more_than_one_with_one() {
         settings.relay_bytes_per_s = 1 << 20;
         let relay: Relay<u32> = Relay::new(&settings);
         let _line = relay.stand("a");
-        let call = |account| relay.call("a", account).ok().expect("there is room").call;
+        let call = |account| relay.call("a", account).expect("there is room").call;
         let passed = Arc::new(AtomicUsize::new(0));
         let greedy: Vec<_> = (0..8)
             .map(|_| {
