@@ -101,6 +101,20 @@ def test_a_peer_without_addresses_is_fetched_from(server, account, share, here):
     assert (here / shared.name / "39.txt").read_text() == "text 39" and (here / shared.name / "far.bin").read_bytes() == content
 
 
+def test_the_relay_is_reached_over_tls_too(server, account, share, here):
+    (anna, at_anna), (ben, at_ben) = account("anna"), account("ben")
+    certificate = server.directory / "data" / "tls" / "server.crt"
+    for login, environment in ((anna, at_anna), (ben, at_ben)):
+        words = ["login", server.https_url, "--login", login, "--password-stdin", "--ca", str(certificate)]
+        ended = run(server, environment, *words, input=f"{PASSWORD}\n")
+        assert ended.returncode == 0, ended
+    shared = share(at_anna, "--no-listen")
+    (shared / "tls.bin").write_bytes(b"over TLS")
+    wait_for(server, at_ben, "tls.bin")
+    ended = get(server, at_ben, here, "tls.bin")
+    assert ended.returncode == 0 and (here / "tls.bin").read_bytes() == b"over TLS", ended
+
+
 def test_who_does_not_want_the_relay_is_not_called(server, account, share, here):
     (_, at_anna), (_, at_ben) = account("anna"), account("ben")
     shared = share(at_anna, "--no-relay", "--listen", "127.0.0.1:0", "--address", f"127.0.0.1:{free_ports(1)[0]}")

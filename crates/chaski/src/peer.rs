@@ -126,18 +126,7 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     };
     let listen = listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let door = args.remote.door()?;
-    let addresses = match listen {
-        Some(listen) => addresses(listen, args.address, &environment, &door.url),
-        None => Vec::new(),
-    };
-    let me = Me {
-        peer: identity.id(),
-        name: args.name.unwrap_or_else(host_name),
-        addresses,
-        port: listen.map(|listen| listen.port()),
-        relay: !args.no_relay,
-        key: *identity.fingerprint().as_bytes(),
-    };
+    let me = args.me(&identity, listen, &environment, &door.url);
     let show = Show::new(is_json, door.url.clone());
     let api = api(&door.url, door.credentials, door.ca.as_ref())?;
 
@@ -145,14 +134,8 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     let gate = Arc::new(Gate::new(identity.fingerprint()));
     let (stop, stopping) = watch::channel(false);
     let (tunnels, calls) = mpsc::channel(TUNNELS_MAX);
-    let serving = serve(
-        &runtime,
-        (listener, calls),
-        identity,
-        &catalog,
-        &gate,
-        stopping,
-    )?;
+    let doors = (listener, calls);
+    let serving = serve(&runtime, doors, identity, &catalog, &gate, stopping)?;
     show.listening(listen, &me);
 
     let (sender, events) = mpsc::channel(EVENTS_MAX);
@@ -189,17 +172,31 @@ fn listen(named: Option<SocketAddr>, environment: &Environment) -> anyhow::Resul
         .with_context(|| format!("cannot listen on {listen}; --listen names another address"))
 }
 
-/// Where others are told that the peer is.
-fn addresses(
-    listen: SocketAddr,
-    named: Vec<String>,
-    environment: &Environment,
-    server: &str,
-) -> Vec<String> {
-    match (&*named, environment.address(listen.port())) {
-        ([], Some(address)) => vec![address],
-        ([], None) => addresses::of(listen, server),
-        (_, _) => named,
+impl PeerArgs {
+    /// Who the peer is, for others.
+    fn me(
+        &self,
+        identity: &Identity,
+        listen: Option<SocketAddr>,
+        environment: &Environment,
+        server: &str,
+    ) -> Me {
+        let addresses =
+            listen.map(
+                |listen| match (&*self.address, environment.address(listen.port())) {
+                    ([], Some(address)) => vec![address],
+                    ([], None) => addresses::of(listen, server),
+                    (named, _) => named.to_vec(),
+                },
+            );
+        Me {
+            peer: identity.id(),
+            name: self.name.clone().unwrap_or_else(host_name),
+            addresses: addresses.unwrap_or_default(),
+            port: listen.map(|listen| listen.port()),
+            relay: !self.no_relay,
+            key: *identity.fingerprint().as_bytes(),
+        }
     }
 }
 
