@@ -10,6 +10,8 @@ import secrets
 import shutil
 import subprocess
 
+from .cable import Cable, open_end
+
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -40,10 +42,11 @@ def _run(*command):
 
 
 class Host:
-    """One host: its namespace and its address."""
+    """One host: its namespace and its address, and where it is plugged in."""
 
-    def __init__(self, namespace, address):
-        self.namespace, self.address = namespace, address
+    def __init__(self, namespace, address, switch, port):
+        self.namespace, self.address, self._switch, self._port = namespace, address, switch, port
+        self._cable = None
 
     def command(self, *words):
         """What runs a program on it."""
@@ -60,15 +63,47 @@ class Host:
     def plug_in(self):
         _run("ip", "-n", self.namespace, "link", "set", "eth0", "up")
 
-    @contextlib.contextmanager
+    def plug_in_worse(self, **what):
+        """Takes a cable that is as told (`Cable`) from now on; connections that were there get lost."""
+        self.unplug()
+        with self.inside():
+            own = open_end("eth0")
+        with inside(self._switch):
+            other = open_end(self._port)
+        self._cable = Cable((own, other), **what)
+        self._plug_in()
+
+    def plug_in_well(self):
+        """Takes a cable as it should be."""
+        self.unplug()
+        _run("ip", "-n", self._switch, "link", "add", self._port, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
+        self._plug_in()
+
+    def unplug(self):
+        """Throws its cable away, if it has one."""
+        if self._cable is not None:
+            self._cable.close()
+            self._cable = None
+        subprocess.run(["ip", "-n", self.namespace, "link", "del", "eth0"], capture_output=True)
+
+    def _plug_in(self):
+        _run("ip", "-n", self._switch, "link", "set", self._port, "master", "br0", "up")
+        _run("ip", "-n", self.namespace, "address", "add", f"{self.address}/24", "dev", "eth0")
+        self.plug_in()
+
     def inside(self):
-        """Sockets that this thread opens meanwhile are the host's."""
-        with open("/proc/thread-self/ns/net") as own, open(f"/var/run/netns/{self.namespace}") as there:
-            _enter(there)
-            try:
-                yield
-            finally:
-                _enter(own)
+        """Sockets that this thread opens meanwhile, and programs that it starts, are the host's."""
+        return inside(self.namespace)
+
+
+@contextlib.contextmanager
+def inside(namespace):
+    with open("/proc/thread-self/ns/net") as own, open(f"/var/run/netns/{namespace}") as there:
+        _enter(there)
+        try:
+            yield
+        finally:
+            _enter(own)
 
 
 def _enter(namespace):
@@ -100,13 +135,13 @@ class Hosts:
     def _host(self, number):
         namespace, address, port = f"{self._prefix}-{number}", f"192.0.2.{number}", f"port{number}"
         self._add(namespace)
-        _run("ip", "-n", self._switch, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", namespace)
-        _run("ip", "-n", self._switch, "link", "set", port, "master", "br0", "up")
-        _run("ip", "-n", namespace, "address", "add", f"{address}/24", "dev", "eth0")
-        _run("ip", "-n", namespace, "link", "set", "eth0", "up")
-        return Host(namespace, address)
+        host = Host(namespace, address, self._switch, port)
+        host.plug_in_well()
+        return host
 
     def close(self):
+        for host in self.all:
+            host.unplug()
         for namespace in reversed(self._made):
             subprocess.run(["ip", "netns", "del", namespace], capture_output=True)
         self._made.clear()

@@ -20,6 +20,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("broker under test")
     group.addoption("--broker", choices=["chaski", "rabbitmq"], default="chaski", help="which broker to start")
     group.addoption("--url", help="test a broker that runs already, e.g. amqp://guest:guest@127.0.0.1:5672/%%2F")
+    group.addoption("--long", action="store_true", help="the long forms, where a test has one")
 
 
 def pytest_configure(config):
@@ -47,6 +48,12 @@ def broker(request):
         yield started
     finally:
         started.stop()
+
+
+@pytest.fixture
+def is_long(request):
+    """Whether this is the run of the long forms."""
+    return request.config.getoption("long")
 
 
 @pytest.fixture

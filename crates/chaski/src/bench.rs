@@ -26,10 +26,11 @@ mod text;
 mod values;
 mod web;
 
+use crate::number::parse_size;
 use args::{AmqpArgs, NatsArgs, Via};
 use chat::ChatArgs;
 use text::{describe, describe_disk, rate};
-use values::{parse_duration, parse_size};
+use values::parse_duration;
 use web::{GrpcArgs, HttpArgs};
 
 /// What `chaski bench` can measure.

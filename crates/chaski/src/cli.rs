@@ -148,6 +148,9 @@ pub(crate) enum Command {
     /// List the peers that are there
     Peers(files::PeersArgs),
 
+    /// List what is fetched here, hold it, go on with it and give it up
+    Transfers(Box<files::TransfersArgs>),
+
     /// Measure an AMQP broker, or the floors of this machine
     Bench {
         #[command(subcommand)]

@@ -5,6 +5,8 @@ use std::num::{IntErrorKind, ParseIntError};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use anyhow::{anyhow, bail};
+
 /// Reads whole numbers of a range; the error says what would be right.
 pub(crate) fn within<T>(
     range: RangeInclusive<T>,
@@ -35,6 +37,23 @@ pub(crate) fn from_zero(text: &str) -> Result<u64, String> {
         Ok(number) => u64::try_from(number).map_err(|_| "it is too great".to_owned()),
         Err(_) => Err("not a whole number".to_owned()),
     }
+}
+
+/// Reads `16`, `4KiB`, `1MiB`.
+pub(crate) fn parse_size(text: &str) -> anyhow::Result<usize> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        unit => bail!("'{unit}' is no unit of size: use B, KiB or MiB"),
+    };
+    let number: usize = digits
+        .parse()
+        .map_err(|_| anyhow!("'{text}' is no size: try 1KiB"))?;
+    number
+        .checked_mul(unit)
+        .ok_or_else(|| anyhow!("'{text}' is too large"))
 }
 
 #[cfg(test)]

@@ -23,8 +23,9 @@ use client::peer::announce::{Announcing, Me, State};
 use client::peer::catalog::{self, Audience, Catalog};
 use client::peer::identity::Identity;
 use client::peer::relay::{Relay, Standing, Tunnel};
-use client::peer::serving::{self, Doors, Gate};
+use client::peer::serving::{self, Doors, Gate, Terms};
 use client::peer::share::{Plan, ShareEvent, Sharing};
+use client::peer::throttle::Throttle;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -33,6 +34,8 @@ use tokio::task::JoinHandle;
 use self::environment::Environment;
 use self::show::Show;
 use crate::exit::{CommandError, Exit};
+use crate::files::rate;
+use crate::number::{self, parse_size};
 use crate::remote::{RemoteArgs, api};
 
 /// The port of a peer that is told no other.
@@ -96,6 +99,18 @@ pub(crate) struct PeerArgs {
     #[arg(long)]
     name: Option<String>,
 
+    /// At most so many bytes a second are sent, to all together, such as 500KiB or 2MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    limit_rate: Option<usize>,
+
+    /// Downloads that are served at the same time; others come again
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = number::within(1..=1_000_usize))]
+    slots: usize,
+
+    /// Those of one account
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = number::within(1..=1_000_usize))]
+    slots_per_account: usize,
+
     /// Where its key and what it knows of the files is kept [default: ~/.local/state/chaski; environment: CHASKI_STATE]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -131,7 +146,12 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     let api = api(&door.url, door.credentials, door.ca.as_ref())?;
 
     let runtime = runtime()?;
-    let gate = Arc::new(Gate::new(identity.fingerprint()));
+    let terms = Terms {
+        throttle: Arc::new(Throttle::new(rate(args.limit_rate))),
+        streams: args.slots,
+        streams_per_account: args.slots_per_account,
+    };
+    let gate = Arc::new(Gate::with_terms(identity.fingerprint(), terms));
     let (stop, stopping) = watch::channel(false);
     let (tunnels, calls) = mpsc::channel(TUNNELS_MAX);
     let doors = (listener, calls);
@@ -293,7 +313,7 @@ fn folders(
 }
 
 /// Finds the state directory, and makes it if need be.
-fn state(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+pub(crate) fn state(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     let of = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let state = match named {
         Some(named) => named.to_owned(),

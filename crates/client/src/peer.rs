@@ -19,7 +19,9 @@ pub mod serving;
 pub mod share;
 mod sink;
 mod source;
+pub mod throttle;
 mod tls;
+pub mod transfers;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

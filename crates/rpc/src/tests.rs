@@ -39,7 +39,7 @@ fn the_descriptors_hold_every_service_with_its_methods() {
         ("AuditService", 2),
         ("ChatService", 28),
         ("DeadLetterService", 3),
-        ("FileIndexService", 12),
+        ("FileIndexService", 13),
         ("MessageService", 8),
         ("PeerService", 2),
         ("QueueService", 18),

@@ -9,12 +9,13 @@ mod index;
 mod keys;
 mod reading;
 mod relay;
+mod reports;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ pub(crate) use keys::Permission;
 use keys::TicketSigner;
 use reading::{Reading, ToReader};
 pub(crate) use relay::{Call, Line, Relay, RelayCounts};
+pub(crate) use reports::{Reports, Standing};
 
 use crate::config::{self, paths};
 use crate::http::files::relay::Callee;
@@ -80,6 +82,7 @@ pub(crate) struct FileCounts {
     pub(crate) searches: AtomicU64,
     pub(crate) tickets: AtomicU64,
     pub(crate) offers: AtomicU64,
+    pub(crate) reports: AtomicU64,
 }
 
 /// What is to be done with the index.
@@ -97,6 +100,7 @@ struct Ways {
     settings: Arc<config::Files>,
     signer: Arc<TicketSigner>,
     relay: Option<Relay<Callee>>,
+    reports: Arc<Mutex<Reports>>,
 }
 
 /// The file index while it runs.
@@ -161,6 +165,7 @@ pub(crate) fn start(
         counts,
         settings,
         signer,
+        reports: Arc::default(),
     };
     Ok(Running {
         files: Files(Some(ways)),
@@ -255,6 +260,15 @@ impl Files {
     pub(crate) fn ticket_key(&self) -> Result<(u32, &[u8; 32]), FilesError> {
         let ways = self.0.as_ref().ok_or(FilesError::Off)?;
         Ok((ways.signer.id(), ways.signer.public()))
+    }
+
+    /// What was reported of peers.
+    ///
+    /// # Errors
+    /// [`FilesError::Off`].
+    pub(crate) fn reports(&self) -> Result<MutexGuard<'_, Reports>, FilesError> {
+        let ways = self.0.as_ref().ok_or(FilesError::Off)?;
+        Ok(ways.reports.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Writes a ticket.

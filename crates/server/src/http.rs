@@ -291,6 +291,7 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         .routes(routes!(files::relay::stand))
         .routes(routes!(files::relay::take))
         .routes(routes!(files::relay::call))
+        .routes(routes!(files::reports::report))
         .routes(routes!(files::publish::publish))
         .routes(routes!(files::search::search))
         .routes(routes!(files::search::show))

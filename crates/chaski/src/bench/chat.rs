@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 use client::api::WebUrl;
 use client::load::chat::{ChatOptions, ChatProtocol, ChatWork};
 
-use super::values::{parse_duration, parse_size};
+use super::values::parse_duration;
+use crate::number::parse_size;
 
 /// Options of `chaski bench chat`.
 #[derive(Debug, Args)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use client::load::{QueueArgument, SizeRange};
 
+use crate::number::parse_size;
+
 /// Reads `500ms`, `10s`, `2m`, or a number of seconds.
 pub(super) fn parse_duration(text: &str) -> anyhow::Result<Duration> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
@@ -19,23 +21,6 @@ pub(super) fn parse_duration(text: &str) -> anyhow::Result<Duration> {
         .parse()
         .map_err(|_| anyhow!("'{text}' is no duration: try 10s"))?;
     Duration::try_from_secs_f64(number * unit).map_err(|_| anyhow!("'{text}' is no duration"))
-}
-
-/// Reads `16`, `4KiB`, `1MiB`.
-pub(super) fn parse_size(text: &str) -> anyhow::Result<usize> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        unit => bail!("'{unit}' is no unit of size: use B, KiB or MiB"),
-    };
-    let number: usize = digits
-        .parse()
-        .map_err(|_| anyhow!("'{text}' is no size: try 1KiB"))?;
-    number
-        .checked_mul(unit)
-        .ok_or_else(|| anyhow!("'{text}' is too large"))
 }
 
 /// Reads a size or `MIN..MAX`.

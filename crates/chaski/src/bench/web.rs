@@ -8,7 +8,8 @@ use client::load::{
     AckMode, Door, LoadOptions, QueueArgument, Routing, RunLength, SizeRange, Target, WebTarget,
 };
 
-use super::values::{parse_duration, parse_size};
+use super::values::parse_duration;
+use crate::number::parse_size;
 
 /// Options of `chaski bench http`.
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::usage::own_cpu_s;
 use crate::peer::Permission;
-use crate::peer::download::{Download, DownloadError, SourcePeer, Status, Wanted};
+use crate::peer::download::{Download, DownloadError, Means, SourcePeer, Status, Wanted};
 use crate::peer::folder::{self, FolderError};
 use crate::peer::identity::Identity;
 use crate::peer::serving::{Contents, Gate, Stored, serve};
@@ -293,15 +293,18 @@ async fn fetch(shelf: &Shelf, sources: &[SourcePeer], target: PathBuf) -> Result
         overwrite: false,
     };
     let status = watch::channel(Status::default()).0;
-    let seed = 1;
+    let means = Means {
+        seed: 1,
+        ..Means::default()
+    };
     if shelf.is_folder {
-        folder::fetch(wanted, found, status, seed).await?;
+        folder::fetch(wanted, means, found, status).await?;
     } else {
         let download = Download {
             wanted,
             sources: found,
             status,
-            seed,
+            means,
         };
         download.run().await?;
     }

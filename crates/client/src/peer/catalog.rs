@@ -33,7 +33,6 @@ use files::content::{Root, Shape};
 use files::have::Have;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, TransactionBehavior, params};
 
-pub use changes::{PARTIAL, whole_name};
 pub use error::CatalogError;
 pub use model::{
     Audience, Changes, Content, Entry, Found, Holding, Kind, Known, Listed, Share, ShareId, Stamp,

@@ -5,26 +5,36 @@
 //!
 //! Start reading at [`Download::run`].
 
+mod due;
+mod growth;
 mod line;
 mod owner;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use files::content::{Root, Shape};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, sleep_until};
 
+use super::catalog::Catalog;
 use super::identity::Fingerprint;
 use super::relay::Detour;
-use super::sink::SinkError;
+use super::sink::{SinkError, part_path};
 use super::source::Permission;
+use super::throttle::Throttle;
 use owner::Owner;
 
 /// How often it is told how far the download is.
 const TELL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often it is noted what others may have of it already.
+const NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is to be fetched.
 #[derive(Debug, Clone)]
@@ -39,6 +49,28 @@ pub struct Wanted {
     pub target: PathBuf,
     /// Whether a file that is there is replaced.
     pub overwrite: bool,
+}
+
+/// How it is fetched.
+#[derive(Debug, Clone, Default)]
+pub struct Means {
+    /// Distinguishes downloads of the same content, so that they begin at different places.
+    pub seed: u64,
+    /// The rate that is kept, with whoever else shares it.
+    pub throttle: Arc<Throttle>,
+    /// Where it is noted what is here, if a peer of ours may give it to others meanwhile.
+    pub catalog: Option<Arc<Catalog>>,
+    /// Told of those who sent what was not the content, as soon as they did.
+    pub liars: Option<mpsc::UnboundedSender<Lie>>,
+}
+
+/// Somebody sent what was not the content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lie {
+    /// Who.
+    pub key: Fingerprint,
+    /// What was asked for.
+    pub root: Root,
 }
 
 /// A peer that has it.
@@ -61,6 +93,8 @@ pub struct SourcePeer {
 pub struct Status {
     /// Bytes that are here and checked.
     pub bytes: u64,
+    /// Bytes that it has, once that is known: of a folder, those of all its files.
+    pub total: Option<u64>,
     /// Bytes per second, at the moment.
     pub rate: u64,
     /// Time that is left at that rate, in milliseconds.
@@ -107,8 +141,8 @@ pub struct Download {
     pub sources: mpsc::Receiver<SourcePeer>,
     /// Told how far it is, ten times a second.
     pub status: watch::Sender<Status>,
-    /// Distinguishes downloads of the same content, so that they begin at different places.
-    pub seed: u64,
+    /// How it is fetched.
+    pub means: Means,
 }
 
 impl Download {
@@ -124,14 +158,15 @@ impl Download {
             wanted,
             mut sources,
             status,
-            seed,
+            means,
         } = self;
         let shape = Shape::new(wanted.size).map_err(|_| DownloadError::Size(wanted.size))?;
         let (events, mut inbox) = mpsc::channel(line::EVENTS);
-        let mut owner = Owner::new(wanted, shape, seed, events);
+        let mut owner = Owner::new(wanted, shape, means, events);
         owner.begin_alone()?;
         let mut may_find = true;
         let mut tell = interval(TELL_INTERVAL);
+        let mut note = interval(NOTE_INTERVAL);
         while !owner.is_done() {
             if !may_find && owner.is_alone() {
                 return Err(DownloadError::NoSource(owner.why()));
@@ -149,11 +184,29 @@ impl Download {
                 }
                 () = at(timeout) => owner.time_passed(),
                 _ = tell.tick() => drop(status.send_replace(owner.status())),
+                _ = note.tick() => owner.note_growth(),
             }
             owner.ask_all();
         }
         drop(status.send_replace(owner.status()));
         owner.finish().await
+    }
+}
+
+/// Removes what an interrupted download of a file or a folder left beside its target.
+///
+/// # Errors
+/// The disk or its rights are in the way.
+pub fn discard(target: &Path, root: Root) -> io::Result<()> {
+    let part = part_path(target, root);
+    let removed = match fs::symlink_metadata(&part) {
+        Ok(facts) if facts.is_dir() => fs::remove_dir_all(&part),
+        Ok(_) => fs::remove_file(&part),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -16,10 +16,10 @@ use std::time::Instant;
 use files::collection::{Collection, CollectionError, Entry, Kind};
 use files::content::Root;
 use files::limits::GROUP_BYTES;
-use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with, syncfs};
 use tokio::sync::{mpsc, watch};
 
-use super::download::{Download, DownloadError, SourcePeer, Status, Wanted};
+use super::download::{Download, DownloadError, Means, SourcePeer, Status, Wanted};
 use super::sink::{SinkError, part_path};
 use small::{Small, SmallFile};
 
@@ -69,11 +69,16 @@ pub struct FetchedFolder {
 /// [`FolderError`]; what is there stays beside the target, and another download goes on with it.
 pub async fn fetch(
     wanted: Wanted,
+    means: Means,
     mut found: mpsc::Receiver<SourcePeer>,
     status: watch::Sender<Status>,
-    seed: u64,
 ) -> Result<FetchedFolder, FolderError> {
     let began = Instant::now();
+    // Its files are given to others when the folder is there.
+    let means = Means {
+        catalog: None,
+        ..means
+    };
     if fs::symlink_metadata(&wanted.target).is_ok() {
         return Err(DownloadError::from(SinkError::Exists(wanted.target)).into());
     }
@@ -81,8 +86,13 @@ pub async fn fetch(
     let manifest = staging.join(MANIFEST);
     let content = staging.join(CONTENT);
     fs::create_dir_all(&content).map_err(failed(&content))?;
+    // Held to the end: two that wrote the same files would cut what the other has finished.
+    let held = File::open(&staging).map_err(failed(&staging))?;
+    if flock(&held, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(DownloadError::from(SinkError::Busy(wanted.target)).into());
+    }
     let mut peers = Peers::default();
-    let collection = fetch_list(&wanted, &manifest, &mut found, &mut peers, seed).await?;
+    let collection = fetch_list(&wanted, &means, &manifest, &mut found, &mut peers).await?;
     let work = Work::of(&collection, &content)?;
     let mut fetched = FetchedFolder {
         files: work.small.len() as u64 + work.large.len() as u64,
@@ -96,8 +106,9 @@ pub async fn fetch(
         found,
         status,
         bytes: 0,
+        total: collection.size(),
         began,
-        seed,
+        means,
     };
     fetched.recovered = folder.small(work.small).await?;
     for (file, size, root) in work.large {
@@ -126,9 +137,9 @@ impl Peers {
     async fn download(
         &mut self,
         wanted: Wanted,
+        means: Means,
         found: &mut mpsc::Receiver<SourcePeer>,
         status: watch::Sender<Status>,
-        seed: u64,
     ) -> Result<(), DownloadError> {
         let (sender, sources) = mpsc::channel(files::limits::SOURCES_MAX);
         for peer in self.0.values() {
@@ -139,7 +150,7 @@ impl Peers {
             wanted,
             sources,
             status,
-            seed,
+            means,
         };
         let running = download.run();
         tokio::pin!(running);
@@ -162,10 +173,10 @@ impl Peers {
 /// Fetches the list, unless it is there.
 async fn fetch_list(
     wanted: &Wanted,
+    means: &Means,
     manifest: &Path,
     found: &mut mpsc::Receiver<SourcePeer>,
     peers: &mut Peers,
-    seed: u64,
 ) -> Result<Collection, FolderError> {
     let is_it = |bytes: &Vec<u8>| Root::of(bytes) == wanted.root;
     let bytes = match fs::read(manifest).ok().filter(is_it) {
@@ -177,7 +188,7 @@ async fn fetch_list(
                 ..wanted.clone()
             };
             let status = watch::channel(Status::default()).0;
-            peers.download(list, found, status, seed).await?;
+            peers.download(list, means.clone(), found, status).await?;
             fs::read(manifest).map_err(failed(manifest))?
         }
     };
@@ -219,15 +230,17 @@ struct Folder<'a> {
     status: watch::Sender<Status>,
     /// Bytes that are there.
     bytes: u64,
+    /// Bytes of all files.
+    total: u64,
     began: Instant,
-    seed: u64,
+    means: Means,
 }
 
 impl Folder<'_> {
     async fn small(&mut self, files: Vec<SmallFile>) -> Result<u64, FolderError> {
         let all = tokio::task::block_in_place(|| small::missing(files))?;
         self.bytes = all.recovered;
-        let mut small = Small::new(self.wanted.root, all.missing);
+        let mut small = Small::new(self.wanted.root, all.missing, self.means.clone());
         for peer in self.peers.0.values() {
             small.connect(peer.clone());
         }
@@ -258,6 +271,7 @@ impl Folder<'_> {
         let rate = u128::from(self.bytes) * 1_000 / elapsed;
         let status = Status {
             bytes: self.bytes,
+            total: Some(self.total),
             rate: u64::try_from(rate).unwrap_or(u64::MAX),
             ..Status::default()
         };
@@ -276,9 +290,8 @@ impl Folder<'_> {
                 overwrite: false,
             };
             let status = watch::channel(Status::default()).0;
-            let fetched = self
-                .peers
-                .download(wanted, &mut self.found, status, self.seed);
+            let means = self.means.clone();
+            let fetched = self.peers.download(wanted, means, &mut self.found, status);
             fetched.await?;
         }
         self.bytes += size;

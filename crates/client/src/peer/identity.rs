@@ -22,6 +22,12 @@ const ID_BYTES: usize = 16;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
+    /// The id of the peer whose key it is.
+    #[must_use]
+    pub fn peer(&self) -> String {
+        self.to_string().chars().take(ID_BYTES * 2).collect()
+    }
+
     /// Hashes a SubjectPublicKeyInfo in DER.
     #[must_use]
     pub fn of(public_key: &[u8]) -> Self {
@@ -135,8 +141,7 @@ impl Identity {
     /// The peer's id: 32 hexadecimal digits, the first half of [`Self::fingerprint`].
     #[must_use]
     pub fn id(&self) -> String {
-        let digits = self.fingerprint.to_string();
-        digits.chars().take(ID_BYTES * 2).collect()
+        self.fingerprint.peer()
     }
 
     /// The hash of its key.

@@ -4,12 +4,19 @@ use std::time::Duration;
 
 /// How long one address of a peer may take to answer.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a peer may take to say that it has what is asked for, and the first time, to send anything of many small files. One that stands still longer
+/// is asked again later, and given twice the time there.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest of these times.
+pub(super) const ANSWER_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// How long the handshake with a caller may take.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Callers whose handshakes are under way.
 pub(super) const HANDSHAKES_MAX: usize = 64;
 /// Streams that are served at the same time; others are told to come again.
 pub(super) const STREAMS_MAX: usize = 32;
+/// The same of one account.
+pub(super) const STREAMS_PER_ACCOUNT: usize = 8;
 /// When a caller that came too many is to come again.
 pub(super) const BUSY_RETRY: Duration = Duration::from_millis(500);
 /// Contents that one stream may have open.

@@ -35,7 +35,7 @@ use crate::chat::link::socket::Stream;
 use doors::Caller;
 
 pub use doors::Doors;
-pub use gate::{Denied, Gate};
+pub use gate::{Denied, Gate, Terms};
 
 /// A content as it lies on disk.
 #[derive(Debug)]
@@ -85,10 +85,11 @@ pub async fn serve<C: Contents>(
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), rustls::Error> {
     let acceptor = TlsAcceptor::from(tls::server_config(identity)?);
+    let streams = gate.terms().streams;
     let service = Service {
         contents,
         gate,
-        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        streams: Arc::new(Semaphore::new(streams)),
     };
     let mut doors = doors.into();
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));

@@ -6,7 +6,7 @@
 
 mod direct;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
@@ -25,6 +25,11 @@ use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, SeekFrom, flock, rena
 const WRITE_BACK_BYTES: u64 = 64 << 20;
 /// Lists of segments that are kept; others are asked for again.
 const SEGMENTS_KEPT: usize = 128;
+
+/// How the name of a file ends that grows.
+const PART_END: &str = ".chaski-part";
+/// Digits of the root before it.
+const MARK_DIGITS: usize = 16;
 
 /// Why a group was not written.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +129,30 @@ impl Sink {
 
     pub(super) fn shape(&self) -> Shape {
         self.top.shape()
+    }
+
+    /// The lists of the whole content.
+    pub(super) const fn top(&self) -> &Top {
+        &self.top
+    }
+
+    /// Where it grows.
+    pub(super) fn part(&self) -> &Path {
+        &self.part
+    }
+
+    /// Where it will be.
+    pub(super) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// The lists that are here, but for some segments', as they are sent.
+    pub(super) fn lists(&self, but: &BTreeSet<u32>) -> Vec<(u32, Vec<u8>)> {
+        let segments = lock(&self.segments);
+        let others = segments.iter().filter(|(index, _)| !but.contains(index));
+        others
+            .map(|(index, segment)| (*index, segment.encode()))
+            .collect()
     }
 
     /// What is there.
@@ -273,8 +302,8 @@ impl Sink {
 pub(super) fn part_path(target: &Path, root: Root) -> PathBuf {
     /// What a name may have, in bytes.
     const NAME_BYTES_MAX: usize = 255;
-    let mark: String = root.to_string().chars().take(16).collect();
-    let end = format!(".{mark}.chaski-part");
+    let mark: String = root.to_string().chars().take(MARK_DIGITS).collect();
+    let end = format!(".{mark}{PART_END}");
     let name = target.file_name().unwrap_or_default().as_bytes();
     // As much of the name as there is room for, so that people see what it is; the mark makes it the only one.
     let kept = name.len().min(NAME_BYTES_MAX - end.len() - 1);
@@ -282,6 +311,16 @@ pub(super) fn part_path(target: &Path, root: Root) -> PathBuf {
     part.extend_from_slice(name.get(..kept).unwrap_or_default());
     part.extend_from_slice(end.as_bytes());
     target.with_file_name(std::ffi::OsStr::from_bytes(&part))
+}
+
+/// How a file that grows will be called, as far as its name tells.
+pub(super) fn whole_name(name: &str) -> Option<&str> {
+    let (whole, mark) = name
+        .strip_prefix('.')?
+        .strip_suffix(PART_END)?
+        .rsplit_once('.')?;
+    let is_mark = mark.len() == MARK_DIGITS && mark.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_mark.then_some(whole)
 }
 
 /// Finds where a file has data, holes left out.

@@ -58,6 +58,9 @@ pub enum SourceError {
     /// It answers, but not as a peer.
     #[error("it refuses: {0}")]
     Refused(String),
+    /// It is there and says nothing.
+    #[error("it does not answer")]
+    Silent,
     /// It was there, and is not any more.
     #[error("{0}")]
     Lost(String),

@@ -16,6 +16,7 @@ use crate::http::files::forms::{KindWord, OrderWord, SortWord};
 use crate::http::files::links::{LinkOut, LinkWish, create_as, delete_as, list_as};
 use crate::http::files::peers::{self, Announcement, PeerOut};
 use crate::http::files::publish::{AudienceForm, Changes, EntryForm, publish_as};
+use crate::http::files::reports::report_as;
 use crate::http::files::search::{FileOut, SearchParams, search_as, show_as};
 use crate::http::files::tickets::{OfferForm, OfferToForm, TicketWish, fetch_as, offer_as};
 use crate::http::{Outsider, Sharer, Web};
@@ -119,6 +120,17 @@ impl FileIndexService for FileIndex {
         let gone = peers::log_out_as(&self.0, &sharer, request.peer, request.forget).await;
         gone.map_err(|problem| of_problem(&problem))?;
         Ok(Response::new(v1::LogOutPeerResponse {}))
+    }
+
+    async fn report_peer(
+        &self,
+        request: Request<v1::ReportPeerRequest>,
+    ) -> Answer<v1::ReportPeerResponse> {
+        let sharer = self.enter(request.extensions())?;
+        let request = request.into_inner();
+        let reported = report_as(&self.0, &sharer, &request.peer, &request.root).await;
+        reported.map_err(|problem| of_problem(&problem))?;
+        Ok(Response::new(v1::ReportPeerResponse {}))
     }
 
     async fn list_peers(

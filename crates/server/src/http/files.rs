@@ -11,6 +11,7 @@ pub(crate) mod links;
 pub(crate) mod peers;
 pub(crate) mod publish;
 pub(crate) mod relay;
+pub(crate) mod reports;
 pub(crate) mod search;
 pub(crate) mod tickets;
 

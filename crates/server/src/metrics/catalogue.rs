@@ -114,6 +114,8 @@ families! { TOTALS:
         "Bytes that passed through this server between peers, both ways.";
     RELAY_REFUSED = "chaski_file_relay_refused_total", Counter, [],
         "Calls that were refused as there were too many.";
+    FILE_REPORTS = "chaski_file_peer_reports_total", Counter, [],
+        "Reports of peers that sent what was not the content.";
     TRACE_SPANS = "chaski_trace_spans_total", Counter, ["outcome"],
         "Spans of traces: exported, failed as the collector did not take them, or dropped as too many waited for it or were open. 0 while traces are off.";
 }

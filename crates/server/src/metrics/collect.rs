@@ -124,6 +124,7 @@ fn write_files(page: &mut Page, files: &Files) {
         (&of::FILE_SEARCHES, &counts.searches),
         (&of::FILE_TICKETS, &counts.tickets),
         (&of::FILE_OFFERS, &counts.offers),
+        (&of::FILE_REPORTS, &counts.reports),
     ] {
         page.number(family, count.load(Ordering::Relaxed));
     }

@@ -3,16 +3,9 @@
 use files::have::Have;
 use rusqlite::{Row, params};
 
+use crate::peer::sink::whole_name;
+
 use super::{Audience, Catalog, CatalogError, Changes, Entry, have_of, kind_of, root_of, unsigned};
-
-/// How the names of files begin and end that a content is fetched into.
-pub const PARTIAL: (&str, &str) = (".", ".chaski-part");
-
-/// Whether it is the name of a file that a content is fetched into, and if so, how it is called when it is whole.
-#[must_use]
-pub fn whole_name(name: &str) -> Option<&str> {
-    name.strip_prefix(PARTIAL.0)?.strip_suffix(PARTIAL.1)
-}
 
 enum Change {
     Put(Box<Entry>),

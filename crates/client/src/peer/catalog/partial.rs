@@ -137,6 +137,27 @@ impl Catalog {
         })
     }
 
+    /// Forgets the file that a content was fetched into, as it is given up.
+    ///
+    /// # Errors
+    /// The database fails. A content that is not being fetched is none.
+    pub fn give_up_partial(&self, root: &Root) -> Result<(), CatalogError> {
+        self.write(|batch| match batch.known(root) {
+            Ok(content) => batch.drop_partials(content, b""),
+            Err(CatalogError::NotHere(_)) => Ok(()),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Whether a file is, or would be, in a folder that is shared.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn is_shared(&self, path: &Path) -> Result<bool, CatalogError> {
+        let path = path.as_os_str().as_bytes();
+        self.write(|batch| Ok(batch.place_of(path)?.is_some()))
+    }
+
     fn size_of(&self, root: &Root) -> Result<u64, CatalogError> {
         let reader = self.read();
         let mut statement = reader.prepare_cached("SELECT size FROM contents WHERE root = ?")?;

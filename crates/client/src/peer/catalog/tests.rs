@@ -5,6 +5,7 @@ use files::limits::{GROUP_BYTES, SEGMENT_BYTES};
 use tempfile::TempDir;
 
 use super::*;
+use crate::peer::sink::part_path;
 
 const GROUP: usize = GROUP_BYTES as usize;
 
@@ -167,10 +168,8 @@ fn what_is_fetched_is_given_as_far_as_it_is_there() {
     let bytes = vec![5; 2 * GROUP + 9];
     let outline = Outline::of(&bytes).expect("hashed");
     let (root, size) = (outline.root(), bytes.len() as u64);
-    let (part, whole) = (
-        place.docs().join(".a.iso.chaski-part"),
-        place.docs().join("a.iso"),
-    );
+    let whole = place.docs().join("a.iso");
+    let part = part_path(&whole, root);
     fs::write(&part, &bytes).expect("written");
     let top = outline.top().encode();
     let catalog = &place.catalog;
@@ -208,7 +207,8 @@ fn what_is_fetched_is_given_as_far_as_it_is_there() {
     assert_eq!(catalog.partial(&root).expect("partial"), None);
     let (put, remove) = place.told(0, 10);
     assert_eq!(put, ["docs/a.iso"]);
-    assert_eq!(remove, ["docs/.a.iso.chaski-part"]);
+    let grew = part.file_name().expect("a name").to_string_lossy();
+    assert_eq!(remove, [format!("docs/{grew}")]);
 }
 
 #[test]

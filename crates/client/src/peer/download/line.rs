@@ -11,10 +11,14 @@ use rpc::v1::fetch_request::Ask as Request;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use super::due::Due;
 use super::{SourcePeer, Wanted};
+use crate::peer::limits::ANSWER_TIMEOUT;
 use crate::peer::sink::{Sink, WriteError};
 use crate::peer::source::{Heard, SourceError, Talk};
+use crate::peer::throttle::Throttle;
 
 /// Events that may wait for the owner of the plan.
 pub(super) const EVENTS: usize = 256;
@@ -22,8 +26,8 @@ pub(super) const EVENTS: usize = 256;
 pub(super) const WRITES: usize = 8;
 /// Why a source is never asked again.
 const LIE: &str = "it sent what is not the content";
-/// The number of the content in a stream of its own.
-const CONTENT: u32 = 1;
+/// The same of one that sends without being asked: what is right could come again and again, and never be a lie.
+const UNASKED: &str = "it sent what it was not asked for";
 
 /// What the owner wants of a source.
 pub(super) enum Ask {
@@ -37,6 +41,8 @@ pub(super) enum Ask {
     Cancel(u32),
     /// Where it is now, and what to show to it.
     Known(SourcePeer),
+    /// What it has now.
+    Again,
 }
 
 /// What happened at a source.
@@ -83,6 +89,9 @@ pub(super) struct Line {
     pub(super) asks: mpsc::UnboundedReceiver<Ask>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) writes: Arc<Semaphore>,
+    pub(super) throttle: Arc<Throttle>,
+    /// The number of the content in the stream; another one each time that it is opened.
+    pub(super) content: u32,
 }
 
 impl Line {
@@ -111,26 +120,27 @@ impl Line {
     }
 
     async fn converse(&mut self) -> Result<(), End> {
-        let mut talk = Talk::open(&self.peer).await.map_err(gone)?;
-        self.begin(&talk).await?;
+        let mut talk = Talk::open(&self.peer, ANSWER_TIMEOUT).await.map_err(gone)?;
+        let mut answers_by = Instant::now() + ANSWER_TIMEOUT;
+        let mut due = Due::default();
+        self.begin(&talk, &mut due).await?;
         let mut sink = None;
         let mut lists = BTreeSet::new();
-        let mut is_open = false;
         loop {
             tokio::select! {
                 heard = talk.hear() => match heard.map_err(gone)? {
-                    Some(Heard::Answer(answer)) => {
-                        let is_opened = matches!(answer.answer, Some(Answer::Opened(_)));
-                        // The content is opened again where the peer is spoken to directly.
-                        if !(is_opened && is_open) {
-                            self.take(answer, sink.as_ref()).await?;
+                    Some(Heard::Answer(FetchResponse { answer: Some(answer), .. })) => {
+                        if !due.answered(&answer) {
+                            return Err(End::Lied(UNASKED.to_owned()));
                         }
-                        is_open |= is_opened;
+                        self.take(answer, sink.as_ref()).await?;
                     }
+                    Some(Heard::Answer(FetchResponse { answer: None, .. })) => return Err(unknown()),
                     Some(Heard::Moved) => {
                         // Lists that are still to come come the other way, perhaps behind what needs them.
                         lists.clear();
-                        self.begin(&talk).await?;
+                        answers_by = Instant::now() + ANSWER_TIMEOUT;
+                        self.begin(&talk, &mut due).await?;
                     }
                     None => return Ok(()),
                 },
@@ -140,22 +150,37 @@ impl Line {
                         talk.aim(&peer.addresses);
                         self.peer = peer;
                     }
+                    Some(Ask::Again) => {
+                        // What was asked for before comes before it is closed.
+                        self.send(&talk, Request::Close(true)).await?;
+                        answers_by = Instant::now() + ANSWER_TIMEOUT;
+                        self.open(&talk, &mut due).await?;
+                    }
                     Some(ask) => {
                         for request in requests(ask, sink.as_deref(), &mut lists) {
+                            due.asked(&request);
                             self.send(&talk, request).await?;
                         }
                     }
                     None => return Err(End::Over),
                 },
+                () = sleep_until(answers_by), if due.is_opening() => return Err(silent()),
             }
         }
     }
 
-    /// Opens the content, where nothing is open.
-    async fn begin(&self, talk: &Talk) -> Result<(), End> {
+    /// Opens the content where nothing is open.
+    async fn begin(&mut self, talk: &Talk, due: &mut Due) -> Result<(), End> {
         let is_relayed = talk.is_relayed();
         self.tell(What::Way { is_relayed }).await?;
-        self.send(talk, Request::Open(self.opening())).await
+        self.open(talk, due).await
+    }
+
+    async fn open(&mut self, talk: &Talk, due: &mut Due) -> Result<(), End> {
+        self.content = self.content.wrapping_add(1);
+        let opening = Request::Open(self.opening());
+        due.asked(&opening);
+        self.send(talk, opening).await
     }
 
     fn opening(&self) -> Open {
@@ -171,17 +196,17 @@ impl Line {
 
     async fn send(&self, talk: &Talk, request: Request) -> Result<(), End> {
         let request = FetchRequest {
-            content: CONTENT,
+            content: self.content,
             ask: Some(request),
         };
         talk.ask(request).await.map_err(gone)
     }
 
-    async fn take(&self, answer: FetchResponse, sink: Option<&Arc<Sink>>) -> Result<(), End> {
-        match (answer.answer, sink) {
-            (Some(Answer::Opened(opened)), _) => self.take_opened(opened).await,
-            (Some(Answer::Refused(refused)), _) => self.take_refused(refused).await,
-            (Some(Answer::Segment(list)), Some(sink)) => {
+    async fn take(&self, answer: Answer, sink: Option<&Arc<Sink>>) -> Result<(), End> {
+        match (answer, sink) {
+            (Answer::Opened(opened), _) => self.take_opened(opened).await,
+            (Answer::Refused(refused), _) => self.take_refused(refused).await,
+            (Answer::Segment(list), Some(sink)) => {
                 let Ok(segment) = u32::try_from(list.segment) else {
                     return Err(lied());
                 };
@@ -190,10 +215,8 @@ impl Line {
                 }
                 self.tell(What::Segment).await
             }
-            (Some(Answer::Group(group)), Some(sink)) => self.take_group(group, sink).await,
-            (Some(Answer::Segment(_) | Answer::Group(_)), None) | (None, _) => {
-                Err(End::Gone("it answers what was not asked".to_owned()))
-            }
+            (Answer::Group(group), Some(sink)) => self.take_group(group, sink).await,
+            (Answer::Segment(_) | Answer::Group(_), None) => Err(unknown()),
         }
     }
 
@@ -221,6 +244,7 @@ impl Line {
         let Ok(permit) = self.writes.clone().acquire_owned().await else {
             return Err(End::Over);
         };
+        let wait = self.throttle.take(group.data.len() as u64);
         let (sink, events, source) = (sink.clone(), self.events.clone(), self.id);
         tokio::task::spawn_blocking(move || {
             let what = match sink.write(index, &group.data) {
@@ -234,6 +258,10 @@ impl Line {
             // Nobody is left to be told; the owner gives up the line of one that lied.
             let _ = events.blocking_send(Event { source, what });
         });
+        if !wait.is_zero() {
+            // What is not read here is not sent there.
+            sleep(wait).await;
+        }
         Ok(())
     }
 
@@ -258,7 +286,7 @@ impl Line {
 /// Says it as it is sent; a list that is not here is asked for before the first of its groups.
 fn requests(ask: Ask, sink: Option<&Sink>, lists: &mut BTreeSet<u32>) -> Vec<Request> {
     match ask {
-        Ask::Start(_) | Ask::Known(_) => Vec::new(),
+        Ask::Start(_) | Ask::Known(_) | Ask::Again => Vec::new(),
         Ask::Segment(segment) => {
             lists.insert(segment);
             vec![Request::Segment(u64::from(segment))]
@@ -293,6 +321,15 @@ fn run(groups: &Groups) -> Option<Range<u32>> {
 
 fn gone(error: SourceError) -> End {
     End::Gone(error.to_string())
+}
+
+/// What answers nothing that there is.
+fn unknown() -> End {
+    End::Gone("it answers what was not asked".to_owned())
+}
+
+fn silent() -> End {
+    End::Gone("it does not answer".to_owned())
 }
 
 fn lied() -> End {

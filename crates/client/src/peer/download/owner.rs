@@ -8,8 +8,9 @@ use files::content::{Chaining, Shape, Top};
 use files::plan::{Holds, Next, Plan, SourceId};
 use tokio::sync::{Semaphore, mpsc};
 
+use super::growth::Growth;
 use super::line::{self, Ask, Event, Line, What};
-use super::{DownloadError, Fetched, SourcePeer, Status, Wanted};
+use super::{DownloadError, Fetched, Lie, Means, SourcePeer, Status, Wanted};
 use crate::peer::identity::Fingerprint;
 use crate::peer::sink::{Sink, SinkError};
 
@@ -41,7 +42,8 @@ pub(super) struct Owner {
     /// Segments of an earlier download that are looked at before anything is asked for.
     left: BTreeSet<u32>,
     recovered: u64,
-    seed: u64,
+    means: Means,
+    growth: Option<Growth>,
     /// There once everything that was left is looked at.
     plan: Option<Plan>,
 }
@@ -50,7 +52,7 @@ impl Owner {
     pub(super) fn new(
         wanted: Wanted,
         shape: Shape,
-        seed: u64,
+        means: Means,
         events: mpsc::Sender<Event>,
     ) -> Self {
         Self {
@@ -65,7 +67,8 @@ impl Owner {
             sink: None,
             left: BTreeSet::new(),
             recovered: 0,
-            seed,
+            means,
+            growth: None,
             plan: None,
         }
     }
@@ -129,6 +132,8 @@ impl Owner {
             // A line that has ended says so itself.
             let _ = source.asks.send(Ask::Start(sink.clone()));
         }
+        let catalog = self.means.catalog.clone();
+        self.growth = catalog.and_then(|catalog| Growth::begin(catalog, sink.clone()));
         self.sink = Some(sink);
         self.recover()
     }
@@ -146,7 +151,7 @@ impl Owner {
             self.recovered += recovered.map_err(|error| self.disk(error))?;
         }
         if self.left.is_empty() {
-            let mut plan = Plan::new(self.shape, sink.have(), self.seed);
+            let mut plan = Plan::new(self.shape, sink.have(), self.means.seed);
             for (id, source) in &self.active {
                 if let Some(holds) = &source.holds {
                     // They are new, and as many as there may be.
@@ -168,6 +173,10 @@ impl Owner {
         if let Some(active) = self.active.get(&id) {
             // A line that has ended says so itself.
             let _ = active.asks.send(Ask::Known(peer));
+            if let Some(Holds::Part(_)) = active.holds {
+                // It may have more by now.
+                let _ = active.asks.send(Ask::Again);
+            }
             return;
         }
         let (asks, inbox) = mpsc::unbounded_channel();
@@ -188,8 +197,10 @@ impl Owner {
             peer,
             wanted: self.wanted.clone(),
             asks: inbox,
+            content: 0,
             events: self.events.clone(),
             writes: Arc::new(Semaphore::new(line::WRITES)),
+            throttle: self.means.throttle.clone(),
         };
         tokio::spawn(line.run());
     }
@@ -272,6 +283,11 @@ impl Owner {
         };
         if lied {
             self.liars.push(active.key);
+            if let Some(liars) = &self.means.liars {
+                let (key, root) = (active.key, self.wanted.root);
+                // Whoever wanted to know may have gone.
+                let _ = liars.send(Lie { key, root });
+            }
         }
         self.lost.push((active.name, why));
         if self.lost.len() > LOST_MAX {
@@ -311,11 +327,19 @@ impl Owner {
         });
         Status {
             bytes: progress.verified_bytes,
+            total: Some(self.shape.size()),
             rate: progress.rate,
             remaining_ms: progress.remaining_ms,
             sources: sources.collect(),
             relayed: self.active.values().filter(|one| one.is_relayed).count(),
             lost: self.lost.clone(),
+        }
+    }
+
+    /// Notes what others may have of it already.
+    pub(super) fn note_growth(&mut self) {
+        if let Some(growth) = &mut self.growth {
+            growth.note();
         }
     }
 
@@ -325,11 +349,20 @@ impl Owner {
         self.active.clear();
         if let Some(sink) = self.sink.take() {
             let overwrite = self.wanted.overwrite;
-            let finished = tokio::task::spawn_blocking(move || sink.finish(overwrite)).await;
-            match finished {
-                Ok(finished) => finished?,
+            let growth = self.growth.take();
+            let finish = move || {
+                sink.finish(overwrite)?;
+                if let Some(growth) = growth {
+                    growth.complete();
+                }
+                Ok(())
+            };
+            let finished = tokio::task::spawn_blocking(finish).await;
+            let finished: Result<(), SinkError> = match finished {
+                Ok(finished) => finished,
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            }
+            };
+            finished?;
         }
         Ok(Fetched {
             recovered: self.recovered,

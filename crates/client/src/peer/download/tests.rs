@@ -116,7 +116,10 @@ impl Peers {
             },
             sources,
             status: watch::channel(Status::default()).0,
-            seed: 1,
+            means: Means {
+                seed: 1,
+                ..Means::default()
+            },
         };
         download.run().await
     }
@@ -221,7 +224,7 @@ async fn what_was_interrupted_goes_on_where_it_was() {
     // She has a part and goes: what she gave stays.
     let stop = peers.stop.clone();
     let (_, mut sources) = watch::channel(());
-    let part = crate::peer::sink::part_path(&target, outline.root());
+    let part = part_path(&target, outline.root());
     let half = async {
         // Allocated as it comes: the rest is a hole.
         use std::os::unix::fs::MetadataExt as _;

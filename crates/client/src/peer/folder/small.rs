@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use files::content::Root;
 use rpc::v1::fetch_request::Ask;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{FetchRequest, Groups, Open, RefusedReason};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{FolderError, failed};
-use crate::peer::download::SourcePeer;
-use crate::peer::source::{Heard, Talk};
+use crate::peer::download::{Lie, Means, SourcePeer};
+use crate::peer::limits::{ANSWER_TIMEOUT, ANSWER_TIMEOUT_MAX};
+use crate::peer::source::{Heard, SourceError, Talk};
 
 /// Files that one source is asked for ahead.
 const FILES_AHEAD: usize = 256;
@@ -55,6 +58,16 @@ pub(super) fn missing(files: Vec<SmallFile>) -> Result<Left, FolderError> {
     Ok(left)
 }
 
+/// Whether a source may be one again.
+enum Fate {
+    /// It may.
+    Lost,
+    /// It may, and is waited for longer.
+    Silent,
+    /// Never.
+    Liar,
+}
+
 /// What a line tells.
 enum Event {
     /// A file is written.
@@ -65,7 +78,7 @@ enum Event {
     Gone {
         why: String,
         asked: Vec<usize>,
-        lied: bool,
+        is: Fate,
     },
     /// Our own disk fails.
     Disk(PathBuf, io::Error),
@@ -89,13 +102,16 @@ pub(super) struct Small {
     left: usize,
     active: BTreeMap<[u8; 32], Active>,
     liars: BTreeSet<[u8; 32]>,
+    /// How long those may stand still that did so before; as long as is usual otherwise.
+    patience: BTreeMap<[u8; 32], Duration>,
     why: Option<String>,
+    means: Means,
     events: mpsc::Sender<([u8; 32], Event)>,
     inbox: mpsc::Receiver<([u8; 32], Event)>,
 }
 
 impl Small {
-    pub(super) fn new(collection: Root, files: Vec<SmallFile>) -> Self {
+    pub(super) fn new(collection: Root, files: Vec<SmallFile>, means: Means) -> Self {
         let (events, inbox) = mpsc::channel(EVENTS);
         Self {
             collection,
@@ -104,7 +120,9 @@ impl Small {
             files,
             active: BTreeMap::new(),
             liars: BTreeSet::new(),
+            patience: BTreeMap::new(),
             why: None,
+            means,
             events,
             inbox,
         }
@@ -144,7 +162,9 @@ impl Small {
             collection: self.collection,
             wanted,
             asked: BTreeMap::new(),
+            patience: self.patience.get(&key).copied().unwrap_or(ANSWER_TIMEOUT),
             events: self.events.clone(),
+            means: self.means.clone(),
         };
         tokio::spawn(line.run());
         self.ask();
@@ -191,11 +211,16 @@ impl Small {
                 self.open.push_back(file);
                 self.lack(key, file);
             }
-            Event::Gone { why, asked, lied } => {
+            Event::Gone { why, asked, is } => {
                 self.why = Some(why);
                 self.active.remove(&key);
-                if lied {
-                    self.liars.insert(key);
+                match is {
+                    Fate::Lost => {}
+                    Fate::Silent => {
+                        let patience = self.patience.entry(key).or_insert(ANSWER_TIMEOUT);
+                        *patience = (*patience * 2).min(ANSWER_TIMEOUT_MAX);
+                    }
+                    Fate::Liar => drop(self.liars.insert(key)),
                 }
                 self.open.extend(asked);
             }
@@ -232,6 +257,7 @@ impl Small {
 /// A line is to be given up.
 enum End {
     Lost(String),
+    Silent,
     Lied,
 }
 
@@ -243,15 +269,19 @@ struct Line {
     wanted: mpsc::UnboundedReceiver<(usize, SmallFile)>,
     /// What it was asked for, by the number in the stream.
     asked: BTreeMap<u32, (usize, SmallFile)>,
+    /// How long it may send nothing that it was asked for.
+    patience: Duration,
     events: mpsc::Sender<([u8; 32], Event)>,
+    means: Means,
 }
 
 impl Line {
     async fn run(mut self) {
-        let (why, lied) = match self.speak().await {
-            Ok(()) => ("it has ended the stream".to_owned(), false),
-            Err(End::Lost(why)) => (why, false),
-            Err(End::Lied) => ("it sent what is not the content".to_owned(), true),
+        let (why, is) = match self.speak().await {
+            Ok(()) => ("it has ended the stream".to_owned(), Fate::Lost),
+            Err(End::Lost(why)) => (why, Fate::Lost),
+            Err(End::Silent) => ("it does not answer".to_owned(), Fate::Silent),
+            Err(End::Lied) => ("it sent what is not the content".to_owned(), Fate::Liar),
         };
         let asked = std::mem::take(&mut self.asked);
         let mut asked: Vec<_> = asked.into_values().map(|(file, _)| file).collect();
@@ -260,19 +290,31 @@ impl Line {
             asked.push(file);
         }
         let why = format!("{}: {why}", self.peer.name);
-        let gone = Event::Gone { why, asked, lied };
+        let gone = Event::Gone { why, asked, is };
         // Nobody is left to be told.
         let _ = self.events.send((self.key, gone)).await;
     }
 
     async fn speak(&mut self) -> Result<(), End> {
-        let opened = Talk::open(&self.peer).await;
-        let mut talk = opened.map_err(|error| End::Lost(error.to_string()))?;
+        let opened = Talk::open(&self.peer, self.patience).await;
+        let mut talk = opened.map_err(|error| match error {
+            SourceError::Silent => End::Silent,
+            SourceError::Unreachable { .. }
+            | SourceError::NoAddress
+            | SourceError::NoWay { .. }
+            | SourceError::Refused(_)
+            | SourceError::Lost(_) => End::Lost(error.to_string()),
+        })?;
         let mut next = 0_u32;
+        // Since when something is due and nothing came.
+        let mut waits_since = Instant::now();
         loop {
             tokio::select! {
                 heard = talk.hear() => match heard {
-                    Ok(Some(Heard::Answer(answer))) => self.take(answer.content, answer.answer).await?,
+                    Ok(Some(Heard::Answer(answer))) => {
+                        self.take(answer.content, answer.answer).await?;
+                        waits_since = Instant::now();
+                    }
                     // Each file is opened by itself.
                     Ok(Some(Heard::Moved)) => {}
                     Ok(None) => return Ok(()),
@@ -281,11 +323,17 @@ impl Line {
                 file = self.wanted.recv() => match file {
                     Some((number, file)) => {
                         next = next.wrapping_add(1);
+                        if self.asked.is_empty() {
+                            waits_since = Instant::now();
+                        }
                         self.ask(&talk, next, &file).await?;
                         self.asked.insert(next, (number, file));
                     }
                     None => return Ok(()),
                 },
+                () = sleep_until(waits_since + self.patience), if !self.asked.is_empty() => {
+                    return Err(End::Silent);
+                }
             }
         }
     }
@@ -314,11 +362,22 @@ impl Line {
         let event = match answer {
             Some(Answer::Group(group)) => {
                 let Some((number, file)) = self.asked.remove(&content) else {
-                    return Ok(());
+                    // It could go on with that for ever.
+                    return Err(End::Lied);
                 };
                 if Root::of(&group.data) != file.root {
+                    if let Some(liars) = &self.means.liars {
+                        let (key, root) = (self.peer.key, file.root);
+                        // Whoever wanted to know may have gone.
+                        let _ = liars.send(Lie { key, root });
+                    }
                     self.asked.insert(content, (number, file));
                     return Err(End::Lied);
+                }
+                let wait = self.means.throttle.take(file.size);
+                if !wait.is_zero() {
+                    // What is not read here is not sent there.
+                    sleep(wait).await;
                 }
                 // One that is there already is the same, or was cut by a crash.
                 match fs::write(&file.place, &group.data) {

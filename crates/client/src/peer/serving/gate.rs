@@ -1,14 +1,16 @@
 //! Who may have what: whoever shows a ticket that the server signed, or a secret that this peer gave away itself.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use files::content::Root;
 use files::ticket::{KeyId, PeerKey, Refused, Right, Ticket, Wanted};
 use rpc::v1::Open;
 
 use crate::peer::identity::Fingerprint;
+use crate::peer::limits::{STREAMS_MAX, STREAMS_PER_ACCOUNT};
 use crate::peer::now_ms;
+use crate::peer::throttle::Throttle;
 
 /// Bytes of a secret that goes with an offer.
 pub(crate) const SECRET_BYTES: usize = 32;
@@ -27,6 +29,45 @@ pub enum Denied {
     NotOffered,
 }
 
+/// How much is given, to all and to each.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The rate of all that is sent, together.
+    pub throttle: Arc<Throttle>,
+    /// Streams that are served at the same time; others are told to come again.
+    pub streams: usize,
+    /// Those of one account.
+    pub streams_per_account: usize,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            throttle: Arc::default(),
+            streams: STREAMS_MAX,
+            streams_per_account: STREAMS_PER_ACCOUNT,
+        }
+    }
+}
+
+/// A place among those who are served, until it is dropped.
+pub(super) struct Seat<'a> {
+    gate: &'a Gate,
+    account: String,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let mut seated = self.gate.seated();
+        if let Some(count) = seated.get_mut(&self.account) {
+            *count -= 1;
+            if *count == 0 {
+                seated.remove(&self.account);
+            }
+        }
+    }
+}
+
 /// Holds what callers show against what the server said.
 ///
 /// # Concurrency
@@ -36,17 +77,53 @@ pub struct Gate {
     peer: PeerKey,
     keys: RwLock<Vec<(KeyId, [u8; 32])>>,
     offered: RwLock<HashMap<[u8; SECRET_BYTES], Root>>,
+    terms: Terms,
+    /// Streams of each account.
+    seated: Mutex<HashMap<String, usize>>,
 }
 
 impl Gate {
     /// Makes one that knows no keys yet, and lets nobody in before [`Self::set_keys`].
     #[must_use]
     pub fn new(peer: Fingerprint) -> Self {
+        Self::with_terms(peer, Terms::default())
+    }
+
+    /// The same, on other terms than the usual.
+    #[must_use]
+    pub fn with_terms(peer: Fingerprint, terms: Terms) -> Self {
         Self {
             peer: PeerKey(*peer.as_bytes()),
             keys: RwLock::default(),
             offered: RwLock::default(),
+            terms,
+            seated: Mutex::default(),
         }
+    }
+
+    /// How much is given.
+    #[must_use]
+    pub const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Takes a place for one more stream of an account; none if it has as many as it may.
+    pub(super) fn seat(&self, account: &str) -> Option<Seat<'_>> {
+        let mut seated = self.seated();
+        let count = seated.entry(account.to_owned()).or_default();
+        if *count >= self.terms.streams_per_account {
+            return None;
+        }
+        *count += 1;
+        let account = account.to_owned();
+        Some(Seat {
+            gate: self,
+            account,
+        })
+    }
+
+    fn seated(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.seated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the keys with which the server signs from now on.
@@ -74,13 +151,14 @@ impl Gate {
         self.verify(ticket, root, Right::Put)
     }
 
-    /// Decides whether a caller may have a content; `is_member` looks into a collection.
+    /// Decides whether a caller may have a content; `is_member` looks into a collection. Tells whose ticket it was.
     pub(super) fn admit<E>(
         &self,
         root: &Root,
         open: &Open,
         is_member: impl FnOnce(&Root) -> Result<bool, E>,
-    ) -> Result<(), Denied> {
+    ) -> Result<Option<String>, Denied> {
+        let mut account = None;
         let allowed = match <[u8; 32]>::try_from(&*open.collection) {
             Ok(collection) => Root::from_bytes(collection),
             Err(_) => *root,
@@ -93,10 +171,10 @@ impl Gate {
                 return Err(Denied::NotOffered);
             }
         } else {
-            self.verify(&open.ticket, allowed, Right::Fetch)?;
+            account = Some(self.verify(&open.ticket, allowed, Right::Fetch)?.account);
         }
         if allowed == *root || is_member(&allowed).unwrap_or(false) {
-            Ok(())
+            Ok(account)
         } else {
             Err(Denied::NoMember)
         }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use files::content::{Root, Shape};
@@ -12,12 +13,14 @@ use rpc::v1::fetch_response::Answer;
 use rpc::v1::{
     FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason, SegmentHashes,
 };
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::timeout_at;
 use tonic::Status;
 
-use super::gate::Gate;
+use super::gate::{Gate, Seat};
 use super::{Contents, Stored};
-use crate::peer::limits::{OPEN_MAX, WAITING_MAX};
+use crate::peer::limits::{BUSY_RETRY, OPEN_MAX, WAITING_MAX};
 
 /// The caller has gone: nobody is served any more.
 struct Gone;
@@ -43,6 +46,8 @@ pub(super) struct Worker<'a, C> {
     answers: mpsc::Sender<Result<FetchResponse, Status>>,
     open: HashMap<u32, Opening>,
     jobs: VecDeque<(u32, Job)>,
+    /// Its place among the streams of its account, once it has shown whose it is.
+    seat: Option<Seat<'a>>,
 }
 
 impl<'a, C: Contents> Worker<'a, C> {
@@ -57,6 +62,7 @@ impl<'a, C: Contents> Worker<'a, C> {
             answers,
             open: HashMap::new(),
             jobs: VecDeque::new(),
+            seat: None,
         }
     }
 
@@ -71,12 +77,46 @@ impl<'a, C: Contents> Worker<'a, C> {
             let served = match request {
                 Some(request) => self.take(request),
                 None if self.jobs.is_empty() => return,
-                None => self.serve(),
+                None => self
+                    .wait_for_rate(&mut requests)
+                    .and_then(|()| self.serve()),
             };
             if served.is_err() {
                 return;
             }
         }
+    }
+
+    /// Waits until what comes next may be sent; requests are taken meanwhile, as they may take it back.
+    fn wait_for_rate(&mut self, requests: &mut mpsc::Receiver<FetchRequest>) -> Result<(), Gone> {
+        let bytes = match self.jobs.front() {
+            Some((content, Job::Groups(run))) => {
+                let opening = self.open.get(content);
+                opening.map_or(0, |opening| opening.shape.group_bytes(run.start))
+            }
+            Some((_, Job::Segment(_) | Job::Close)) | None => 0,
+        };
+        let wait = self.gate.terms().throttle.take(bytes);
+        if wait.is_zero() {
+            return Ok(());
+        }
+        let until = Instant::now() + wait;
+        let runtime = Handle::current();
+        while Instant::now() < until {
+            match runtime.block_on(timeout_at(until.into(), requests.recv())) {
+                Ok(Some(request)) => self.take(request)?,
+                // Its side is closed: it waits for the rest, or has gone.
+                Ok(None) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    let gone = self.answers.closed();
+                    if runtime.block_on(timeout_in(left, gone)) {
+                        return Err(Gone);
+                    }
+                }
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     /// Takes a request; what needs no disk is answered at once.
@@ -129,8 +169,17 @@ impl<'a, C: Contents> Worker<'a, C> {
             return self.refuse(content, RefusedReason::Invalid, "a root has 32 bytes");
         };
         let is_member = |collection: &Root| self.contents.is_member(collection, &root);
-        if let Err(denied) = self.gate.admit(&root, open, is_member) {
-            return self.refuse(content, RefusedReason::Ticket, &denied.to_string());
+        match self.gate.admit(&root, open, is_member) {
+            Err(denied) => {
+                return self.refuse(content, RefusedReason::Ticket, &denied.to_string());
+            }
+            Ok(Some(account)) if self.seat.is_none() => {
+                self.seat = self.gate.seat(&account);
+                if self.seat.is_none() {
+                    return self.refuse_busy(content, &account);
+                }
+            }
+            Ok(_) => {}
         }
         let stored = match self.contents.open(&root) {
             Ok(Some(stored)) => stored,
@@ -241,6 +290,16 @@ impl<'a, C: Contents> Worker<'a, C> {
         self.answer(content, Answer::Refused(refused))
     }
 
+    fn refuse_busy(&mut self, content: u32, account: &str) -> Result<(), Gone> {
+        let refused = Refused {
+            reason: RefusedReason::Busy.into(),
+            text: format!("as many downloads of {account} as there may be are served already"),
+            retry_after_ms: u64::try_from(BUSY_RETRY.as_millis()).unwrap_or(u64::MAX),
+            groups: None,
+        };
+        self.answer(content, Answer::Refused(refused))
+    }
+
     fn refuse_group(&mut self, content: u32, group: u32) -> Result<(), Gone> {
         let refused = Refused {
             reason: RefusedReason::NotYet.into(),
@@ -261,6 +320,11 @@ impl<'a, C: Contents> Worker<'a, C> {
         };
         self.answers.blocking_send(Ok(answer)).map_err(|_| Gone)
     }
+}
+
+/// Whether something happened in time.
+async fn timeout_in(time: Duration, happens: impl Future<Output = ()>) -> bool {
+    tokio::time::timeout(time, happens).await.is_ok()
 }
 
 /// Why a group cannot be read.

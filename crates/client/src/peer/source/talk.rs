@@ -2,15 +2,17 @@
 //! addresses are tried again and again, and when one answers, what is asked from then on goes there. What was asked before is still
 //! answered where it was asked, so nothing is asked twice.
 
+use std::time::Duration;
+
 use rpc::v1::{FetchRequest, FetchResponse};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tonic::{Status, Streaming};
 
 use super::{Client, Source, SourceError, connect, fetch, reach};
 use crate::peer::download::SourcePeer;
 use crate::peer::identity::Fingerprint;
-use crate::peer::limits::DIRECT_RETRY;
+use crate::peer::limits::{ANSWER_TIMEOUT, DIRECT_RETRY};
 
 /// What is heard of a peer.
 pub(in crate::peer) enum Heard {
@@ -32,14 +34,18 @@ pub(in crate::peer) struct Talk {
 }
 
 impl Talk {
-    /// Connects, and opens a stream.
+    /// Connects, and opens a stream; once connected, the peer may take so long to say that it is there.
     ///
     /// # Errors
     /// It cannot be reached, or does not want to.
-    pub(in crate::peer) async fn open(peer: &SourcePeer) -> Result<Self, SourceError> {
+    pub(in crate::peer) async fn open(
+        peer: &SourcePeer,
+        patience: Duration,
+    ) -> Result<Self, SourceError> {
         let (client, is_relayed) = reach(&peer.addresses, peer.key, peer.detour.as_ref()).await?;
+        let source = timeout(patience, fetch(client)).await;
         let mut talk = Self {
-            source: fetch(client).await?,
+            source: source.map_err(|_| SourceError::Silent)??,
             before: None,
             search: JoinSet::new(),
             key: peer.key,
@@ -131,7 +137,7 @@ async fn search(addresses: Vec<String>, key: Fingerprint) -> Source {
     loop {
         sleep(DIRECT_RETRY).await;
         if let Ok(client) = connect(&addresses, key).await
-            && let Ok(source) = fetch(client).await
+            && let Ok(Ok(source)) = timeout(ANSWER_TIMEOUT, fetch(client)).await
         {
             return source;
         }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::Sharer;
 use super::forms::{KindWord, check_peer_id, check_text, hex, unhex};
-use crate::files::{FilesError, OfferTo, Permission};
+use crate::files::{FilesError, OfferTo, Permission, Standing};
 use crate::http::Web;
 use crate::http::body::{InPath, JsonBody};
 use crate::http::problem::Problem;
@@ -173,7 +173,22 @@ pub(crate) async fn fetch_as(
     }
     let content = web.files().content(root, viewer).await?;
     let times = times(web)?;
-    let sources = content.holders.iter().map(|holder| {
+    let mut holders: Vec<_> = {
+        let (reports, asker) = (web.files().reports()?, sharer.account());
+        let now_ms = web.gateway().engine().now_ms();
+        let standing = |peer: &str| reports.standing(peer, &asker, root, now_ms);
+        let holders = content.holders.iter();
+        holders
+            .map(|holder| (standing(&holder.peer.draft.id), holder))
+            .filter(|(standing, _)| *standing != Standing::Hidden)
+            .collect()
+    };
+    if holders.is_empty() {
+        return Err(FilesError::NotFound.into());
+    }
+    // Otherwise in the order in which they are.
+    holders.sort_by_key(|(standing, _)| *standing);
+    let sources = holders.iter().map(|(_, holder)| {
         let draft = &holder.peer.draft;
         Ok(SourceOut {
             peer: draft.id.clone(),
