@@ -90,7 +90,13 @@ pub(crate) fn peers(args: &PeersArgs, is_json: bool) -> anyhow::Result<()> {
         for item in &mut items {
             let addresses = item["addresses"].as_array().into_iter().flatten();
             let addresses: Vec<_> = addresses.filter_map(Value::as_str).collect();
-            item["addresses"] = addresses.join(" ").into();
+            let is_far = addresses.is_empty() && item["relay"] == true;
+            let shown = if is_far {
+                "through the server".to_owned()
+            } else {
+                addresses.join(" ")
+            };
+            item["addresses"] = shown.into();
         }
     }
     let columns = [

@@ -22,7 +22,8 @@ use clap::Args;
 use client::peer::announce::{Announcing, Me, State};
 use client::peer::catalog::{self, Audience, Catalog};
 use client::peer::identity::Identity;
-use client::peer::serving::{self, Gate, Terms};
+use client::peer::relay::{Relay, Standing, Tunnel};
+use client::peer::serving::{self, Doors, Gate, Terms};
 use client::peer::share::{Plan, ShareEvent, Sharing};
 use client::peer::throttle::Throttle;
 use tokio::runtime::Runtime;
@@ -41,6 +42,8 @@ use crate::remote::{RemoteArgs, api};
 const PORT: u16 = 5001;
 /// Events that wait to be shown; then sharing waits, too.
 const EVENTS_MAX: usize = 1_024;
+/// Callers through the server who wait to be answered.
+const TUNNELS_MAX: usize = 16;
 /// How long those who are served may take to notice the end.
 const END: Duration = Duration::from_secs(1);
 /// The bytes of a name that the server takes.
@@ -53,7 +56,8 @@ Hashes what is in the folders, tells the server, and serves other peers, until i
 what is unchanged is not hashed again at the next start. Hidden files and symbolic links are not
 shared. Each folder can also be fetched as a whole.
 
-Others need to reach this machine: --address says where, if not at its own addresses.
+Others need to reach this machine: --address says where, if not at its own addresses. Who cannot,
+does so through the server, which sees nothing of what passes.
 
 Without flags, these are taken from the environment, or from .env in the working directory:
   SERVER_URL        the server, as http://HOST, http://HOST:PORT or HOST
@@ -82,6 +86,14 @@ pub(crate) struct PeerArgs {
     /// Where other peers reach this one; may be repeated [default: this machine's addresses]
     #[arg(long, value_name = "HOST:PORT")]
     address: Vec<String>,
+
+    /// Do not listen: others reach this peer through the server alone
+    #[arg(long, conflicts_with_all = ["listen", "address", "no_relay"])]
+    no_listen: bool,
+
+    /// Do not let others reach this peer through the server
+    #[arg(long)]
+    no_relay: bool,
 
     /// What others see this peer called [default: the host's name]
     #[arg(long)]
@@ -123,26 +135,13 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     let identity = Identity::open(&state).context("cannot use the peer's key")?;
     let catalog = Arc::new(Catalog::open(&state.join(catalog::FILE))?);
 
-    let listen = match args.listen {
-        Some(listen) => listen,
-        None => environment.listen(PORT).map_err(usage)?,
+    let listener = match args.no_listen {
+        false => Some(listen(args.listen, &environment)?),
+        true => None,
     };
-    let listener = TcpListener::bind(listen)
-        .with_context(|| format!("cannot listen on {listen}; --listen names another address"))?;
-    let listen = listener.local_addr()?;
+    let listen = listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let door = args.remote.door()?;
-    let addresses = match (&*args.address, environment.address(listen.port())) {
-        ([], Some(address)) => vec![address],
-        ([], None) => addresses::of(listen, &door.url),
-        (named, _) => named.to_vec(),
-    };
-    let me = Me {
-        peer: identity.id(),
-        name: args.name.unwrap_or_else(host_name),
-        addresses,
-        port: listen.port(),
-        key: *identity.fingerprint().as_bytes(),
-    };
+    let me = args.me(&identity, listen, &environment, &door.url);
     let show = Show::new(is_json, door.url.clone());
     let api = api(&door.url, door.credentials, door.ca.as_ref())?;
 
@@ -154,7 +153,9 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     };
     let gate = Arc::new(Gate::with_terms(identity.fingerprint(), terms));
     let (stop, stopping) = watch::channel(false);
-    let serving = serve(&runtime, listener, identity, &catalog, &gate, stopping)?;
+    let (tunnels, calls) = mpsc::channel(TUNNELS_MAX);
+    let doors = (listener, calls);
+    let serving = serve(&runtime, doors, identity, &catalog, &gate, stopping)?;
     show.listening(listen, &me);
 
     let (sender, events) = mpsc::channel(EVENTS_MAX);
@@ -164,8 +165,15 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
         let _ = sender.blocking_send(event);
     };
     let sharing = Sharing::start(Arc::clone(&catalog), &plan, tell).map_err(usage)?;
+    let relay = me.relay.then(|| (Relay::of(&api), me.peer.clone()));
     let announcing = Announcing::start(api, catalog, me)?;
-    let ended = runtime.block_on(attend(events, announcing.state(), &gate, serving, show));
+    let ended = runtime.block_on(async {
+        let state = announcing.state();
+        let standing =
+            relay.map(|(relay, peer)| Standing::start(relay, peer, state.clone(), tunnels));
+        let is_open = standing.as_ref().map(Standing::is_open);
+        attend(events, (state, is_open), &gate, serving, show).await
+    });
     // Whoever asks now is told that this peer is gone, before it is.
     drop(announcing);
     drop(sharing);
@@ -174,20 +182,64 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     ended.map(|()| Exit::Done.into())
 }
 
+/// Listens where the flags or the environment say.
+fn listen(named: Option<SocketAddr>, environment: &Environment) -> anyhow::Result<TcpListener> {
+    let listen = match named {
+        Some(listen) => listen,
+        None => environment.listen(PORT).map_err(usage)?,
+    };
+    TcpListener::bind(listen)
+        .with_context(|| format!("cannot listen on {listen}; --listen names another address"))
+}
+
+impl PeerArgs {
+    /// Who the peer is, for others.
+    fn me(
+        &self,
+        identity: &Identity,
+        listen: Option<SocketAddr>,
+        environment: &Environment,
+        server: &str,
+    ) -> Me {
+        let addresses =
+            listen.map(
+                |listen| match (&*self.address, environment.address(listen.port())) {
+                    ([], Some(address)) => vec![address],
+                    ([], None) => addresses::of(listen, server),
+                    (named, _) => named.to_vec(),
+                },
+            );
+        Me {
+            peer: identity.id(),
+            name: self.name.clone().unwrap_or_else(host_name),
+            addresses: addresses.unwrap_or_default(),
+            port: listen.map(|listen| listen.port()),
+            relay: !self.no_relay,
+            key: *identity.fingerprint().as_bytes(),
+        }
+    }
+}
+
 /// Starts to serve other peers: what the catalog has, to those whom the gate lets in.
 fn serve(
     runtime: &Runtime,
-    listener: TcpListener,
+    (listener, tunnels): (Option<TcpListener>, mpsc::Receiver<Tunnel>),
     identity: Identity,
     catalog: &Arc<Catalog>,
     gate: &Arc<Gate>,
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
-    listener.set_nonblocking(true)?;
+    if let Some(listener) = &listener {
+        listener.set_nonblocking(true)?;
+    }
     let (catalog, gate) = (Arc::clone(catalog), Arc::clone(gate));
     Ok(runtime.spawn(async move {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        serving::serve(listener, &identity, catalog, gate, stopping).await?;
+        let listener = listener.map(tokio::net::TcpListener::from_std);
+        let doors = Doors {
+            listener: listener.transpose()?,
+            tunnels: Some(tunnels),
+        };
+        serving::serve(doors, &identity, catalog, gate, stopping).await?;
         Ok(())
     }))
 }
@@ -195,7 +247,7 @@ fn serve(
 /// Shows what happens, until it is interrupted.
 async fn attend(
     mut events: mpsc::Receiver<ShareEvent>,
-    mut state: watch::Receiver<State>,
+    (mut state, mut relay): (watch::Receiver<State>, Option<watch::Receiver<bool>>),
     gate: &Gate,
     mut serving: JoinHandle<anyhow::Result<()>>,
     mut show: Show,
@@ -212,12 +264,23 @@ async fn attend(
                 gate.set_keys(state.ticket_keys.clone());
                 show.state(state);
             }
+            is_open = changed(&mut relay) => show.relay(is_open),
             served = &mut serving => {
                 served.context("serving ended")??;
                 return Err(CommandError::new(Exit::Failed, "serving ended").into());
             }
         }
     }
+}
+
+/// Waits until others can call this peer through the server, or cannot any more.
+async fn changed(relay: &mut Option<watch::Receiver<bool>>) -> bool {
+    if let Some(is_open) = relay
+        && is_open.changed().await.is_ok()
+    {
+        return *is_open.borrow_and_update();
+    }
+    std::future::pending().await
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

@@ -152,7 +152,8 @@ pub(crate) fn api(
     let pem = ca
         .map(|path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display())))
         .transpose()?;
-    Ok(Api::new(url, credentials, pem.as_deref())?)
+    let api = Api::new(url, credentials, pem.as_deref())?;
+    Ok(api.with_ca(ca.cloned()))
 }
 
 impl Remote {

@@ -7,6 +7,7 @@
 mod events;
 mod url;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -114,6 +115,7 @@ pub struct Api {
     agent: Agent,
     url: String,
     credentials: Credentials,
+    ca: Option<PathBuf>,
     patience: Option<Duration>,
 }
 
@@ -153,8 +155,21 @@ impl Api {
             agent: config.into(),
             url: url.trim_end_matches('/').to_owned(),
             credentials,
+            ca: None,
             patience: None,
         })
+    }
+
+    /// Says in which file the certificates to trust are, for connections of the server's that are no requests.
+    #[must_use]
+    pub fn with_ca(mut self, ca: Option<PathBuf>) -> Self {
+        self.ca = ca;
+        self
+    }
+
+    /// Where the server is, who asks, and the file of certificates to trust.
+    pub(crate) fn whereabouts(&self) -> (&str, &Credentials, Option<&Path>) {
+        (&self.url, &self.credentials, self.ca.as_deref())
     }
 
     /// Lets a request, from connecting to the end of its answer, take only so long; without it, an answer may take as long as the server likes.

@@ -14,6 +14,7 @@ pub mod finder;
 pub mod folder;
 pub mod identity;
 mod limits;
+pub mod relay;
 pub mod serving;
 pub mod share;
 mod sink;

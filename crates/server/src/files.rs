@@ -8,6 +8,7 @@
 mod index;
 mod keys;
 mod reading;
+mod relay;
 mod reports;
 
 use std::io;
@@ -29,9 +30,11 @@ pub(crate) use index::{Index, OfferTo, PeerView};
 pub(crate) use keys::Permission;
 use keys::TicketSigner;
 use reading::{Reading, ToReader};
+pub(crate) use relay::{Call, Line, Relay, RelayCounts};
 pub(crate) use reports::{Reports, Standing};
 
 use crate::config::{self, paths};
+use crate::http::files::relay::Callee;
 
 /// How often it is looked for peers that fell silent, at least.
 const LOOK: Duration = Duration::from_millis(500);
@@ -55,10 +58,20 @@ pub(crate) enum FilesError {
     TooManyFiles,
     /// The account has as many links as it may have.
     TooManyLinks,
+    /// The peer keeps no line on which it can be called.
+    NoLine,
+    /// The account calls as many peers as it may.
+    TooManyCalls,
+    /// There are as many calls as there may be.
+    RelayFull,
+    /// The peer does not take the call.
+    NotTaken,
     /// The index cannot be read or written, or the server stops.
     Unavailable,
     /// The operator does not want it.
     Off,
+    /// The operator does not want peers to be called through the server.
+    RelayOff,
 }
 
 /// Numbers for who watches the server.
@@ -86,6 +99,7 @@ struct Ways {
     counts: Arc<FileCounts>,
     settings: Arc<config::Files>,
     signer: Arc<TicketSigner>,
+    relay: Option<Relay<Callee>>,
     reports: Arc<Mutex<Reports>>,
 }
 
@@ -143,8 +157,10 @@ pub(crate) fn start(
     let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
     let owner = spawn("files").spawn(move || run(index, &to_do, &engine))?;
     let reader = spawn("files-reader").spawn(move || reading.run(&to_read))?;
+    let relay = settings.relay_enabled.then(|| Relay::new(&settings));
     let ways = Ways {
         jobs: jobs.clone(),
+        relay,
         readings,
         counts,
         settings,
@@ -226,6 +242,15 @@ impl Files {
     /// The numbers; `None` when the index is off.
     pub(crate) fn counts(&self) -> Option<&FileCounts> {
         self.0.as_ref().map(|ways| &*ways.counts)
+    }
+
+    /// The relay.
+    ///
+    /// # Errors
+    /// [`FilesError::Off`], [`FilesError::RelayOff`].
+    pub(crate) fn relay(&self) -> Result<&Relay<Callee>, FilesError> {
+        let ways = self.0.as_ref().ok_or(FilesError::Off)?;
+        ways.relay.as_ref().ok_or(FilesError::RelayOff)
     }
 
     /// The key that tickets are checked with, and its id.

@@ -33,11 +33,25 @@ impl Show {
     }
 
     /// Tells where the peer listens, and who it is.
-    pub(super) fn listening(&self, listen: SocketAddr, me: &Me) {
-        let text = format!("{} listens on {listen}", me.name);
-        let event = json!({"event": "listening", "address": listen.to_string(), "peer": me.peer, "name": me.name,
+    pub(super) fn listening(&self, listen: Option<SocketAddr>, me: &Me) {
+        let text = match listen {
+            Some(listen) => format!("{} listens on {listen}", me.name),
+            None => format!("{} is reached through the server alone", me.name),
+        };
+        let listen = listen.map(|listen| listen.to_string());
+        let event = json!({"event": "listening", "address": listen, "peer": me.peer, "name": me.name,
             "addresses": me.addresses});
         self.tell(&event, &text);
+    }
+
+    /// Tells whether others can reach this peer through the server.
+    pub(super) fn relay(&self, is_open: bool) {
+        let event = json!({"event": "relay", "open": is_open});
+        let text = match is_open {
+            true => "others reach this peer through the server, too",
+            false => "others cannot reach this peer through the server at the moment",
+        };
+        self.detail(&event, text);
     }
 
     /// Tells what happened to the shares.
@@ -127,7 +141,10 @@ impl Show {
             return;
         }
         let mut event = json!({"event": "server", "url": self.server, "told": told, "offers": offers, "addresses": addresses});
-        let place = addresses.join(" ");
+        let place = match &**addresses {
+            [] => "no address of its own".to_owned(),
+            addresses => addresses.join(" "),
+        };
         let (name, text) = match stage {
             Stage::Connecting => ("connecting", None),
             Stage::Telling => ("telling", None),

@@ -6,7 +6,7 @@
 //! Start reading at [`Link::start`], then [`LinkEvent`].
 
 mod session;
-mod socket;
+pub(crate) mod socket;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -271,6 +271,7 @@ async fn start(
         addresses: vec![listener.local_addr()?.to_string()],
         key: identity.fingerprint(),
         permission: Permission::Secret(SECRET.to_vec()),
+        detour: None,
     };
     let (shelf, stopping) = (shelf.clone(), stop.subscribe());
     tokio::spawn(async move { serve(listener, &identity, shelf, gate, stopping).await });

@@ -58,8 +58,10 @@ pub struct Me {
     pub name: String,
     /// Where others reach it, as `host:port`, 8 at most.
     pub addresses: Vec<String>,
-    /// Where it listens: with no address the server notes the one that it sees, with this port.
-    pub port: u16,
+    /// Where it listens, if it does: with no address the server notes the one that it sees, with this port.
+    pub port: Option<u16>,
+    /// Whether it can be called through the server, if the server lets it.
+    pub relay: bool,
     /// The hash of its key.
     pub key: [u8; 32],
 }
@@ -73,6 +75,8 @@ pub struct State {
     pub ticket_keys: Vec<(KeyId, [u8; 32])>,
     /// Where others are told that this peer is.
     pub addresses: Vec<String>,
+    /// Whether peers can be called through the server.
+    pub relay: bool,
     /// The revision of the catalog up to which the server was told.
     pub told: u64,
     /// Offers since this peer announced itself.
@@ -232,6 +236,7 @@ impl Announcer {
             state.told = announced.revision;
             state.ticket_keys = announced.ticket_keys;
             state.addresses = announced.addresses;
+            state.relay = announced.relay;
         });
         let seconds = announced.heartbeat_s;
         Ok(Duration::from_secs(

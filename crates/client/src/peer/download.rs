@@ -25,6 +25,7 @@ use tokio::time::{interval, sleep_until};
 use super::catalog::Catalog;
 use super::identity::Fingerprint;
 use super::limits::SOURCES_TIMEOUT;
+use super::relay::Detour;
 use super::sink::{SinkError, part_path};
 use super::source::Permission;
 use super::throttle::Throttle;
@@ -84,6 +85,8 @@ pub struct SourcePeer {
     pub key: Fingerprint,
     /// What to show it.
     pub permission: Permission,
+    /// How it is reached when none of its addresses answers.
+    pub detour: Option<Detour>,
 }
 
 /// How far a download is.
@@ -99,6 +102,8 @@ pub struct Status {
     pub remaining_ms: Option<u64>,
     /// Sources that send, by name, with their bytes per second.
     pub sources: Vec<(String, u64)>,
+    /// How many of them are reached through the server.
+    pub relayed: usize,
     /// What became of sources that are none any more, the latest last; only the last ones are kept.
     pub lost: Vec<(String, String)>,
     /// How many there were, with those that are not kept any more.

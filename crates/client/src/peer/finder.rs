@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::download::SourcePeer;
+use super::relay::{Detour, Relay};
 use super::source::Permission;
 use crate::api::{Api, ApiError, escape};
 
@@ -163,8 +164,22 @@ fn tickets(api: &Api, root: Root, link: Option<&str>) -> Result<Found, FindError
             .ok_or(FindError::Answer("it has no size"))?,
         name: answer["name"].as_str().unwrap_or_default().to_owned(),
         is_folder: answer["kind"].as_str() == Some("collection"),
-        sources: sources.iter().filter_map(source).collect(),
+        sources: sources
+            .iter()
+            .filter_map(|source| reachable(api, source))
+            .collect(),
     })
+}
+
+/// Reads one source, with the way through the server if there is one.
+fn reachable(api: &Api, value: &Value) -> Option<SourcePeer> {
+    let peer = value["peer"].as_str().filter(|_| value["relay"] == true);
+    let detour = peer.map(|peer| Detour {
+        relay: Relay::of(api),
+        peer: peer.to_owned(),
+    });
+    let source = source(value)?;
+    Some(SourcePeer { detour, ..source })
 }
 
 /// Reads one source; one that cannot be read is none.
@@ -178,6 +193,7 @@ fn source(value: &Value) -> Option<SourcePeer> {
             .collect(),
         key: text("key")?.parse().ok()?,
         permission: Permission::Ticket(ticket::from_text(text("ticket")?).ok()?),
+        detour: None,
     })
 }
 

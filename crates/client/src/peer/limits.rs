@@ -39,6 +39,18 @@ pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(10);
 /// How long it may take to say so.
 pub(super) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same through the relay, where bytes of others go before.
+pub(super) const RELAY_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long the addresses of a peer are tried before it is called through the server as well.
+pub(super) const HEAD_START: Duration = Duration::from_secs(1);
+/// How often those addresses are tried again while it is spoken to through the server.
+pub(super) const DIRECT_RETRY: Duration = Duration::from_secs(3);
+/// The greatest message that the relay takes.
+pub(super) const TUNNEL_BYTES_MAX: usize = 64 << 10;
+/// Calls through the server that are being taken.
+pub(super) const TAKES_MAX: usize = 16;
+/// How long the server may be silent on a standing line; it asks every 20 seconds whether this peer is there.
+pub(super) const LINE_SILENCE: Duration = Duration::from_secs(50);
 
 const _: () = assert!(
     files::limits::GROUP_BYTES < ANSWER_BYTES_MAX as u64,

@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`serve`].
 
+mod doors;
 mod gate;
 mod shared;
 mod stream;
@@ -9,7 +10,7 @@ mod stream;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use files::content::Root;
 use files::have::Have;
@@ -19,7 +20,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rpc::v1::peer_service_server::{PeerService, PeerServiceServer};
 use rpc::v1::{FetchRequest, FetchResponse, OfferRequest, OfferResponse};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -28,10 +28,13 @@ use tonic::{Request, Response, Status, Streaming};
 use super::identity::Identity;
 use super::limits::{
     BUSY_RETRY, CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
-    KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
+    REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
 use super::tls;
+use crate::chat::link::socket::Stream;
+use doors::Caller;
 
+pub use doors::Doors;
 pub use gate::{Denied, Gate, Terms};
 
 /// A content as it lies on disk.
@@ -75,7 +78,7 @@ pub trait Contents: Send + Sync + 'static {
 /// # Errors
 /// The identity cannot be used for TLS.
 pub async fn serve<C: Contents>(
-    listener: TcpListener,
+    doors: impl Into<Doors>,
     identity: &Identity,
     contents: Arc<C>,
     gate: Arc<Gate>,
@@ -88,15 +91,16 @@ pub async fn serve<C: Contents>(
         gate,
         streams: Arc::new(Semaphore::new(streams)),
     };
+    let mut doors = doors.into();
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     loop {
         // Whoever comes while all are busy waits in the system's queue.
         let Ok(permit) = handshakes.clone().acquire_owned().await else {
             return Ok(());
         };
-        let socket = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => socket,
+        let caller = tokio::select! {
+            caller = doors.next() => match caller {
+                Ok(caller) => caller,
                 // The next one may be luckier: this one is gone, or descriptors are short.
                 Err(_) => continue,
             },
@@ -104,25 +108,22 @@ pub async fn serve<C: Contents>(
         };
         let (acceptor, service, stopping) = (acceptor.clone(), service.clone(), stopping.clone());
         tokio::spawn(async move {
-            let secured = timeout(HANDSHAKE_TIMEOUT, secure(socket, &acceptor)).await;
+            let Caller { stream, patience } = caller;
+            let secured = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
             drop(permit);
             if let Ok(Ok(stream)) = secured {
-                answer(stream, service, stopping).await;
+                answer(stream, patience, service, stopping).await;
             }
         });
     }
 }
 
-type Secured = tokio_rustls::server::TlsStream<TcpStream>;
+type Secured = tokio_rustls::server::TlsStream<Box<dyn Stream>>;
 
-async fn secure(socket: TcpStream, acceptor: &TlsAcceptor) -> io::Result<Secured> {
-    socket.set_nodelay(true)?;
-    acceptor.accept(socket).await
-}
-
-/// Answers the calls of one connection.
+/// Answers the calls of one connection; `patience` is how long the caller may take to say that it is there.
 async fn answer<C: Contents>(
     stream: Secured,
+    patience: Duration,
     service: Service<C>,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -134,7 +135,7 @@ async fn answer<C: Contents>(
         .max_send_buf_size(2 << 20)
         .max_concurrent_streams(u32::try_from(STREAMS_MAX).unwrap_or(u32::MAX))
         .keep_alive_interval(KEEPALIVE)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_timeout(patience)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(connection);
     tokio::select! {

@@ -1,7 +1,12 @@
-//! A stream to one peer that has what is wanted.
+//! A stream to one peer that has what is wanted: over its addresses, or through the server while none of them answers.
+//!
+//! Start reading at [`Talk::open`].
+
+mod talk;
 
 use std::io;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _, unfold};
 use hyper_util::rt::TokioIo;
@@ -19,10 +24,14 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::identity::Fingerprint;
 use super::limits::{
-    ANSWER_BYTES_MAX, CHANNEL, CONNECT_TIMEOUT, CONNECTION_WINDOW_BYTES, KEEPALIVE,
-    KEEPALIVE_TIMEOUT, STREAM_WINDOW_BYTES,
+    ANSWER_BYTES_MAX, CHANNEL, CONNECT_TIMEOUT, CONNECTION_WINDOW_BYTES, HEAD_START, KEEPALIVE,
+    KEEPALIVE_TIMEOUT, RELAY_KEEPALIVE_TIMEOUT, STREAM_WINDOW_BYTES,
 };
+use super::relay::Detour;
 use super::tls;
+use crate::chat::link::socket::Stream;
+
+pub(super) use talk::{Heard, Talk};
 
 /// Why there is no stream to a peer.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +47,23 @@ pub enum SourceError {
     /// It has no address.
     #[error("it tells no address")]
     NoAddress,
+    /// None of its addresses answers, nor can it be called through the server.
+    #[error("{direct}; through the server: {reason}")]
+    NoWay {
+        /// What came of its addresses.
+        direct: Box<Self>,
+        /// What the server said, or the peer behind it.
+        reason: String,
+    },
     /// It answers, but not as a peer.
     #[error("it refuses: {0}")]
     Refused(String),
+    /// It is there and says nothing.
+    #[error("it does not answer")]
+    Silent,
+    /// It was there, and is not any more.
+    #[error("{0}")]
+    Lost(String),
 }
 
 /// What a peer is shown so that it gives.
@@ -72,26 +95,79 @@ impl std::fmt::Debug for Permission {
     }
 }
 
+/// A connection to a peer.
+type Client = PeerServiceClient<Channel>;
+
 /// An open stream: requests go in, answers come out, in the order of the requests.
-pub(super) struct Source {
-    pub(super) requests: mpsc::Sender<FetchRequest>,
-    pub(super) answers: Streaming<FetchResponse>,
+struct Source {
+    requests: mpsc::Sender<FetchRequest>,
+    answers: Streaming<FetchResponse>,
+    /// The connection lasts as long as it.
+    client: Client,
+}
+
+/// Connects to the peer with this key at whichever of its addresses answers first, or else through the server, if that is a way; tells
+/// whether it is the server.
+///
+/// # Errors
+/// No way leads there.
+pub(super) async fn reach(
+    addresses: &[String],
+    key: Fingerprint,
+    detour: Option<&Detour>,
+) -> Result<(Client, bool), SourceError> {
+    let direct = connect(addresses, key);
+    let Some(detour) = detour else {
+        return Ok((direct.await?, false));
+    };
+    tokio::pin!(direct);
+    let failed = match timeout(HEAD_START, &mut direct).await {
+        Ok(Ok(client)) => return Ok((client, false)),
+        Ok(Err(error)) => Some(error),
+        Err(_) => None,
+    };
+    let relayed = call(detour, key);
+    tokio::pin!(relayed);
+    let direct = match failed {
+        Some(error) => error,
+        None => tokio::select! {
+            client = &mut relayed => match client {
+                Ok(client) => return Ok((client, true)),
+                // There is still hope for the addresses.
+                Err(reason) => return match direct.await {
+                    Ok(client) => Ok((client, false)),
+                    Err(error) => Err(no_way(error, reason)),
+                },
+            },
+            client = &mut direct => match client {
+                Ok(client) => return Ok((client, false)),
+                Err(error) => error,
+            },
+        },
+    };
+    match relayed.await {
+        Ok(client) => Ok((client, true)),
+        Err(reason) => Err(no_way(direct, reason)),
+    }
+}
+
+fn no_way(direct: SourceError, reason: String) -> SourceError {
+    let direct = Box::new(direct);
+    SourceError::NoWay { direct, reason }
 }
 
 /// Connects to the peer with this key, at whichever of its addresses answers first.
-pub(super) async fn connect(
-    addresses: &[String],
-    key: Fingerprint,
-) -> Result<PeerServiceClient<Channel>, SourceError> {
-    let config =
-        tls::client_config(key).map_err(|error| SourceError::Refused(error.to_string()))?;
-    let connector = TlsConnector::from(config);
+///
+/// # Errors
+/// None answers, or somebody else does.
+pub(super) async fn connect(addresses: &[String], key: Fingerprint) -> Result<Client, SourceError> {
+    let connector = connector(key)?;
     let attempts = addresses.iter().map(|address| secured(address, &connector));
     let mut attempts: FuturesUnordered<_> = attempts.collect();
     let mut reason = None;
     while let Some(attempt) = attempts.next().await {
         match attempt {
-            Ok(stream) => return channel(stream).await,
+            Ok(stream) => return channel(stream, KEEPALIVE_TIMEOUT).await,
             Err(error) => reason = Some(error.to_string()),
         }
     }
@@ -103,8 +179,17 @@ pub(super) async fn connect(
     )
 }
 
+fn connector(key: Fingerprint) -> Result<TlsConnector, SourceError> {
+    let config =
+        tls::client_config(key).map_err(|error| SourceError::Refused(error.to_string()))?;
+    Ok(TlsConnector::from(config))
+}
+
 /// Opens a stream.
-pub(super) async fn fetch(client: &mut PeerServiceClient<Channel>) -> Result<Source, SourceError> {
+///
+/// # Errors
+/// The peer does not want to.
+async fn fetch(mut client: Client) -> Result<Source, SourceError> {
     let (requests, outbox) = mpsc::channel::<FetchRequest>(CHANNEL);
     let asked = unfold(outbox, |mut outbox| async move {
         outbox.recv().await.map(|request| (request, outbox))
@@ -114,29 +199,50 @@ pub(super) async fn fetch(client: &mut PeerServiceClient<Channel>) -> Result<Sou
         .await
         .map_err(|status| SourceError::Refused(status.message().to_owned()))?
         .into_inner();
-    Ok(Source { requests, answers })
+    Ok(Source {
+        requests,
+        answers,
+        client,
+    })
 }
 
-type Secured = tokio_rustls::client::TlsStream<TcpStream>;
+type Secured = tokio_rustls::client::TlsStream<Box<dyn Stream>>;
 
 async fn secured(address: &str, connector: &TlsConnector) -> io::Result<Secured> {
-    let name = ServerName::try_from(tls::NAME).map_err(io::Error::other)?;
     let connecting = async {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
-        connector.connect(name, socket).await
+        connector.connect(name()?, Box::new(socket) as _).await
     };
     timeout(CONNECT_TIMEOUT, connecting)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-async fn channel(stream: Secured) -> Result<PeerServiceClient<Channel>, SourceError> {
+/// Calls the peer with this key through the server.
+async fn call(detour: &Detour, key: Fingerprint) -> Result<Client, String> {
+    let tunnel = detour.relay.call(&detour.peer).await;
+    let tunnel = tunnel.map_err(|fault| fault.to_string())?;
+    let connector = connector(key).map_err(|error| error.to_string())?;
+    let connecting = async { connector.connect(name()?, Box::new(tunnel) as _).await };
+    let stream = timeout(CONNECT_TIMEOUT, connecting)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let stream = stream.map_err(|error| error.to_string())?;
+    let client = channel(stream, RELAY_KEEPALIVE_TIMEOUT).await;
+    client.map_err(|error| error.to_string())
+}
+
+fn name() -> io::Result<ServerName<'static>> {
+    ServerName::try_from(tls::NAME).map_err(io::Error::other)
+}
+
+async fn channel(stream: Secured, patience: Duration) -> Result<Client, SourceError> {
     let endpoint = Endpoint::from_static("http://peer")
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_keep_alive_interval(KEEPALIVE)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+        .keep_alive_timeout(patience);
     let channel = endpoint
         .connect_with_connector(Once(Some(stream)))
         .await

@@ -135,6 +135,13 @@ fn files(config: &Config) -> Value {
         ),
         ("max_files_per_peer", number(files.max_files_per_peer)),
         ("ticket_s", number(files.ticket_s.into())),
+        ("relay_enabled", Value::Boolean(files.relay_enabled)),
+        ("relay_max_calls", number(files.relay_max_calls.into())),
+        (
+            "relay_max_calls_per_account",
+            number(files.relay_max_calls_per_account.into()),
+        ),
+        ("relay_bytes_per_s", number(files.relay_bytes_per_s)),
     ])
 }
 

@@ -26,4 +26,20 @@ pub struct Files {
     /// How long a ticket to fetch or send a file is good, in seconds.
     #[config(default = 300, env = "CHASKI_FILES_TICKET_S")]
     pub ticket_s: u32,
+
+    /// Whether peers that cannot reach each other directly may speak through this server.
+    #[config(default = true, env = "CHASKI_FILES_RELAY_ENABLED")]
+    pub relay_enabled: bool,
+
+    /// Calls between peers through this server at the same time. Each takes two of max_connections.
+    #[config(default = 256, env = "CHASKI_FILES_RELAY_MAX_CALLS")]
+    pub relay_max_calls: u32,
+
+    /// Those of them that one account begins.
+    #[config(default = 16, env = "CHASKI_FILES_RELAY_MAX_CALLS_PER_ACCOUNT")]
+    pub relay_max_calls_per_account: u32,
+
+    /// Bytes that pass in a second, all calls together; accounts that call get equal shares. 0 is no bound.
+    #[config(default = 67_108_864, env = "CHASKI_FILES_RELAY_BYTES_PER_S")]
+    pub relay_bytes_per_s: u64,
 }

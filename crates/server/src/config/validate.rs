@@ -132,6 +132,9 @@ fn check_chat(config: &Config) -> Result<(), ConfigError> {
     )
 }
 
+/// The least that the relay passes in a second when it is bounded.
+const RELAY_BYTES_PER_S_MIN: u64 = 256 << 10;
+
 fn check_files(config: &Config) -> Result<(), ConfigError> {
     let files = &config.files;
     within("files.heartbeat_s", files.heartbeat_s, 1, 3_600)?;
@@ -150,6 +153,22 @@ fn check_files(config: &Config) -> Result<(), ConfigError> {
     )?;
     // As long as peers take one at all.
     within("files.ticket_s", files.ticket_s, 10, 3_600)?;
+    within("files.relay_max_calls", files.relay_max_calls, 1, 1 << 16)?;
+    within(
+        "files.relay_max_calls_per_account",
+        files.relay_max_calls_per_account,
+        1,
+        1 << 16,
+    )?;
+    // With less, peers take each other for lost before it is their turn.
+    if files.relay_bytes_per_s != 0 {
+        within(
+            "files.relay_bytes_per_s",
+            files.relay_bytes_per_s,
+            RELAY_BYTES_PER_S_MIN,
+            1 << 40,
+        )?;
+    }
     if files.silence_s <= files.heartbeat_s {
         let message = format!("must be above files.heartbeat_s ({})", files.heartbeat_s);
         return Err(rule("files.silence_s", message));

@@ -135,6 +135,11 @@ impl Index {
         Ok((live.peer.revision, live.offers))
     }
 
+    /// Makes sure that a peer is an account's and live.
+    pub(crate) fn check_own(&mut self, id: &str, owner: &AudienceMember) -> Result<(), FilesError> {
+        self.own(id, owner).map(|_| ())
+    }
+
     /// A peer says what it has; returns the revision that is there then.
     pub(crate) fn publish(
         &mut self,

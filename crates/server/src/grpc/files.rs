@@ -64,6 +64,7 @@ impl FileIndexService for FileIndex {
             silence_s: announced.silence_s,
             revision: announced.revision,
             addresses: announced.addresses,
+            relay: announced.relay,
             ticket_keys: keys
                 .map(|key| v1::TicketKey {
                     id: key.id,

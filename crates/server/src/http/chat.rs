@@ -201,7 +201,12 @@ fn unexpected() -> Problem {
 
 /// See [`Over`].
 pub(crate) fn over(web: &Web, chatter: &Chatter) -> Over {
-    let (web, login) = (web.clone(), chatter.caller.login.clone());
+    over_of(web, &chatter.caller)
+}
+
+/// The same for a caller who does not chat.
+pub(crate) fn over_of(web: &Web, caller: &Caller) -> Over {
+    let (web, login) = (web.clone(), caller.login.clone());
     Box::pin(async move {
         let mut stopping = web.stopping();
         tokio::select! {

@@ -10,6 +10,7 @@ pub(crate) mod forms;
 pub(crate) mod links;
 pub(crate) mod peers;
 pub(crate) mod publish;
+pub(crate) mod relay;
 pub(crate) mod reports;
 pub(crate) mod search;
 pub(crate) mod tickets;
@@ -107,6 +108,20 @@ impl From<FilesError> for Problem {
             FilesError::TooManyLinks => Self::too_many(
                 "the account has as many links as it may have; delete one",
                 RETRY_AFTER_S,
+            ),
+            FilesError::NoLine => Self::not_found(
+                "the peer cannot be called through this server at the moment: it keeps no line",
+            ),
+            FilesError::TooManyCalls => Self::too_many(
+                "the account calls as many peers through this server as it may",
+                RETRY_AFTER_S,
+            ),
+            FilesError::RelayFull => {
+                Self::unavailable("as many peers are called through this server as may be")
+            }
+            FilesError::NotTaken => Self::timeout("the peer did not take the call"),
+            FilesError::RelayOff => Self::unavailable(
+                "peers are not called through this server: files.relay_enabled is false",
             ),
             FilesError::Unavailable => {
                 Self::unavailable("the file index is not there at the moment")

@@ -106,6 +106,14 @@ families! { TOTALS:
         "Tickets that were given to fetch or send a file.";
     FILE_OFFERS = "chaski_file_offers_total", Counter, [],
         "Offers of files that found a receiver.";
+    RELAY_LINES = "chaski_file_relay_lines", Gauge, [],
+        "Peers that can be called through this server.";
+    RELAY_CALLS = "chaski_file_relay_calls", Gauge, [],
+        "Calls between peers through this server that are open or wait to be taken.";
+    RELAY_BYTES = "chaski_file_relay_bytes_total", Counter, [],
+        "Bytes that passed through this server between peers, both ways.";
+    RELAY_REFUSED = "chaski_file_relay_refused_total", Counter, [],
+        "Calls that were refused as there were too many.";
     FILE_REPORTS = "chaski_file_peer_reports_total", Counter, [],
         "Reports of peers that sent what was not the content.";
     TRACE_SPANS = "chaski_trace_spans_total", Counter, ["outcome"],

@@ -11,7 +11,7 @@ use super::catalogue as of;
 use super::requests::BOUNDS_S;
 use super::text::Page;
 use crate::chat::{COMMIT_BOUNDS_S, Numbers};
-use crate::files::{FileCounts, Files};
+use crate::files::{FileCounts, Files, RelayCounts};
 use crate::traces::Traces;
 
 /// Writes the page of totals.
@@ -125,6 +125,16 @@ fn write_files(page: &mut Page, files: &Files) {
         (&of::FILE_TICKETS, &counts.tickets),
         (&of::FILE_OFFERS, &counts.offers),
         (&of::FILE_REPORTS, &counts.reports),
+    ] {
+        page.number(family, count.load(Ordering::Relaxed));
+    }
+    let none = RelayCounts::default();
+    let relay = files.relay().map_or(&none, |relay| relay.counts());
+    for (family, count) in [
+        (&of::RELAY_LINES, &relay.lines),
+        (&of::RELAY_CALLS, &relay.calls),
+        (&of::RELAY_BYTES, &relay.bytes),
+        (&of::RELAY_REFUSED, &relay.refused),
     ] {
         page.number(family, count.load(Ordering::Relaxed));
     }

@@ -260,7 +260,11 @@ async fn show(found: Found, mut status: watch::Receiver<Status>, is_json: bool) 
             bar.set_length(total);
         }
         bar.set_position(status.bytes);
-        bar.set_message(format!("from {}", status.sources.len()));
+        let relayed = match status.relayed {
+            0 => String::new(),
+            relayed => format!(", {relayed} through the server"),
+        };
+        bar.set_message(format!("from {}{relayed}", status.sources.len()));
         // The last ones are told; those before them were told when they were.
         let news = status.lost_count.saturating_sub(lost);
         for (name, why) in status
@@ -278,7 +282,7 @@ async fn show(found: Found, mut status: watch::Receiver<Status>, is_json: bool) 
                 .map(|(name, rate)| json!({"name": name, "rate": rate}))
                 .collect();
             let event = json!({"event": "progress", "bytes": status.bytes, "rate": status.rate,
-                "total": status.total, "remaining_ms": status.remaining_ms, "sources": sources});
+                "total": status.total, "remaining_ms": status.remaining_ms, "sources": sources, "relayed": status.relayed});
             // Whoever reads has gone; the download goes on.
             let _ = output::raw(&format!("{event}\n"));
         }

@@ -18,11 +18,11 @@ use crate::api::{ApiError, refused};
 use crate::chat::limits::{CONNECT_TIMEOUT, FRAME_BYTES_MAX};
 
 /// What bytes go over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// An open WebSocket.
-pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;
+pub(crate) type Socket = WebSocketStream<Box<dyn Stream>>;
 
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -88,9 +88,30 @@ impl Fault {
     }
 }
 
-/// Connects and upgrades.
+/// Connects to the chat.
 pub(super) async fn open(door: &Door) -> Result<Socket, Fault> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, connect(door)).await {
+    // Rooms are entered with the place that one has read to; the server is not to enter any by itself.
+    let opened = open_at(door, "/v1/chat?enter=false", FRAME_BYTES_MAX).await;
+    opened.map_err(|mut fault| {
+        if let Fault::Refused {
+            status: 404,
+            detail,
+        } = &mut fault
+        {
+            *detail = "this server has no chat".into();
+        }
+        fault
+    })
+}
+
+/// Connects and upgrades; messages of more than so many bytes are not taken.
+pub(crate) async fn open_at(
+    door: &Door,
+    path: &str,
+    message_bytes_max: usize,
+) -> Result<Socket, Fault> {
+    let connecting = connect(door, path, message_bytes_max);
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(opened) => opened,
         Err(_) => Err(Fault::Unreachable {
             url: door.url.clone(),
@@ -99,7 +120,7 @@ pub(super) async fn open(door: &Door) -> Result<Socket, Fault> {
     }
 }
 
-async fn connect(door: &Door) -> Result<Socket, Fault> {
+async fn connect(door: &Door, path: &str, message_bytes_max: usize) -> Result<Socket, Fault> {
     let address = || Fault::Address(door.url.clone());
     let (is_secure, rest) = match (
         door.url.strip_prefix("https://"),
@@ -126,7 +147,8 @@ async fn connect(door: &Door) -> Result<Socket, Fault> {
     } else {
         Box::new(tcp)
     };
-    upgrade(stream, authority, door).await
+    let url = format!("ws://{authority}{path}");
+    upgrade(stream, &url, door, message_bytes_max).await
 }
 
 async fn secure(tcp: TcpStream, host: &str, door: &Door) -> Result<impl Stream + use<>, Fault> {
@@ -154,9 +176,13 @@ async fn secure(tcp: TcpStream, host: &str, door: &Door) -> Result<impl Stream +
     })
 }
 
-async fn upgrade(stream: Box<dyn Stream>, authority: &str, door: &Door) -> Result<Socket, Fault> {
-    // Rooms are entered with the place that one has read to; the server is not to enter any by itself.
-    let mut request = format!("ws://{authority}/v1/chat?enter=false")
+async fn upgrade(
+    stream: Box<dyn Stream>,
+    url: &str,
+    door: &Door,
+    message_bytes_max: usize,
+) -> Result<Socket, Fault> {
+    let mut request = url
         .into_client_request()
         .map_err(|_| Fault::Address(door.url.clone()))?;
     let agent = concat!("chaski/", env!("CARGO_PKG_VERSION"));
@@ -172,8 +198,8 @@ async fn upgrade(stream: Box<dyn Stream>, authority: &str, door: &Door) -> Resul
         headers.insert(AUTHORIZATION, value);
     }
     let config = WebSocketConfig::default()
-        .max_message_size(Some(FRAME_BYTES_MAX))
-        .max_frame_size(Some(FRAME_BYTES_MAX));
+        .max_message_size(Some(message_bytes_max))
+        .max_frame_size(Some(message_bytes_max));
     let upgraded = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
     match upgraded {
         Ok((socket, _)) => Ok(socket),
@@ -204,10 +230,6 @@ fn said_no(response: &http::Response<Option<Vec<u8>>>) -> Fault {
     };
     match status {
         401 => Fault::Login(detail),
-        404 => Fault::Refused {
-            status,
-            detail: "this server has no chat".into(),
-        },
         _ => Fault::Refused { status, detail },
     }
 }

@@ -135,7 +135,8 @@ impl Place {
             peer: PEER.into(),
             name: "laptop".into(),
             addresses: vec!["192.0.2.7:5001".into()],
-            port: 5001,
+            port: Some(5001),
+            relay: false,
             key: [0xcd; 32],
         };
         Announcing::start(api.expect("an API"), Arc::clone(&self.catalog), me).expect("it starts")

@@ -22,7 +22,7 @@ pub(super) fn me(me: &Me) -> Value {
         "addresses": me.addresses,
         "port": me.port,
         "key": Root::from_bytes(me.key).to_string(),
-        "relay": false,
+        "relay": me.relay,
     })
 }
 
@@ -31,6 +31,7 @@ pub(super) struct Announced {
     pub(super) heartbeat_s: u64,
     pub(super) revision: u64,
     pub(super) addresses: Vec<String>,
+    pub(super) relay: bool,
     pub(super) ticket_keys: Vec<(KeyId, [u8; 32])>,
 }
 
@@ -46,6 +47,8 @@ impl Announced {
             heartbeat_s: answer["heartbeat_s"].as_u64()?,
             revision: answer["revision"].as_u64()?,
             addresses: texts(&answer["addresses"]),
+            // A server of before knows of none.
+            relay: answer["relay"].as_bool().unwrap_or(false),
             ticket_keys: keys.collect::<Option<_>>()?,
         })
     }

@@ -11,13 +11,13 @@ use rpc::v1::fetch_request::Ask as Request;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::due::Due;
 use super::{SourcePeer, Wanted};
 use crate::peer::limits::ANSWER_TIMEOUT;
 use crate::peer::sink::{Sink, WriteError};
-use crate::peer::source::{self, Permission, Source, SourceError};
+use crate::peer::source::{Heard, SourceError, Talk};
 use crate::peer::throttle::Throttle;
 
 /// Events that may wait for the owner of the plan.
@@ -39,8 +39,10 @@ pub(super) enum Ask {
     Groups(Range<u32>),
     /// A group that came from somebody else.
     Cancel(u32),
-    /// What it has now; here is what it is to be shown.
-    Again(Permission),
+    /// Where it is now, and what to show to it.
+    Known(SourcePeer),
+    /// What it has now.
+    Again,
 }
 
 /// What happened at a source.
@@ -51,6 +53,8 @@ pub(super) struct Event {
 
 /// What happened.
 pub(super) enum What {
+    /// It is spoken to, through the server or directly.
+    Way { is_relayed: bool },
     /// It has the content.
     Opened { segments: Vec<u8>, holds: Holds },
     /// A segment's list is here.
@@ -116,45 +120,46 @@ impl Line {
     }
 
     async fn converse(&mut self) -> Result<(), End> {
-        let failed = |error: SourceError| End::Gone(error.to_string());
-        let mut client = source::connect(&self.peer.addresses, self.peer.key)
-            .await
-            .map_err(failed)?;
+        let mut talk = Talk::open(&self.peer, ANSWER_TIMEOUT).await.map_err(gone)?;
         let mut answers_by = Instant::now() + ANSWER_TIMEOUT;
-        let mut stream = timeout_at(answers_by, source::fetch(&mut client))
-            .await
-            .map_err(|_| silent())?
-            .map_err(failed)?;
         let mut due = Due::default();
-        self.open(&stream, &mut due).await?;
+        self.begin(&talk, &mut due).await?;
         let mut sink = None;
         let mut lists = BTreeSet::new();
         loop {
             tokio::select! {
-                answer = stream.answers.message() => match answer {
-                    Ok(Some(FetchResponse { answer: Some(answer), .. })) => {
+                heard = talk.hear() => match heard.map_err(gone)? {
+                    Some(Heard::Answer(FetchResponse { answer: Some(answer), .. })) => {
                         if !due.answered(&answer) {
                             return Err(End::Lied(UNASKED.to_owned()));
                         }
                         self.take(answer, sink.as_ref()).await?;
                     }
-                    Ok(Some(FetchResponse { answer: None, .. })) => return Err(unknown()),
-                    Ok(None) => return Ok(()),
-                    Err(status) => return Err(End::Gone(status.message().to_owned())),
+                    Some(Heard::Answer(FetchResponse { answer: None, .. })) => return Err(unknown()),
+                    Some(Heard::Moved) => {
+                        // Lists that are still to come come the other way, perhaps behind what needs them.
+                        lists.clear();
+                        answers_by = Instant::now() + ANSWER_TIMEOUT;
+                        self.begin(&talk, &mut due).await?;
+                    }
+                    None => return Ok(()),
                 },
                 ask = self.asks.recv() => match ask {
                     Some(Ask::Start(started)) => sink = Some(started),
-                    Some(Ask::Again(permission)) => {
-                        self.peer.permission = permission;
+                    Some(Ask::Known(peer)) => {
+                        talk.aim(&peer.addresses);
+                        self.peer = peer;
+                    }
+                    Some(Ask::Again) => {
                         // What was asked for before comes before it is closed.
-                        self.send(&stream, Request::Close(true)).await?;
+                        self.send(&talk, Request::Close(true)).await?;
                         answers_by = Instant::now() + ANSWER_TIMEOUT;
-                        self.open(&stream, &mut due).await?;
+                        self.open(&talk, &mut due).await?;
                     }
                     Some(ask) => {
                         for request in requests(ask, sink.as_deref(), &mut lists) {
                             due.asked(&request);
-                            self.send(&stream, request).await?;
+                            self.send(&talk, request).await?;
                         }
                     }
                     None => return Err(End::Over),
@@ -164,11 +169,18 @@ impl Line {
         }
     }
 
-    async fn open(&mut self, stream: &Source, due: &mut Due) -> Result<(), End> {
+    /// Opens the content where nothing is open.
+    async fn begin(&mut self, talk: &Talk, due: &mut Due) -> Result<(), End> {
+        let is_relayed = talk.is_relayed();
+        self.tell(What::Way { is_relayed }).await?;
+        self.open(talk, due).await
+    }
+
+    async fn open(&mut self, talk: &Talk, due: &mut Due) -> Result<(), End> {
         self.content = self.content.wrapping_add(1);
         let opening = Request::Open(self.opening());
         due.asked(&opening);
-        self.send(stream, opening).await
+        self.send(talk, opening).await
     }
 
     fn opening(&self) -> Open {
@@ -182,13 +194,12 @@ impl Line {
         }
     }
 
-    async fn send(&self, stream: &Source, request: Request) -> Result<(), End> {
+    async fn send(&self, talk: &Talk, request: Request) -> Result<(), End> {
         let request = FetchRequest {
             content: self.content,
             ask: Some(request),
         };
-        let sent = stream.requests.send(request).await;
-        sent.map_err(|_| End::Gone("the connection is lost".to_owned()))
+        talk.ask(request).await.map_err(gone)
     }
 
     async fn take(&self, answer: Answer, sink: Option<&Arc<Sink>>) -> Result<(), End> {
@@ -275,7 +286,7 @@ impl Line {
 /// Says it as it is sent; a list that is not here is asked for before the first of its groups.
 fn requests(ask: Ask, sink: Option<&Sink>, lists: &mut BTreeSet<u32>) -> Vec<Request> {
     match ask {
-        Ask::Start(_) | Ask::Again(_) => Vec::new(),
+        Ask::Start(_) | Ask::Known(_) | Ask::Again => Vec::new(),
         Ask::Segment(segment) => {
             lists.insert(segment);
             vec![Request::Segment(u64::from(segment))]
@@ -306,6 +317,10 @@ fn run(groups: &Groups) -> Option<Range<u32>> {
     let first = u32::try_from(groups.first).ok()?;
     let end = u32::try_from(groups.first.checked_add(groups.count)?).ok()?;
     (first < end).then_some(first..end)
+}
+
+fn gone(error: SourceError) -> End {
+    End::Gone(error.to_string())
 }
 
 /// What answers nothing that there is.

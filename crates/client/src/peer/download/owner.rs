@@ -24,6 +24,7 @@ struct Active {
     asks: mpsc::UnboundedSender<Ask>,
     /// What it has, once it has opened the content.
     holds: Option<Holds>,
+    is_relayed: bool,
 }
 
 /// The owner of the plan.
@@ -169,18 +170,20 @@ impl Owner {
         Ok(())
     }
 
-    /// Speaks to a peer that may have it, unless it is spoken to or lied.
+    /// Speaks to a peer that may have it, unless it lied; one that is spoken to is known by what is said of it now.
     pub(super) fn connect(&mut self, peer: SourcePeer) {
         let next = SourceId(self.ids.len() as u64);
         let id = *self.ids.entry(*peer.key.as_bytes()).or_insert(next);
-        if let Some(active) = self.active.get(&id) {
-            if let Some(Holds::Part(_)) = active.holds {
-                // It may have more by now. A line that has ended says so itself.
-                let _ = active.asks.send(Ask::Again(peer.permission));
-            }
+        if self.liars.contains(&peer.key) {
             return;
         }
-        if self.liars.contains(&peer.key) {
+        if let Some(active) = self.active.get(&id) {
+            // A line that has ended says so itself.
+            let _ = active.asks.send(Ask::Known(peer));
+            if let Some(Holds::Part(_)) = active.holds {
+                // It may have more by now.
+                let _ = active.asks.send(Ask::Again);
+            }
             return;
         }
         let (asks, inbox) = mpsc::unbounded_channel();
@@ -193,6 +196,7 @@ impl Owner {
             key: peer.key,
             asks,
             holds: None,
+            is_relayed: false,
         };
         self.active.insert(id, active);
         let line = Line {
@@ -215,6 +219,11 @@ impl Owner {
         match what {
             What::Opened { segments, holds } => return self.opened(source, &segments, holds),
             What::Segment => return self.recover(),
+            What::Way { is_relayed } => {
+                if let Some(active) = self.active.get_mut(&source) {
+                    active.is_relayed = is_relayed;
+                }
+            }
             What::Disk(error) => return Err(self.disk(error)),
             What::Gone(why) => self.lose(source, why, false),
             What::Lied(why) => self.lose(source, why, true),
@@ -331,6 +340,7 @@ impl Owner {
             rate: progress.rate,
             remaining_ms: progress.remaining_ms,
             sources: sources.collect(),
+            relayed: self.active.values().filter(|one| one.is_relayed).count(),
             lost: self.lost.clone(),
             lost_count: self.lost_count,
         }

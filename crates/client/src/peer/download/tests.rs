@@ -94,6 +94,7 @@ impl Peers {
             addresses: vec!["127.0.0.1:1".to_owned(), address],
             key: identity.fingerprint(),
             permission: Permission::Secret(SECRET.to_vec()),
+            detour: None,
         });
         let stopping = self.stop.subscribe();
         tokio::spawn(async move { serve(listener, &identity, content, gate, stopping).await });

@@ -11,12 +11,12 @@ use rpc::v1::fetch_request::Ask;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{FetchRequest, Groups, Open, RefusedReason};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{FolderError, failed};
 use crate::peer::download::{Lie, Means, SourcePeer};
 use crate::peer::limits::{ANSWER_TIMEOUT, ANSWER_TIMEOUT_MAX};
-use crate::peer::source::{self, Source};
+use crate::peer::source::{Heard, SourceError, Talk};
 
 /// Files that one source is asked for ahead.
 const FILES_AHEAD: usize = 256;
@@ -296,23 +296,29 @@ impl Line {
     }
 
     async fn speak(&mut self) -> Result<(), End> {
-        let connected = source::connect(&self.peer.addresses, self.peer.key).await;
-        let mut client = connected.map_err(|error| End::Lost(error.to_string()))?;
-        let opened = timeout(self.patience, source::fetch(&mut client)).await;
-        let opened = opened.map_err(|_| End::Silent)?;
-        let mut stream = opened.map_err(|error| End::Lost(error.to_string()))?;
+        let opened = Talk::open(&self.peer, self.patience).await;
+        let mut talk = opened.map_err(|error| match error {
+            SourceError::Silent => End::Silent,
+            SourceError::Unreachable { .. }
+            | SourceError::NoAddress
+            | SourceError::NoWay { .. }
+            | SourceError::Refused(_)
+            | SourceError::Lost(_) => End::Lost(error.to_string()),
+        })?;
         let mut next = 0_u32;
         // Since when something is due and nothing came.
         let mut waits_since = Instant::now();
         loop {
             tokio::select! {
-                answer = stream.answers.message() => match answer {
-                    Ok(Some(answer)) => {
+                heard = talk.hear() => match heard {
+                    Ok(Some(Heard::Answer(answer))) => {
                         self.take(answer.content, answer.answer).await?;
                         waits_since = Instant::now();
                     }
+                    // Each file is opened by itself.
+                    Ok(Some(Heard::Moved)) => {}
                     Ok(None) => return Ok(()),
-                    Err(status) => return Err(End::Lost(status.message().to_owned())),
+                    Err(error) => return Err(End::Lost(error.to_string())),
                 },
                 file = self.wanted.recv() => match file {
                     Some((number, file)) => {
@@ -320,7 +326,7 @@ impl Line {
                         if self.asked.is_empty() {
                             waits_since = Instant::now();
                         }
-                        self.ask(&stream, next, &file).await?;
+                        self.ask(&talk, next, &file).await?;
                         self.asked.insert(next, (number, file));
                     }
                     None => return Ok(()),
@@ -332,7 +338,7 @@ impl Line {
         }
     }
 
-    async fn ask(&self, stream: &Source, content: u32, file: &SmallFile) -> Result<(), End> {
+    async fn ask(&self, talk: &Talk, content: u32, file: &SmallFile) -> Result<(), End> {
         let (ticket, secret) = self.peer.permission.shown();
         let open = Open {
             root: file.root.as_bytes().to_vec(),
@@ -346,8 +352,8 @@ impl Line {
                 content,
                 ask: Some(ask),
             };
-            let sent = stream.requests.send(request).await;
-            sent.map_err(|_| End::Lost("the connection is lost".to_owned()))?;
+            let asked = talk.ask(request).await;
+            asked.map_err(|error| End::Lost(error.to_string()))?;
         }
         Ok(())
     }

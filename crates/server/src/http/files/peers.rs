@@ -66,6 +66,8 @@ pub(crate) struct Announced {
     pub(crate) revision: u64,
     /// Where others reach it.
     pub(crate) addresses: Vec<String>,
+    /// Whether peers can be called through this server.
+    pub(crate) relay: bool,
     /// What tickets are checked with.
     pub(crate) ticket_keys: Vec<TicketKey>,
 }
@@ -208,7 +210,7 @@ pub(crate) async fn announce_as(
         name: wish.name,
         addresses: addresses.clone(),
         key: unhex("key", &wish.key)?,
-        relay: wish.relay,
+        relay: wish.relay && settings.relay_enabled,
     };
     let announced = web
         .files()
@@ -221,6 +223,7 @@ pub(crate) async fn announce_as(
         silence_s: settings.silence_s,
         revision: known.revision,
         addresses,
+        relay: settings.relay_enabled,
         ticket_keys: vec![TicketKey {
             id,
             key: hex(public),

@@ -1,0 +1,81 @@
+//! Where callers come from: a port, the relay, or both.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::chat::link::socket::Stream;
+use crate::peer::limits::{KEEPALIVE_TIMEOUT, RELAY_KEEPALIVE_TIMEOUT};
+use crate::peer::relay::Tunnel;
+
+/// Where callers come from; without any, nobody comes.
+#[derive(Debug, Default)]
+pub struct Doors {
+    /// Those who reach this peer directly.
+    pub listener: Option<TcpListener>,
+    /// Those who come through the server.
+    pub tunnels: Option<mpsc::Receiver<Tunnel>>,
+}
+
+impl From<TcpListener> for Doors {
+    fn from(listener: TcpListener) -> Self {
+        Self {
+            listener: Some(listener),
+            tunnels: None,
+        }
+    }
+}
+
+/// Somebody who is to be answered.
+pub(super) struct Caller {
+    pub(super) stream: Box<dyn Stream>,
+    /// How long it may take to say that it is there.
+    pub(super) patience: Duration,
+}
+
+impl Doors {
+    /// Waits for the next caller.
+    ///
+    /// # Concurrency
+    /// Cancel safe.
+    pub(super) async fn next(&mut self) -> io::Result<Caller> {
+        let Self { listener, tunnels } = self;
+        loop {
+            let tunnel = tokio::select! {
+                direct = accept(listener.as_ref()) => return direct,
+                tunnel = taken(tunnels.as_mut()) => tunnel,
+            };
+            match tunnel {
+                Some(tunnel) => {
+                    return Ok(Caller {
+                        stream: Box::new(tunnel),
+                        patience: RELAY_KEEPALIVE_TIMEOUT,
+                    });
+                }
+                // Nobody keeps the line any more.
+                None => *tunnels = None,
+            }
+        }
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> io::Result<Caller> {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
+    let (socket, _) = listener.accept().await?;
+    socket.set_nodelay(true)?;
+    Ok(Caller {
+        stream: Box::new(socket),
+        patience: KEEPALIVE_TIMEOUT,
+    })
+}
+
+async fn taken(tunnels: Option<&mut mpsc::Receiver<Tunnel>>) -> Option<Tunnel> {
+    match tunnels {
+        Some(tunnels) => tunnels.recv().await,
+        None => std::future::pending().await,
+    }
+}
