@@ -1,5 +1,6 @@
 """Peers that share files, and what their tests wait for."""
 
+import filecmp
 import signal
 import subprocess
 import time
@@ -22,6 +23,16 @@ def wait_until(condition, what, pause=0.05):
 def get(server, environment, place, *words):
     """Fetches into a folder."""
     return run(server, environment, "get", *words, cwd=place)
+
+
+def same(one, other):
+    """Both folders hold the same files with the same bytes."""
+    compared = filecmp.dircmp(one, other)
+    assert not compared.left_only and not compared.right_only, (compared.left_only, compared.right_only)
+    _, differ, failed = filecmp.cmpfiles(one, other, compared.common_files, shallow=False)
+    assert not differ and not failed, (differ, failed)
+    for name in compared.common_dirs:
+        same(one / name, other / name)
 
 
 class Peer:

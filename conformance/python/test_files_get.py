@@ -1,6 +1,5 @@
 """`chaski peer --share` and `chaski get`: files and folders from peer to peer, over lost peers and killed downloads."""
 
-import filecmp
 import json
 import os
 import signal
@@ -10,7 +9,7 @@ import pytest
 
 from clients import differs_on_rabbitmq
 from command_line import account_at, run
-from files_peer import Peer, get, wait_until
+from files_peer import Peer, get, same, wait_until
 from harness.brokers import Chaski
 
 pytestmark = [pytest.mark.operated, differs_on_rabbitmq("it has no files")]
@@ -118,16 +117,6 @@ def test_a_folder_arrives_as_it_is(server, account, peer, folder):
     same(shared, here / "música")
     assert os.access(here / "música" / "run.sh", os.X_OK)
     assert not list(here.glob(".*")), "nothing else is left"
-
-
-def same(one, other):
-    """Both folders hold the same files with the same bytes."""
-    compared = filecmp.dircmp(one, other)
-    assert not compared.left_only and not compared.right_only, (compared.left_only, compared.right_only)
-    _, differ, failed = filecmp.cmpfiles(one, other, compared.common_files, shallow=False)
-    assert not differ and not failed, (differ, failed)
-    for name in compared.common_dirs:
-        same(one / name, other / name)
 
 
 def test_a_peer_that_stands_still_does_not_hold_up_a_download(server, account, peer, folder):

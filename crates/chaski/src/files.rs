@@ -286,7 +286,9 @@ async fn fetch(
         let fetched = folder::fetch(wanted, sources, status, seed).await;
         let fetched = fetched.map_err(|error| match error {
             FolderError::Download(error) => not_fetched(error),
-            FolderError::Collection(_) | FolderError::Disk { .. } => error.into(),
+            FolderError::Collection(_)
+            | FolderError::TooLarge { .. }
+            | FolderError::Disk { .. } => error.into(),
         })?;
         return Ok(json!({"files": fetched.files, "bytes": fetched.bytes,
             "recovered": fetched.recovered, "ms": millis(fetched.time)}));

@@ -1,8 +1,9 @@
-//! `chaski peer`: shares folders, until it is interrupted.
+//! `chaski peer`: shares folders and takes what others bring, until it is interrupted.
 
-mod addresses;
+pub(crate) mod addresses;
 mod audience;
 mod environment;
+mod receiving;
 mod show;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use clap::Args;
 use client::peer::announce::{Announcing, Me, State};
 use client::peer::catalog::{self, Audience, Catalog};
 use client::peer::identity::Identity;
+use client::peer::receive::Inbox;
 use client::peer::serving::{self, Gate};
 use client::peer::share::{Plan, ShareEvent, Sharing};
 use tokio::runtime::Runtime;
@@ -30,6 +32,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use self::environment::Environment;
+use self::receiving::{ReceiveArgs, Receiving};
 use self::show::Show;
 use crate::exit::{CommandError, Exit};
 use crate::remote::{RemoteArgs, api};
@@ -43,12 +46,16 @@ const END: Duration = Duration::from_secs(1);
 /// The bytes of a name that the server takes.
 const NAME_BYTES_MAX: usize = 255;
 
-/// Share folders with other peers.
+/// Share folders with other peers, and take what they bring.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Hashes what is in the folders, tells the server, and serves other peers, until it is interrupted;
 what is unchanged is not hashed again at the next start. Hidden files and symbolic links are not
 shared. Each folder can also be fetched as a whole.
+
+With --receive it takes what others bring with `chaski put`, into that folder: what --contact names
+and one's own account bring by itself, what others bring after a question on the terminal, or as
+--accept says. Nothing is overwritten, and nothing of it is shared unless the folder is, too.
 
 Others need to reach this machine: --address says where, if not at its own addresses.
 
@@ -62,10 +69,12 @@ Without flags, these are taken from the environment, or from .env in the working
 Examples:
   chaski peer --share ~/Music
   chaski peer --share ~/Work --share ~/Plans --to anna --to ben
-  chaski peer --share photos --to room:family --address home.example:5001")]
+  chaski peer --share photos --to room:family --address home.example:5001
+  chaski peer --receive ~/Incoming --contact anna --contact ben
+  chaski peer --receive ~/Incoming --accept everyone --quota 10000000000")]
 pub(crate) struct PeerArgs {
     /// A folder to share; may be repeated
-    #[arg(long, value_name = "DIR", required = true)]
+    #[arg(long, value_name = "DIR", required_unless_present = "receive")]
     share: Vec<PathBuf>,
 
     /// Who may find and fetch what is shared: everyone, room:NAME, LOGIN, or link (only who has a link); rooms or logins may be repeated [default: everyone]
@@ -87,6 +96,9 @@ pub(crate) struct PeerArgs {
     /// Where its key and what it knows of the files is kept [default: ~/.local/state/chaski; environment: CHASKI_STATE]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+
+    #[command(flatten)]
+    receive: ReceiveArgs,
 
     #[command(flatten)]
     remote: RemoteArgs,
@@ -129,12 +141,16 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
         key: *identity.fingerprint().as_bytes(),
     };
     let show = Show::new(is_json, door.url.clone());
-    let api = api(&door.url, door.credentials, door.ca.as_ref())?;
+    let connect = || api(&door.url, door.credentials.clone(), door.ca.as_ref());
+    let (api, asking) = (connect()?, connect()?);
 
     let runtime = runtime()?;
     let gate = Arc::new(Gate::new(identity.fingerprint()));
     let (stop, stopping) = watch::channel(false);
-    let serving = serve(&runtime, listener, identity, &catalog, &gate, stopping)?;
+    let receiving = Receiving::new(&args.receive)?;
+    receiving.learn_account(&runtime, asking);
+    let door = (listener, receiving.inbox());
+    let serving = serve(&runtime, door, identity, &catalog, &gate, stopping)?;
     show.listening(listen, &me);
 
     let (sender, events) = mpsc::channel(EVENTS_MAX);
@@ -145,7 +161,14 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     };
     let sharing = Sharing::start(Arc::clone(&catalog), &plan, tell).map_err(usage)?;
     let announcing = Announcing::start(api, catalog, me)?;
-    let ended = runtime.block_on(attend(events, announcing.state(), &gate, serving, show));
+    let ended = runtime.block_on(attend(
+        events,
+        receiving,
+        announcing.state(),
+        &gate,
+        serving,
+        show,
+    ));
     // Whoever asks now is told that this peer is gone, before it is.
     drop(announcing);
     drop(sharing);
@@ -154,10 +177,10 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     ended.map(|()| Exit::Done.into())
 }
 
-/// Starts to serve other peers: what the catalog has, to those whom the gate lets in.
+/// Starts to serve other peers: what the catalog has, to those whom the gate lets in; and to take what they bring, if there is an inbox.
 fn serve(
     runtime: &Runtime,
-    listener: TcpListener,
+    (listener, inbox): (TcpListener, Option<Arc<Inbox>>),
     identity: Identity,
     catalog: &Arc<Catalog>,
     gate: &Arc<Gate>,
@@ -167,7 +190,7 @@ fn serve(
     let (catalog, gate) = (Arc::clone(catalog), Arc::clone(gate));
     Ok(runtime.spawn(async move {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        serving::serve(listener, &identity, catalog, gate, stopping).await?;
+        serving::serve_and_receive(listener, &identity, catalog, gate, inbox, stopping).await?;
         Ok(())
     }))
 }
@@ -175,6 +198,7 @@ fn serve(
 /// Shows what happens, until it is interrupted.
 async fn attend(
     mut events: mpsc::Receiver<ShareEvent>,
+    mut receiving: Receiving,
     mut state: watch::Receiver<State>,
     gate: &Gate,
     mut serving: JoinHandle<anyhow::Result<()>>,
@@ -187,6 +211,7 @@ async fn attend(
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             Some(event) = events.recv() => show.share(&event),
+            Some(event) = receiving.next() => show.receive(&event),
             Ok(()) = state.changed() => {
                 let state = state.borrow_and_update().clone();
                 gate.set_keys(state.ticket_keys.clone());
@@ -200,7 +225,7 @@ async fn attend(
     }
 }
 
-fn runtime() -> anyhow::Result<Runtime> {
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -267,7 +292,7 @@ fn lock(state: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let system = rustix::system::uname();
     let name = system.nodename().to_string_lossy();
     let end = name.floor_char_boundary(NAME_BYTES_MAX);

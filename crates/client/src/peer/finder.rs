@@ -168,7 +168,7 @@ fn tickets(api: &Api, root: Root, link: Option<&str>) -> Result<Found, FindError
 }
 
 /// Reads one source; one that cannot be read is none.
-fn source(value: &Value) -> Option<SourcePeer> {
+pub(super) fn source(value: &Value) -> Option<SourcePeer> {
     let text = |key: &str| value[key].as_str();
     let addresses = value["addresses"].as_array()?.iter();
     Some(SourcePeer {

@@ -37,6 +37,14 @@ pub enum FolderError {
     /// The list is none, or names what may not be written.
     #[error("the list of the folder cannot be used: {0}")]
     Collection(#[from] CollectionError),
+    /// There is more in it than was agreed.
+    #[error("there are {is} bytes in the folder, and {most} were agreed")]
+    TooLarge {
+        /// What its list says.
+        is: u64,
+        /// What there may be.
+        most: u64,
+    },
     /// The disk or its rights are in the way.
     #[error("cannot write {}: {source}", path.display())]
     Disk {
@@ -69,9 +77,20 @@ pub struct FetchedFolder {
 /// [`FolderError`]; what is there stays beside the target, and another download goes on with it.
 pub async fn fetch(
     wanted: Wanted,
+    found: mpsc::Receiver<SourcePeer>,
+    status: watch::Sender<Status>,
+    seed: u64,
+) -> Result<FetchedFolder, FolderError> {
+    fetch_at_most(wanted, found, status, seed, u64::MAX).await
+}
+
+/// Fetches a folder as [`fetch`] does, unless there are more than `most` bytes in it.
+pub(super) async fn fetch_at_most(
+    wanted: Wanted,
     mut found: mpsc::Receiver<SourcePeer>,
     status: watch::Sender<Status>,
     seed: u64,
+    most: u64,
 ) -> Result<FetchedFolder, FolderError> {
     let began = Instant::now();
     if fs::symlink_metadata(&wanted.target).is_ok() {
@@ -83,6 +102,10 @@ pub async fn fetch(
     fs::create_dir_all(&content).map_err(failed(&content))?;
     let mut peers = Peers::default();
     let collection = fetch_list(&wanted, &manifest, &mut found, &mut peers, seed).await?;
+    let is = collection.size();
+    if is > most {
+        return Err(FolderError::TooLarge { is, most });
+    }
     let work = Work::of(&collection, &content)?;
     let mut fetched = FetchedFolder {
         files: work.small.len() as u64 + work.large.len() as u64,

@@ -30,9 +30,10 @@ use super::limits::{
     BUSY_RETRY, CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
     KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
+use super::receive::Inbox;
 use super::tls;
 
-pub use gate::{Denied, Gate};
+pub use gate::{Denied, Gate, SECRET_BYTES};
 
 /// A content as it lies on disk.
 #[derive(Debug)]
@@ -79,12 +80,28 @@ pub async fn serve<C: Contents>(
     identity: &Identity,
     contents: Arc<C>,
     gate: Arc<Gate>,
+    stopping: watch::Receiver<bool>,
+) -> Result<(), rustls::Error> {
+    serve_and_receive(listener, identity, contents, gate, None, stopping).await
+}
+
+/// Serves as [`serve`] does, and takes offers if there is an inbox for them.
+///
+/// # Errors
+/// The identity cannot be used for TLS.
+pub async fn serve_and_receive<C: Contents>(
+    listener: TcpListener,
+    identity: &Identity,
+    contents: Arc<C>,
+    gate: Arc<Gate>,
+    inbox: Option<Arc<Inbox>>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), rustls::Error> {
     let acceptor = TlsAcceptor::from(tls::server_config(identity)?);
     let service = Service {
         contents,
         gate,
+        inbox,
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
     };
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
@@ -147,6 +164,7 @@ async fn answer<C: Contents>(
 struct Service<C> {
     contents: Arc<C>,
     gate: Arc<Gate>,
+    inbox: Option<Arc<Inbox>>,
     streams: Arc<Semaphore>,
 }
 
@@ -155,6 +173,7 @@ impl<C> Clone for Service<C> {
         Self {
             contents: self.contents.clone(),
             gate: self.gate.clone(),
+            inbox: self.inbox.clone(),
             streams: self.streams.clone(),
         }
     }
@@ -193,16 +212,24 @@ impl<C: Contents> PeerService for Service<C> {
                 }
             }
         });
-        let answers = unfold(outbox, |mut outbox| async move {
-            outbox.recv().await.map(|answer| (answer, outbox))
-        });
-        Ok(Response::new(Box::pin(answers)))
+        Ok(Response::new(drained(outbox)))
     }
 
     async fn offer(
         &self,
-        _request: Request<OfferRequest>,
+        request: Request<OfferRequest>,
     ) -> Result<Response<Self::OfferStream>, Status> {
-        Err(Status::unimplemented("this peer takes no offers"))
+        let Some(inbox) = &self.inbox else {
+            return Err(Status::unimplemented("this peer takes no files"));
+        };
+        let outbox = inbox.receive(&self.gate, &self.contents, request.get_ref())?;
+        Ok(Response::new(drained(outbox)))
     }
+}
+
+/// Sends what comes until nothing does.
+fn drained<T: Send + 'static>(outbox: mpsc::Receiver<Result<T, Status>>) -> Answers<T> {
+    Box::pin(unfold(outbox, |mut outbox| async move {
+        outbox.recv().await.map(|answer| (answer, outbox))
+    }))
 }

@@ -269,12 +269,15 @@ impl Sink {
     }
 }
 
+/// How the names of what grows end.
+pub(super) const PART_END: &str = ".chaski-part";
+
 /// Where a content grows: beside its target, under a name that tells the two apart from any other.
 pub(super) fn part_path(target: &Path, root: Root) -> PathBuf {
     /// What a name may have, in bytes.
     const NAME_BYTES_MAX: usize = 255;
     let mark: String = root.to_string().chars().take(16).collect();
-    let end = format!(".{mark}.chaski-part");
+    let end = format!(".{mark}{PART_END}");
     let name = target.file_name().unwrap_or_default().as_bytes();
     // As much of the name as there is room for, so that people see what it is; the mark makes it the only one.
     let kept = name.len().min(NAME_BYTES_MAX - end.len() - 1);

@@ -11,7 +11,7 @@ use crate::peer::identity::Fingerprint;
 use crate::peer::now_ms;
 
 /// Bytes of a secret that goes with an offer.
-pub(crate) const SECRET_BYTES: usize = 32;
+pub const SECRET_BYTES: usize = 32;
 
 /// Why somebody may not have a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
