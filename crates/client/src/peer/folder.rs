@@ -277,10 +277,16 @@ impl Folder<'_> {
     }
 
     fn tell(&self) {
+        self.tell_with(0);
+    }
+
+    /// Tells how far it is, with what is here of a file that is not there yet.
+    fn tell_with(&self, more: u64) {
+        let bytes = self.bytes + more;
         let elapsed = self.began.elapsed().as_millis().max(1);
-        let rate = u128::from(self.bytes) * 1_000 / elapsed;
+        let rate = u128::from(bytes) * 1_000 / elapsed;
         let status = Status {
-            bytes: self.bytes,
+            bytes,
             rate: u64::try_from(rate).unwrap_or(u64::MAX),
             ..Status::default()
         };
@@ -298,11 +304,24 @@ impl Folder<'_> {
                 target: place,
                 overwrite: false,
             };
-            let status = watch::channel(Status::default()).0;
-            let fetched = self
-                .peers
-                .download(wanted, &mut self.found, status, self.seed);
-            fetched.await?;
+            let (status, mut shown) = watch::channel(Status::default());
+            // Lent out meanwhile, so that what is told of it can be told on.
+            let mut peers = std::mem::take(&mut self.peers);
+            let (_, none) = mpsc::channel(1);
+            let mut found = std::mem::replace(&mut self.found, none);
+            let fetched = async {
+                let fetched = peers.download(wanted, &mut found, status, self.seed);
+                tokio::pin!(fetched);
+                loop {
+                    tokio::select! {
+                        fetched = &mut fetched => return fetched,
+                        Ok(()) = shown.changed() => self.tell_with(shown.borrow_and_update().bytes),
+                    }
+                }
+            };
+            let fetched = fetched.await;
+            (self.peers, self.found) = (peers, found);
+            fetched?;
         }
         self.bytes += size;
         self.tell();
