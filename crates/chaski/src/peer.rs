@@ -53,9 +53,9 @@ Hashes what is in the folders, tells the server, and serves other peers, until i
 what is unchanged is not hashed again at the next start. Hidden files and symbolic links are not
 shared. Each folder can also be fetched as a whole.
 
-With --receive it takes what others bring with `chaski put`, into that folder: what --contact names
-and one's own account bring by itself, what others bring after a question on the terminal, or as
---accept says. Nothing is overwritten, and nothing of it is shared unless the folder is, too.
+With --receive it takes what others bring with `chaski put`, into that folder: that of contacts and
+of one's own account by itself, that of others after a question on the terminal or as --accept says.
+Nothing is overwritten, and nothing of it is shared unless the folder is, too.
 
 Others need to reach this machine: --address says where, if not at its own addresses.
 

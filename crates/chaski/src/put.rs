@@ -19,6 +19,7 @@ use client::peer::put::{
 };
 use client::peer::serving::{self, Gate, SECRET_BYTES};
 use serde_json::Value;
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -41,14 +42,14 @@ const END: Duration = Duration::from_secs(1);
 /// Bring files or folders to other peers.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Whoever gets it runs `chaski peer --receive DIR`, and decides whether it is taken. It is fetched from
-here, so this command lasts until everybody has it; what was interrupted goes on where it was: run
+Whoever gets it runs `chaski peer --receive DIR` and decides whether it is taken. It is fetched from
+here, so this command lasts until everybody has it. What was interrupted goes on where it was: run
 the same command again. Hidden files and symbolic links in a folder are left out.
 
-Without --to and --room the server picks one live peer of somebody else, and another one if that does
-not take it.
+Without --to and --room the server picks one live peer of somebody else, and another one if that
+does not take it.
 
-Exit code 0: all have it now; 4: somebody does not take it; 5: nobody is there; 6: all had it already.
+Exit codes: 0 all have it now, 4 somebody does not take it, 5 nobody is there, 6 all had it before.
 
 Examples:
   chaski put report.pdf --to anna
@@ -117,14 +118,7 @@ pub(crate) fn run(args: &PutArgs, is_json: bool) -> anyhow::Result<ExitCode> {
     let (stop, stopping) = watch::channel(false);
     listener.set_nonblocking(true)?;
     let key = identity.fingerprint();
-    {
-        let (gate, parcels) = (Arc::clone(&gate), Arc::new(parcels));
-        runtime.spawn(async move {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            serving::serve(listener, &identity, parcels, gate, stopping).await?;
-            anyhow::Ok(())
-        });
-    }
+    serve(&runtime, listener, identity, parcels, &gate, stopping);
     let announced = Passing::start(connect()?, me.clone()).map_err(not_announced)?;
     let depot = Depot {
         addresses: announced.addresses().to_vec(),
@@ -149,6 +143,23 @@ pub(crate) fn run(args: &PutArgs, is_json: bool) -> anyhow::Result<ExitCode> {
     drop(announced);
     runtime.shutdown_timeout(END);
     ended
+}
+
+/// Serves those who fetch, until it is stopped.
+fn serve(
+    runtime: &Runtime,
+    listener: TcpListener,
+    identity: Identity,
+    parcels: Parcels,
+    gate: &Arc<Gate>,
+    stopping: watch::Receiver<bool>,
+) {
+    let gate = Arc::clone(gate);
+    runtime.spawn(async move {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        serving::serve(listener, &identity, Arc::new(parcels), gate, stopping).await?;
+        anyhow::Ok(())
+    });
 }
 
 fn not_announced(error: PassingError) -> anyhow::Error {
@@ -366,9 +377,10 @@ impl Putter {
         if receiver.expires_ms < now_ms() + TICKET_LEFT_MS {
             // It had to wait for others for so long.
             let again = To::Peer(receiver.peer.clone());
-            match self.receivers(parcel, &again).await?.pop() {
-                Some(fresh) => receiver = fresh,
-                None => return Ok(Outcome::Lost("it is not there any more".to_owned())),
+            match self.receivers(parcel, &again).await {
+                Ok(mut fresh) if !fresh.is_empty() => receiver = fresh.swap_remove(0),
+                Ok(_) => return Ok(Outcome::Lost("it is not there any more".to_owned())),
+                Err(error) => return Ok(Outcome::Lost(error.to_string())),
             }
         }
         let mut secret = [0; SECRET_BYTES];
