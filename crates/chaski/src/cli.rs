@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::remote::RemoteArgs;
 use crate::{
     account, alarm, audit, bench, chat, config, consume, deadletter, files, list, login, peer,
-    permission, policy, publish, request, serve, stream, topic, user, vhost,
+    permission, policy, publish, put, request, serve, stream, topic, user, vhost,
 };
 
 const AFTER_HELP: &str = "\
@@ -142,7 +142,10 @@ pub(crate) enum Command {
     /// Fetch a file or a folder from the peers that have it
     Get(files::GetArgs),
 
-    /// Share folders with other peers
+    /// Bring files or folders to other peers
+    Put(put::PutArgs),
+
+    /// Share folders with other peers, and take what they bring
     Peer(Box<peer::PeerArgs>),
 
     /// List the peers that are there

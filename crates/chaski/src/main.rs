@@ -28,6 +28,7 @@ mod peer;
 mod permission;
 mod policy;
 mod publish;
+mod put;
 mod queue;
 mod remote;
 mod request;
@@ -70,6 +71,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Peer(args) => return peer::run(*args, context.json),
         Command::Peers(args) => files::peers(&args, context.json),
         Command::Transfers(args) => return files::transfers(*args, context.json),
+        Command::Put(args) => return put::run(&args, context.json),
         Command::Bench { command } => return bench::run(command, context.json),
         Command::Queue {
             command: list::QueueCommand::Other(command),

@@ -1,8 +1,9 @@
-//! `chaski peer`: shares folders, until it is interrupted.
+//! `chaski peer`: shares folders and takes what others bring, until it is interrupted.
 
-mod addresses;
+pub(crate) mod addresses;
 mod audience;
 mod environment;
+mod receiving;
 mod show;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use clap::Args;
 use client::peer::announce::{Announcing, Me, State};
 use client::peer::catalog::{self, Audience, Catalog};
 use client::peer::identity::Identity;
+use client::peer::receive::Inbox;
 use client::peer::relay::{Relay, Standing, Tunnel};
 use client::peer::serving::{self, Doors, Gate, Terms};
 use client::peer::share::{Plan, ShareEvent, Sharing};
@@ -32,6 +34,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use self::environment::Environment;
+use self::receiving::{ReceiveArgs, Receiving};
 use self::show::Show;
 use crate::exit::{CommandError, Exit};
 use crate::files::rate;
@@ -43,18 +46,22 @@ const PORT: u16 = 5001;
 /// Events that wait to be shown; then sharing waits, too.
 const EVENTS_MAX: usize = 1_024;
 /// Callers through the server who wait to be answered.
-const TUNNELS_MAX: usize = 16;
+pub(crate) const TUNNELS_MAX: usize = 16;
 /// How long those who are served may take to notice the end.
 const END: Duration = Duration::from_secs(1);
 /// The bytes of a name that the server takes.
 const NAME_BYTES_MAX: usize = 255;
 
-/// Share folders with other peers.
+/// Share folders with other peers, and take what they bring.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Hashes what is in the folders, tells the server, and serves other peers, until it is interrupted;
 what is unchanged is not hashed again at the next start. Hidden files and symbolic links are not
 shared. Each folder can also be fetched as a whole.
+
+With --receive it takes what others bring with `chaski put`, into that folder: that of contacts and
+of one's own account by itself, that of others after a question on the terminal or as --accept says.
+Nothing is overwritten, and nothing of it is shared unless the folder is, too.
 
 Others need to reach this machine: --address says where, if not at its own addresses. Who cannot,
 does so through the server, which sees nothing of what passes.
@@ -69,10 +76,12 @@ Without flags, these are taken from the environment, or from .env in the working
 Examples:
   chaski peer --share ~/Music
   chaski peer --share ~/Work --share ~/Plans --to anna --to ben
-  chaski peer --share photos --to room:family --address home.example:5001")]
+  chaski peer --share photos --to room:family --address home.example:5001
+  chaski peer --receive ~/Incoming --contact anna --contact ben
+  chaski peer --receive ~/Incoming --accept everyone --quota 10000000000")]
 pub(crate) struct PeerArgs {
     /// A folder to share; may be repeated
-    #[arg(long, value_name = "DIR", required = true)]
+    #[arg(long, value_name = "DIR", required_unless_present = "receive")]
     share: Vec<PathBuf>,
 
     /// Who may find and fetch what is shared: everyone, room:NAME, LOGIN, or link (only who has a link); rooms or logins may be repeated [default: everyone]
@@ -116,6 +125,9 @@ pub(crate) struct PeerArgs {
     state: Option<PathBuf>,
 
     #[command(flatten)]
+    receive: ReceiveArgs,
+
+    #[command(flatten)]
     remote: RemoteArgs,
 }
 
@@ -143,7 +155,8 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     let door = args.remote.door()?;
     let me = args.me(&identity, listen, &environment, &door.url);
     let show = Show::new(is_json, door.url.clone());
-    let api = api(&door.url, door.credentials, door.ca.as_ref())?;
+    let connect = || api(&door.url, door.credentials.clone(), door.ca.as_ref());
+    let (api, asking) = (connect()?, connect()?);
 
     let runtime = runtime()?;
     let terms = Terms {
@@ -153,8 +166,10 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     };
     let gate = Arc::new(Gate::with_terms(identity.fingerprint(), terms));
     let (stop, stopping) = watch::channel(false);
+    let receiving = Receiving::new(&args.receive, Relay::of(&api))?;
+    receiving.learn_account(&runtime, asking);
     let (tunnels, calls) = mpsc::channel(TUNNELS_MAX);
-    let doors = (listener, calls);
+    let doors = (listener, calls, receiving.inbox());
     let serving = serve(&runtime, doors, identity, &catalog, &gate, stopping)?;
     show.listening(listen, &me);
 
@@ -172,7 +187,7 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
         let standing =
             relay.map(|(relay, peer)| Standing::start(relay, peer, state.clone(), tunnels));
         let is_open = standing.as_ref().map(Standing::is_open);
-        attend(events, (state, is_open), &gate, serving, show).await
+        attend(events, receiving, (state, is_open), &gate, serving, show).await
     });
     // Whoever asks now is told that this peer is gone, before it is.
     drop(announcing);
@@ -220,10 +235,14 @@ impl PeerArgs {
     }
 }
 
-/// Starts to serve other peers: what the catalog has, to those whom the gate lets in.
+/// Starts to serve other peers: what the catalog has, to those whom the gate lets in; and to take what they bring, if there is an inbox.
 fn serve(
     runtime: &Runtime,
-    (listener, tunnels): (Option<TcpListener>, mpsc::Receiver<Tunnel>),
+    (listener, tunnels, inbox): (
+        Option<TcpListener>,
+        mpsc::Receiver<Tunnel>,
+        Option<Arc<Inbox>>,
+    ),
     identity: Identity,
     catalog: &Arc<Catalog>,
     gate: &Arc<Gate>,
@@ -239,7 +258,7 @@ fn serve(
             listener: listener.transpose()?,
             tunnels: Some(tunnels),
         };
-        serving::serve(doors, &identity, catalog, gate, stopping).await?;
+        serving::serve_and_receive(doors, &identity, catalog, gate, inbox, stopping).await?;
         Ok(())
     }))
 }
@@ -247,6 +266,7 @@ fn serve(
 /// Shows what happens, until it is interrupted.
 async fn attend(
     mut events: mpsc::Receiver<ShareEvent>,
+    mut receiving: Receiving,
     (mut state, mut relay): (watch::Receiver<State>, Option<watch::Receiver<bool>>),
     gate: &Gate,
     mut serving: JoinHandle<anyhow::Result<()>>,
@@ -259,6 +279,7 @@ async fn attend(
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             Some(event) = events.recv() => show.share(&event),
+            Some(event) = receiving.next() => show.receive(&event),
             Ok(()) = state.changed() => {
                 let state = state.borrow_and_update().clone();
                 gate.set_keys(state.ticket_keys.clone());
@@ -283,7 +304,7 @@ async fn changed(relay: &mut Option<watch::Receiver<bool>>) -> bool {
     std::future::pending().await
 }
 
-fn runtime() -> anyhow::Result<Runtime> {
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -350,7 +371,7 @@ fn lock(state: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let system = rustix::system::uname();
     let name = system.nodename().to_string_lossy();
     let end = name.floor_char_boundary(NAME_BYTES_MAX);

@@ -14,6 +14,8 @@ pub mod finder;
 pub mod folder;
 pub mod identity;
 mod limits;
+pub mod put;
+pub mod receive;
 pub mod relay;
 pub mod serving;
 pub mod share;

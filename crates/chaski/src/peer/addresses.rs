@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 const ADDRESSES_MAX: usize = 8;
 
 /// The addresses of a listener. None where there are none: then the server notes the one that it sees.
-pub(super) fn of(listen: SocketAddr, server: &str) -> Vec<String> {
+pub(crate) fn of(listen: SocketAddr, server: &str) -> Vec<String> {
     if !listen.ip().is_unspecified() {
         return vec![listen.to_string()];
     }

@@ -4,10 +4,12 @@ use std::io::{IsTerminal as _, stderr};
 use std::net::SocketAddr;
 
 use client::peer::announce::{Me, Stage, State};
+use client::peer::receive::Offered;
 use client::peer::share::{Progress, ShareEvent};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::receiving::Told;
 use crate::output;
 
 /// Where and how it is shown.
@@ -166,6 +168,46 @@ impl Show {
             Some(text) => self.tell(&event, &text),
             None if self.is_json => self.tell(&event, ""),
             None => {}
+        }
+    }
+
+    /// Tells what becomes of what others bring.
+    pub(super) fn receive(&self, told: &Told) {
+        let told_of = |offered: &Offered, name: &str| {
+            json!({"event": name, "offer": offered.id, "account": offered.account, "name": offered.name,
+                "root": offered.root.to_string(), "bytes": offered.bytes, "folder": offered.is_folder})
+        };
+        let what = |offered: &Offered| {
+            let bytes = HumanBytes(offered.bytes);
+            format!("\"{}\" ({bytes}) of {}", offered.name, offered.account)
+        };
+        match told {
+            Told::Question(offered) => {
+                let event = told_of(offered, "asking");
+                if self.is_json {
+                    self.tell(&event, "");
+                }
+                self.print(|| output::note(&format!("Take {}? [y/N]", what(offered))));
+            }
+            Told::Taking(offered, path) => {
+                let mut event = told_of(offered, "receiving");
+                event["path"] = path.to_string_lossy().into();
+                self.tell(&event, &format!("takes {}", what(offered)));
+            }
+            Told::Received(offered, path) => {
+                let mut event = told_of(offered, "received");
+                event["path"] = path.to_string_lossy().into();
+                self.tell(&event, &format!("{}: {}", path.display(), what(offered)));
+            }
+            Told::Already(offered) => {
+                let event = told_of(offered, "already");
+                self.tell(&event, &format!("{} was here already", what(offered)));
+            }
+            Told::Refused(offered, reason) => {
+                let mut event = told_of(offered, "not-taken");
+                event["reason"] = reason.clone().into();
+                self.warn(&event, &format!("not taken: {}: {reason}", what(offered)));
+            }
         }
     }
 

@@ -14,6 +14,7 @@
 //! Start reading at [`Announcing::start`].
 
 mod media;
+mod passing;
 mod wire;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ use files::ticket::KeyId;
 use serde_json::json;
 use tokio::sync::watch;
 
+pub use self::passing::{Passing, PassingError};
 use self::wire::{Announced, Step};
 use super::catalog::{Catalog, CatalogError};
 use crate::api::{Api, ApiError};

@@ -172,7 +172,7 @@ fn tickets(api: &Api, root: Root, link: Option<&str>) -> Result<Found, FindError
 }
 
 /// Reads one source, with the way through the server if there is one.
-fn reachable(api: &Api, value: &Value) -> Option<SourcePeer> {
+pub(super) fn reachable(api: &Api, value: &Value) -> Option<SourcePeer> {
     let peer = value["peer"].as_str().filter(|_| value["relay"] == true);
     let detour = peer.map(|peer| Detour {
         relay: Relay::of(api),

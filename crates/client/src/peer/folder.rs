@@ -39,6 +39,14 @@ pub enum FolderError {
     /// The list is none, or names what may not be written.
     #[error("the list of the folder cannot be used: {0}")]
     Collection(#[from] CollectionError),
+    /// There is more in it than was agreed.
+    #[error("there are {is} bytes in the folder, and {most} were agreed")]
+    TooLarge {
+        /// What its list says.
+        is: u64,
+        /// What there may be.
+        most: u64,
+    },
     /// The disk or its rights are in the way.
     #[error("cannot write {}: {source}", path.display())]
     Disk {
@@ -72,8 +80,19 @@ pub struct FetchedFolder {
 pub async fn fetch(
     wanted: Wanted,
     means: Means,
+    found: mpsc::Receiver<SourcePeer>,
+    status: watch::Sender<Status>,
+) -> Result<FetchedFolder, FolderError> {
+    fetch_at_most(wanted, means, found, status, u64::MAX).await
+}
+
+/// Fetches a folder as [`fetch`] does, unless there are more than `most` bytes in it.
+pub(super) async fn fetch_at_most(
+    wanted: Wanted,
+    means: Means,
     mut found: mpsc::Receiver<SourcePeer>,
     status: watch::Sender<Status>,
+    most: u64,
 ) -> Result<FetchedFolder, FolderError> {
     let began = Instant::now();
     // Its files are given to others when the folder is there.
@@ -95,6 +114,10 @@ pub async fn fetch(
     }
     let mut peers = Peers::default();
     let collection = fetch_list(&wanted, &means, &manifest, &mut found, &mut peers).await?;
+    let is = collection.size();
+    if is > most {
+        return Err(FolderError::TooLarge { is, most });
+    }
     let work = Work::of(&collection, &content)?;
     let mut fetched = FetchedFolder {
         files: work.small.len() as u64 + work.large.len() as u64,
@@ -277,10 +300,16 @@ impl Folder<'_> {
     }
 
     fn tell(&self) {
+        self.tell_with(0);
+    }
+
+    /// Tells how far it is, with what is here of a file that is not there yet.
+    fn tell_with(&self, more: u64) {
+        let bytes = self.bytes + more;
         let elapsed = self.began.elapsed().as_millis().max(1);
-        let rate = u128::from(self.bytes) * 1_000 / elapsed;
+        let rate = u128::from(bytes) * 1_000 / elapsed;
         let status = Status {
-            bytes: self.bytes,
+            bytes,
             total: Some(self.total),
             rate: u64::try_from(rate).unwrap_or(u64::MAX),
             ..Status::default()
@@ -299,10 +328,24 @@ impl Folder<'_> {
                 target: place,
                 overwrite: false,
             };
-            let status = watch::channel(Status::default()).0;
-            let means = self.means.clone();
-            let fetched = self.peers.download(wanted, means, &mut self.found, status);
-            fetched.await?;
+            let (status, mut shown) = watch::channel(Status::default());
+            // Lent out meanwhile, so that what is told of it can be told on.
+            let mut peers = std::mem::take(&mut self.peers);
+            let (_, none) = mpsc::channel(1);
+            let mut found = std::mem::replace(&mut self.found, none);
+            let fetched = async {
+                let fetched = peers.download(wanted, self.means.clone(), &mut found, status);
+                tokio::pin!(fetched);
+                loop {
+                    tokio::select! {
+                        fetched = &mut fetched => return fetched,
+                        Ok(()) = shown.changed() => self.tell_with(shown.borrow_and_update().bytes),
+                    }
+                }
+            };
+            let fetched = fetched.await;
+            (self.peers, self.found) = (peers, found);
+            fetched?;
         }
         self.bytes += size;
         self.tell();

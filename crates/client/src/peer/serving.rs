@@ -30,12 +30,13 @@ use super::limits::{
     BUSY_RETRY, CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
     REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
+use super::receive::Inbox;
 use super::tls;
 use crate::chat::link::socket::Stream;
 use doors::Caller;
 
 pub use doors::Doors;
-pub use gate::{Denied, Gate, Terms};
+pub use gate::{Denied, Gate, SECRET_BYTES, Terms};
 
 /// A content as it lies on disk.
 #[derive(Debug)]
@@ -82,6 +83,21 @@ pub async fn serve<C: Contents>(
     identity: &Identity,
     contents: Arc<C>,
     gate: Arc<Gate>,
+    stopping: watch::Receiver<bool>,
+) -> Result<(), rustls::Error> {
+    serve_and_receive(doors, identity, contents, gate, None, stopping).await
+}
+
+/// Serves as [`serve`] does, and takes offers if there is an inbox for them.
+///
+/// # Errors
+/// The identity cannot be used for TLS.
+pub async fn serve_and_receive<C: Contents>(
+    doors: impl Into<Doors>,
+    identity: &Identity,
+    contents: Arc<C>,
+    gate: Arc<Gate>,
+    inbox: Option<Arc<Inbox>>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), rustls::Error> {
     let acceptor = TlsAcceptor::from(tls::server_config(identity)?);
@@ -89,6 +105,7 @@ pub async fn serve<C: Contents>(
     let service = Service {
         contents,
         gate,
+        inbox,
         streams: Arc::new(Semaphore::new(streams)),
     };
     let mut doors = doors.into();
@@ -149,6 +166,7 @@ async fn answer<C: Contents>(
 struct Service<C> {
     contents: Arc<C>,
     gate: Arc<Gate>,
+    inbox: Option<Arc<Inbox>>,
     streams: Arc<Semaphore>,
 }
 
@@ -157,6 +175,7 @@ impl<C> Clone for Service<C> {
         Self {
             contents: self.contents.clone(),
             gate: self.gate.clone(),
+            inbox: self.inbox.clone(),
             streams: self.streams.clone(),
         }
     }
@@ -195,16 +214,24 @@ impl<C: Contents> PeerService for Service<C> {
                 }
             }
         });
-        let answers = unfold(outbox, |mut outbox| async move {
-            outbox.recv().await.map(|answer| (answer, outbox))
-        });
-        Ok(Response::new(Box::pin(answers)))
+        Ok(Response::new(drained(outbox)))
     }
 
     async fn offer(
         &self,
-        _request: Request<OfferRequest>,
+        request: Request<OfferRequest>,
     ) -> Result<Response<Self::OfferStream>, Status> {
-        Err(Status::unimplemented("this peer takes no offers"))
+        let Some(inbox) = &self.inbox else {
+            return Err(Status::unimplemented("this peer takes no files"));
+        };
+        let outbox = inbox.receive(&self.gate, &self.contents, request.get_ref())?;
+        Ok(Response::new(drained(outbox)))
     }
+}
+
+/// Sends what comes until nothing does.
+fn drained<T: Send + 'static>(outbox: mpsc::Receiver<Result<T, Status>>) -> Answers<T> {
+    Box::pin(unfold(outbox, |mut outbox| async move {
+        outbox.recv().await.map(|answer| (answer, outbox))
+    }))
 }

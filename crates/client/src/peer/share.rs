@@ -14,12 +14,12 @@
 //!
 //! Start reading at [`Sharing::start`], then `owner`.
 
-mod collect;
+pub(super) mod collect;
 mod event;
 mod hash;
 mod limits;
 mod owner;
-mod walk;
+pub(super) mod walk;
 mod watch;
 
 #[cfg(test)]

@@ -26,8 +26,6 @@ const WRITE_BACK_BYTES: u64 = 64 << 20;
 /// Lists of segments that are kept; others are asked for again.
 const SEGMENTS_KEPT: usize = 128;
 
-/// How the name of a file ends that grows.
-const PART_END: &str = ".chaski-part";
 /// Digits of the root before it.
 const MARK_DIGITS: usize = 16;
 
@@ -297,6 +295,9 @@ impl Sink {
             .map_err(failed)
     }
 }
+
+/// How the names of what grows end.
+pub(super) const PART_END: &str = ".chaski-part";
 
 /// Where a content grows: beside its target, under a name that tells the two apart from any other.
 pub(super) fn part_path(target: &Path, root: Root) -> PathBuf {

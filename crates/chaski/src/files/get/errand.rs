@@ -168,9 +168,11 @@ impl Errand {
                 Ok(fetched) => Ok(Ok(json!({"files": fetched.files, "bytes": fetched.bytes,
                     "recovered": fetched.recovered, "ms": millis(fetched.time)}))),
                 Err(FolderError::Download(error)) => Err(error),
-                Err(error @ (FolderError::Collection(_) | FolderError::Disk { .. })) => {
-                    Ok(Err(error.into()))
-                }
+                Err(
+                    error @ (FolderError::Collection(_)
+                    | FolderError::TooLarge { .. }
+                    | FolderError::Disk { .. }),
+                ) => Ok(Err(error.into())),
             };
         }
         let bytes = wanted.size;

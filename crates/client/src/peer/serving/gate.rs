@@ -13,7 +13,7 @@ use crate::peer::now_ms;
 use crate::peer::throttle::Throttle;
 
 /// Bytes of a secret that goes with an offer.
-pub(crate) const SECRET_BYTES: usize = 32;
+pub const SECRET_BYTES: usize = 32;
 
 /// Why somebody may not have a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

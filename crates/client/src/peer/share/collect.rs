@@ -112,12 +112,12 @@ fn entries(catalog: &Catalog, share: &Share) -> Result<Vec<Entry>, CollectError>
     Ok(entries)
 }
 
-fn mode_of(mode: u32) -> u16 {
+pub(in crate::peer) fn mode_of(mode: u32) -> u16 {
     u16::try_from(mode & 0o777).unwrap_or(0)
 }
 
 /// Leaves names out that would be one with another where case does not count.
-fn without_clashes(
+pub(in crate::peer) fn without_clashes(
     mut entries: Vec<Entry>,
 ) -> Result<(Collection, Vec<(String, String)>), CollectionError> {
     let mut left_out = Vec::new();

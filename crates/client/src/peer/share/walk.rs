@@ -10,7 +10,7 @@ use files::path::{RelativePath, escape};
 use super::event::LeftOut;
 
 /// What is met on the way.
-pub(super) enum Met {
+pub(in crate::peer) enum Met {
     /// A file.
     File(RelativePath, Metadata),
     /// A folder, before what is in it.
@@ -20,7 +20,7 @@ pub(super) enum Met {
 }
 
 /// A walk through a folder of a share. It holds the names of the folders that are not yet done, and of one that is under way.
-pub(super) struct Walk {
+pub(in crate::peer) struct Walk {
     folder: PathBuf,
     /// Paths below `folder`; empty for itself.
     waiting: Vec<String>,
@@ -31,7 +31,7 @@ pub(super) struct Walk {
 
 impl Walk {
     /// Begins at `below`, a path below the share's folder or empty for that.
-    pub(super) fn new(folder: &Path, below: &str) -> Self {
+    pub(in crate::peer) fn new(folder: &Path, below: &str) -> Self {
         Self {
             folder: folder.to_owned(),
             waiting: vec![below.to_owned()],
@@ -41,7 +41,7 @@ impl Walk {
     }
 
     /// The next thing; none at the end.
-    pub(super) fn next(&mut self) -> Option<Met> {
+    pub(in crate::peer) fn next(&mut self) -> Option<Met> {
         loop {
             while let Some(entry) = self.entries.next() {
                 if let Some(met) = self.meet(entry) {
@@ -92,7 +92,7 @@ impl Walk {
 }
 
 /// Judges something by its path below the share's folder and its metadata.
-pub(super) fn look(path: &[u8], metadata: Metadata) -> Met {
+pub(in crate::peer) fn look(path: &[u8], metadata: Metadata) -> Met {
     let kind = metadata.file_type();
     let left_out = |reason| Met::LeftOut(escape(&String::from_utf8_lossy(path)), reason);
     if kind.is_symlink() {
@@ -109,7 +109,7 @@ pub(super) fn look(path: &[u8], metadata: Metadata) -> Met {
 }
 
 /// Whether a part of a path begins with a dot, as the names of files do that are being fetched.
-pub(super) fn is_hidden(path: &[u8]) -> bool {
+pub(in crate::peer) fn is_hidden(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/')
         .any(|part| part.first() == Some(&b'.'))
 }

@@ -1,0 +1,282 @@
+//! One offer, from its judgement to its end.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rpc::v1::OfferResponse;
+use rpc::v1::offer_response::State;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{interval, sleep, timeout};
+use tonic::Status as Answer;
+
+use super::place::{self, NoPlace, Place};
+use super::{Entry, Offer, Offered, QUESTION_TIMEOUT, ReceiveEvent, Verdict};
+use crate::peer::SinkError;
+use crate::peer::download::{Download, DownloadError, Means, SourcePeer, Status, Wanted};
+use crate::peer::folder::{self, FolderError};
+use crate::peer::relay::Detour;
+use crate::peer::serving::Contents;
+use crate::peer::source::Permission;
+
+/// How often the one who offers is told how much is there.
+const TELL_INTERVAL: Duration = Duration::from_millis(200);
+/// How often the one who offers is tried again when it was lost as a source.
+const RETRY: Duration = Duration::from_secs(2);
+/// How long nothing may come.
+const STALL: Duration = Duration::from_secs(30);
+/// What is read at least in a second of what another time has left.
+const LEFT_BYTES_PER_S: u64 = 50_000_000;
+
+/// An offer that is under way.
+pub(super) struct Taking {
+    pub(super) offered: Offered,
+    pub(super) offer: Offer,
+    pub(super) entry: Entry,
+    pub(super) answers: mpsc::Sender<Result<OfferResponse, Answer>>,
+}
+
+/// Why an offer is not taken.
+struct Refusal {
+    /// What the one who offers is told.
+    told: String,
+    /// What whoever runs this peer sees.
+    seen: String,
+}
+
+impl Refusal {
+    fn new(text: impl Into<String>) -> Self {
+        let told = text.into();
+        let seen = told.clone();
+        Self { told, seen }
+    }
+}
+
+/// How an offer that was wanted ended.
+enum Taken {
+    Received(PathBuf),
+    Already(PathBuf),
+}
+
+impl Taking {
+    /// Judges and fetches, until it is done or the one who offers hangs up.
+    pub(super) async fn run<C: Contents>(self, contents: Arc<C>) {
+        let ended = tokio::select! {
+            ended = self.take(contents) => ended,
+            () = self.answers.closed() => Err(Refusal::new("it was taken back")),
+        };
+        let offered = self.offered.clone();
+        let (state, event) = match ended {
+            Ok(Taken::Received(path)) => (State::Done(true), ReceiveEvent::Received(offered, path)),
+            Ok(Taken::Already(path)) => {
+                (State::Already(true), ReceiveEvent::Already(offered, path))
+            }
+            Err(Refusal { told, seen }) => {
+                (State::Refused(told), ReceiveEvent::Refused(offered, seen))
+            }
+        };
+        // Neither has to be there any more.
+        let _ = self.entry.inbox.tell.send(event).await;
+        let _ = self.answers.send(answer(state)).await;
+    }
+
+    async fn take<C: Contents>(&self, contents: Arc<C>) -> Result<Taken, Refusal> {
+        let inbox = &self.entry.inbox;
+        let verdict = inbox.judge(&self.offered.account).await;
+        if let Verdict::Refuse(why) = verdict {
+            return Err(Refusal::new(why));
+        }
+        place::check(&self.offer, inbox.rules.largest).map_err(no_place)?;
+        if verdict == Verdict::Ask {
+            self.ask().await?;
+        }
+        let permit = inbox.fetches.acquire().await;
+        let _permit = permit.map_err(|_| Refusal::new("this peer ends"))?;
+        let place = tokio::task::block_in_place(|| match shared(&*contents, &self.offer) {
+            Some(path) => Ok(Place::Already(path)),
+            None => place::find(&self.entry, &self.offer),
+        });
+        match place.map_err(no_place)? {
+            Place::Already(path) => Ok(Taken::Already(path)),
+            Place::Free { target, left } => {
+                let event = ReceiveEvent::Taking(self.offered.clone(), target.clone());
+                let _ = inbox.tell.send(event).await;
+                self.fetch(&target, left).await?;
+                Ok(Taken::Received(target))
+            }
+        }
+    }
+
+    /// Waits for somebody to say yes.
+    async fn ask(&self) -> Result<(), Refusal> {
+        let inbox = &self.entry.inbox;
+        let Ok(_permit) = inbox.questions.try_acquire() else {
+            return Err(Refusal::new(
+                "too many wait to be answered; offer it again later",
+            ));
+        };
+        let _ = self.answers.send(answer(State::Asking(true))).await;
+        let (sender, said) = oneshot::channel();
+        let _ = inbox
+            .tell
+            .send(ReceiveEvent::Asking(self.offered.clone(), sender))
+            .await;
+        match timeout(QUESTION_TIMEOUT, said).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(Refusal::new("they do not want it")),
+            Ok(Err(_)) => Err(Refusal::new("nobody is there to be asked")),
+            Err(_) => Err(Refusal::new("nobody has answered in time")),
+        }
+    }
+
+    async fn fetch(&self, target: &Path, left: u64) -> Result<(), Refusal> {
+        let (sender, sources) = mpsc::channel(1);
+        let (status, shown) = watch::channel(Status::default());
+        tokio::select! {
+            fetched = self.download(target, sources, status) => fetched,
+            stalled = self.follow(shown, left) => Err(stalled),
+            never = self.feed(sender) => match never {},
+        }
+    }
+
+    async fn download(
+        &self,
+        target: &Path,
+        sources: mpsc::Receiver<SourcePeer>,
+        status: watch::Sender<Status>,
+    ) -> Result<(), Refusal> {
+        let offer = &self.offer;
+        let wanted = Wanted {
+            root: offer.root,
+            size: offer.size,
+            collection: None,
+            target: target.to_owned(),
+            overwrite: false,
+        };
+        let means = Means {
+            seed: self.entry.id,
+            ..Means::default()
+        };
+        if offer.is_folder {
+            let most = offer.total;
+            let fetched = folder::fetch_at_most(wanted, means, sources, status, most).await;
+            return fetched.map(drop).map_err(|error| of_folder(&error));
+        }
+        let download = Download {
+            wanted,
+            sources,
+            status,
+            means,
+        };
+        let fetched = download.run().await;
+        fetched.map(drop).map_err(|error| of_download(&error))
+    }
+
+    /// Names the one who offers as a source, again and again in case that it is lost.
+    async fn feed(&self, sources: mpsc::Sender<SourcePeer>) -> std::convert::Infallible {
+        let source = SourcePeer {
+            name: self.offered.account.clone(),
+            addresses: self.offer.addresses.clone(),
+            key: self.offer.key,
+            permission: Permission::Secret(self.offer.secret.clone()),
+            detour: self.entry.inbox.relay.clone().map(|relay| Detour {
+                relay,
+                peer: self.offer.key.peer(),
+            }),
+        };
+        loop {
+            // Nobody is fed any more when it ends.
+            let _ = sources.send(source.clone()).await;
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Tells the one who offers how much is there; ends when nothing comes any more.
+    async fn follow(&self, status: watch::Receiver<Status>, left: u64) -> Refusal {
+        let mut tick = interval(TELL_INTERVAL);
+        let mut told = None;
+        let mut moved = Instant::now() + Duration::from_secs(left / LEFT_BYTES_PER_S);
+        loop {
+            tick.tick().await;
+            let bytes = status.borrow().bytes;
+            if told != Some(bytes) {
+                told = Some(bytes);
+                moved = moved.max(Instant::now());
+                // One that is not taken is followed by another.
+                let _ = self.answers.try_send(answer(State::Fetched(bytes)));
+            }
+            // When all of it is here, the disk may take its time.
+            if bytes < self.offer.total && moved.elapsed() > STALL {
+                let lost = status.borrow().lost.last().map(|(_, why)| why.clone());
+                let why = lost.map_or_else(String::new, |why| format!("; {why}"));
+                let seconds = STALL.as_secs();
+                return Refusal::new(format!("nothing came for {seconds} s{why}"));
+            }
+        }
+    }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "what a stream of answers consists of"
+)]
+fn answer(state: State) -> Result<OfferResponse, Answer> {
+    Ok(OfferResponse { state: Some(state) })
+}
+
+/// Where this peer shares the content, if it does.
+fn shared<C: Contents>(contents: &C, offer: &Offer) -> Option<PathBuf> {
+    let stored = contents.open(&offer.root).ok()??;
+    let is_whole = stored.have.is_none() && stored.size == offer.size;
+    is_whole.then(|| PathBuf::from(&offer.name))
+}
+
+fn no_place(no_place: NoPlace) -> Refusal {
+    let seen = no_place.to_string();
+    let told = match no_place {
+        // Where the folder is, and what is wrong with it, is not theirs to know.
+        NoPlace::Disk(_) => "the folder there cannot be read".to_owned(),
+        NoPlace::Name(_)
+        | NoPlace::Hidden(_)
+        | NoPlace::Long(_)
+        | NoPlace::Large { .. }
+        | NoPlace::Quota { .. }
+        | NoPlace::Full { .. }
+        | NoPlace::UnderWay
+        | NoPlace::Names => seen.clone(),
+    };
+    Refusal { told, seen }
+}
+
+fn of_download(error: &DownloadError) -> Refusal {
+    let told = match error {
+        DownloadError::Sink(SinkError::Exists(_)) => "a file of that name has just come".to_owned(),
+        DownloadError::Sink(SinkError::Busy(_)) => "the same is being fetched already".to_owned(),
+        DownloadError::Sink(SinkError::Disk { source, .. }) => of_disk(source),
+        DownloadError::Size(_) | DownloadError::NoSource(_) => error.to_string(),
+    };
+    let seen = error.to_string();
+    Refusal { told, seen }
+}
+
+fn of_folder(error: &FolderError) -> Refusal {
+    let told = match error {
+        FolderError::Download(error) => return of_download(error),
+        FolderError::Disk { source, .. } => of_disk(source),
+        FolderError::Collection(_) | FolderError::TooLarge { .. } => error.to_string(),
+    };
+    let seen = error.to_string();
+    Refusal { told, seen }
+}
+
+/// What is wrong with the disk, without where.
+fn of_disk(error: &io::Error) -> String {
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    let text = if full.contains(&error.kind()) {
+        "the disk there is full"
+    } else {
+        "it cannot be written there"
+    };
+    text.to_owned()
+}
