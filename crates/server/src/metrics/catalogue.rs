@@ -106,6 +106,8 @@ families! { TOTALS:
         "Tickets that were given to fetch or send a file.";
     FILE_OFFERS = "chaski_file_offers_total", Counter, [],
         "Offers of files that found a receiver.";
+    FILE_REPORTS = "chaski_file_peer_reports_total", Counter, [],
+        "Reports of peers that sent what was not the content.";
     RELAY_LINES = "chaski_file_relay_lines", Gauge, [],
         "Peers that can be called through this server.";
     RELAY_CALLS = "chaski_file_relay_calls", Gauge, [],
@@ -114,8 +116,6 @@ families! { TOTALS:
         "Bytes that passed through this server between peers, both ways.";
     RELAY_REFUSED = "chaski_file_relay_refused_total", Counter, [],
         "Calls that were refused as there were too many.";
-    FILE_REPORTS = "chaski_file_peer_reports_total", Counter, [],
-        "Reports of peers that sent what was not the content.";
     TRACE_SPANS = "chaski_trace_spans_total", Counter, ["outcome"],
         "Spans of traces: exported, failed as the collector did not take them, or dropped as too many waited for it or were open. 0 while traces are off.";
 }
