@@ -52,12 +52,15 @@ class Receiver:
     """`chaski peer --receive --json`, with what it tells."""
 
     def __init__(self, server, environment, folder, *options, terminal=None):
-        command = [server.binary, "peer", "--receive", str(folder), "--listen", "127.0.0.1:0", "--json", *options]
+        listen = [] if "--no-listen" in options else ["--listen", "127.0.0.1:0"]
+        command = [server.binary, "peer", "--receive", str(folder), *listen, "--json", *options]
         environment = {**environment, "XDG_STATE_HOME": str(folder.parent / f"state of {folder.name}")}
         more = {"stdin": subprocess.DEVNULL}
         if terminal is not None:
             more = {"stdin": terminal, "start_new_session": True, "preexec_fn": lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)}
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, **more)
+        # Whether others can call it through the server: told whenever it comes to be so.
+        self.is_called = False
         listening = self.until("listening")
         self.id, self.address = listening["peer"], listening["address"]
         self.until("server", state="live")
@@ -66,6 +69,7 @@ class Receiver:
         """Takes events up to the one that is waited for."""
         for line in self.process.stdout:
             event = json.loads(line)
+            self.is_called |= event["event"] == "relay" and event["open"]
             if event["event"] == kind and all(event.get(name) == value for name, value in wanted.items()):
                 return event
         raise AssertionError(f"it ended without {kind} {wanted}")
@@ -118,6 +122,20 @@ def test_a_file_is_put_to_a_named_peer_and_is_there_already_the_next_time(server
     assert (inbox / "informe.pdf").read_bytes() == content
     assert (inbox / "informe (2).pdf").read_bytes() == b"another one"
     assert sorted(os.listdir(inbox)) == ["informe (2).pdf", "informe.pdf"]
+
+
+def test_who_cannot_be_reached_is_brought_a_file_through_the_server_and_fetches_through_it(server, account, receiver, folder):
+    (anna, at_anna), (_, at_ben) = account("anna"), account("ben")
+    here, inbox = folder("here"), folder("inbox")
+    content = os.urandom(2 * MIB + 9)
+    (here / "far.bin").write_bytes(content)
+    peer = receiver(at_ben, inbox, "--contact", anna, "--no-listen")
+    if not peer.is_called:
+        peer.until("relay", open=True)
+    # Nobody listens at the address that anna tells.
+    ended = put(server, at_anna, here / "far.bin", "--to", peer.id, "--address", "127.0.0.1:1")
+    assert ended.returncode == 0, ended
+    assert (inbox / "far.bin").read_bytes() == content
 
 
 def test_all_peers_of_an_account_get_it_and_one_is_named_by_account_and_name(server, account, receiver, folder):
@@ -381,7 +399,7 @@ def test_a_wrong_ticket_opens_nothing(account, receiver, folder, stranger):
         with pytest.raises(grpc.RpcError) as refused:
             offering.offer(ticket=wrong, root=root)
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED and words in refused.value.details()
-    for nonsense in ({"root": b"short"}, {"addresses": []}, {"secret": b""}, {"key": b"x"}, {"size": 1 << 60}):
+    for nonsense in ({"root": b"short"}, {"addresses": ["192.0.2.7:1"] * 17}, {"secret": b""}, {"key": b"x"}, {"size": 1 << 60}):
         with pytest.raises(grpc.RpcError) as refused:
             offering.offer(**{"ticket": ticket, "root": root, **nonsense})
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT, nonsense
