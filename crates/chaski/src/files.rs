@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::remote::RemoteArgs;
-use crate::{number, output};
+use crate::{number, output, peer};
 
 pub(crate) use get::{GetArgs, get, rate};
 pub(crate) use transfers::{TransfersArgs, transfers};
@@ -83,7 +83,8 @@ pub(crate) struct PeersArgs {
 }
 
 /// Lists peers.
-pub(crate) fn peers(args: &PeersArgs, is_json: bool) -> anyhow::Result<()> {
+pub(crate) fn peers(mut args: PeersArgs, is_json: bool) -> anyhow::Result<()> {
+    peer::name_server(&mut args.remote)?;
     let remote = args.remote.open(is_json)?;
     let mut items = remote.list(&format!("/v1/peers?all={}", args.all))?;
     if !is_json {
@@ -110,7 +111,8 @@ pub(crate) fn peers(args: &PeersArgs, is_json: bool) -> anyhow::Result<()> {
 }
 
 /// Finds files.
-pub(crate) fn find(args: &FindArgs, is_json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn find(mut args: FindArgs, is_json: bool) -> anyhow::Result<ExitCode> {
+    peer::name_server(&mut args.remote)?;
     let remote = args.remote.open(is_json)?;
     let mut files = Vec::new();
     let mut cursor: Option<String> = None;

@@ -134,11 +134,7 @@ pub(crate) struct PeerArgs {
 /// Shares, until it is interrupted.
 pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_process();
-    if let Some(url) = environment.server()
-        && !args.remote.is_named()
-    {
-        args.remote.name_server(url)?;
-    }
+    environment.name_server(&mut args.remote)?;
     let audience =
         audience::parse(&args.to).map_err(|message| CommandError::new(Exit::Usage, message))?;
     let folders = folders(&args.share, &audience)?;
@@ -233,6 +229,11 @@ impl PeerArgs {
             key: *identity.fingerprint().as_bytes(),
         }
     }
+}
+
+/// Names the server that the environment names, or `.env`, for the other commands about files.
+pub(crate) fn name_server(remote: &mut RemoteArgs) -> anyhow::Result<()> {
+    Environment::of_process().name_server(remote)
 }
 
 /// Starts to serve other peers: what the catalog has, to those whom the gate lets in; and to take what they bring, if there is an inbox.

@@ -26,7 +26,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use self::show::{Counts, Show};
 use crate::exit::{CommandError, Exit};
-use crate::peer::{TUNNELS_MAX, addresses, host_name, runtime};
+use crate::peer::{self, TUNNELS_MAX, addresses, host_name, runtime};
 use crate::remote::{RemoteArgs, api};
 
 /// Receivers that fetch at the same time: as many as a peer serves.
@@ -87,11 +87,12 @@ pub(crate) struct PutArgs {
 }
 
 /// Brings what is named, one after the other.
-pub(crate) fn run(args: &PutArgs, is_json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(mut args: PutArgs, is_json: bool) -> anyhow::Result<ExitCode> {
+    peer::name_server(&mut args.remote)?;
     let door = args.remote.door()?;
     let connect = || api(&door.url, door.credentials.clone(), door.ca.as_ref());
     let api = Arc::new(connect()?);
-    let to = to(&api, args)?;
+    let to = to(&api, &args)?;
     let mut show = Show::new(is_json);
     let (parcels, packed) = pack(&args.paths, &mut show)?;
 

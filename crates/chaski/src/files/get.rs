@@ -64,7 +64,8 @@ pub(super) struct FetchArgs {
 }
 
 /// Fetches.
-pub(crate) fn get(args: &GetArgs, is_json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn get(mut args: GetArgs, is_json: bool) -> anyhow::Result<ExitCode> {
+    peer::name_server(&mut args.remote)?;
     let door = args.remote.door()?;
     let server = door.url.clone();
     let api = Arc::new(api(&door.url, door.credentials, door.ca.as_ref())?);

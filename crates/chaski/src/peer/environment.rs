@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use crate::remote::RemoteArgs;
+
 /// The file of variables in the working directory.
 const DOT_ENV: &str = ".env";
 
@@ -41,6 +43,14 @@ impl Environment {
             peer_url: find("PSERVER_URL"),
             peer_local_url: find("PSERVER_LOCAL_URL"),
             peer_port: find("PSERVER_PORT"),
+        }
+    }
+
+    /// Names the server that the variables name, unless flags or a context do.
+    pub(super) fn name_server(&self, remote: &mut RemoteArgs) -> anyhow::Result<()> {
+        match self.server() {
+            Some(url) if !remote.is_named() => remote.name_server(url),
+            Some(_) | None => Ok(()),
         }
     }
 
