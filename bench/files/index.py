@@ -19,6 +19,7 @@ PATIENCE_S = 300
 STEP = 1_000
 WORDS = ("report", "holiday", "music", "draft", "letter", "backup", "photo", "plan", "notes", "invoice", "slides", "film")
 SEARCHES = 1_000
+HEARTBEAT_S = 5
 
 
 class Server:
@@ -118,12 +119,13 @@ def searching(options, place, count):
             revision = server.ask("PATCH", f"/v1/peers/{peer}/files", {"from": revision, "to": revision + 1, "put": put, "remove": []})["revision"]
         published = time.monotonic() - began
         log(f"published {count:,} files in {published:.0f} s")
-        latencies, pages = [], 0
+        latencies, pages, beat = [], 0, 0.0
         for number in range(SEARCHES):
-            if number % 100 == 0:
-                server.ask("POST", f"/v1/peers/{peer}/heartbeat", {})
             cursor = ""
             while True:
+                if time.monotonic() - beat > HEARTBEAT_S:
+                    server.ask("POST", f"/v1/peers/{peer}/heartbeat", {})
+                    beat = time.monotonic()
                 began = time.monotonic()
                 found = server.ask("GET", f"/v1/files?limit=20&{query(number, count)}{cursor}")
                 latencies.append((time.monotonic() - began) * 1e3)
