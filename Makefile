@@ -1,6 +1,6 @@
 # The doors for people; what is more than a line behind them lives in tools/, bench/ and conformance/.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench bench-chat bench-check bench-doors bench-scaling fmt
+.PHONY: help run test test-long bench bench-chat bench-check bench-doors bench-files bench-scaling fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ bench-doors: ## Measure REST, server-sent events and gRPC beside AMQP
 bench-chat: ## Compare the chat with ngircd and ejabberd
 	cargo build --profile dist --package chaski
 	bench/chat.py
+
+bench-files: ## Compare files between peers with rsync, aria2 and bare TCP
+	cargo build --profile dist --package chaski
+	bench/files.py
 
 bench-check: ## Count the instructions of the hot path and fail past 5 % more than the baselines
 	bench/check.py
