@@ -1,18 +1,20 @@
 //! One stream that is served: what was asked for, in the order in which it was asked, read from disk by one thread.
 
 use std::collections::{HashMap, VecDeque};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use files::content::{Root, Shape};
 use rpc::v1::fetch_request::Ask;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{
     FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason, SegmentHashes,
 };
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout_at;
@@ -342,17 +344,31 @@ impl Opening {
             return Err(Unread::NotThere);
         }
         let length = usize::try_from(place.end - place.start).unwrap_or(usize::MAX);
-        let mut data = BytesMut::zeroed(length);
-        let read = self.stored.file.read_exact_at(&mut data, place.start);
+        let read = read_at(&self.stored.file, place.start, length);
         // Looked at behind the bytes: what was read before a change is what it was.
         let facts = self.stored.file.metadata().map_err(Unread::Disk)?;
         let is_same = |modified| facts.modified().is_ok_and(|now| now == modified);
         if facts.len() != self.stored.size || !self.stored.modified.is_none_or(is_same) {
             return Err(Unread::Changed);
         }
-        read.map_err(Unread::Disk)?;
-        Ok(data.freeze())
+        read.map(Bytes::from).map_err(Unread::Disk)
     }
+}
+
+/// Reads so many bytes, into memory that nobody has to clear before.
+fn read_at(file: &File, place: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut data = Vec::with_capacity(length);
+    while data.len() < length {
+        let at = place + data.len() as u64;
+        match pread(file, spare_capacity(&mut data), at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // What the allocator gave beyond it may have been read into as well.
+    data.truncate(length);
+    Ok(data)
 }
 
 /// Reads a run of groups; the numbers of contents fit 32 bits, and none is empty.
