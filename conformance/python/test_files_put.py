@@ -309,7 +309,8 @@ def test_what_was_interrupted_goes_on(server, account, receiver, folder, killed)
     content = os.urandom(96 * MIB)
     (here / "long.bin").write_bytes(content)
     peer = receiver(at_ben, inbox, "--contact", anna)
-    putting = Putting(server, at_anna, here / "long.bin", "--to", peer.id)
+    # Slowly enough that it can be killed between.
+    putting = Putting(server, at_anna, here / "long.bin", "--to", peer.id, "--limit-rate", "24MiB")
     putting.until("progress", least=8 * MIB)
     if killed == "receiver":
         peer.kill()
@@ -325,7 +326,7 @@ def test_what_was_interrupted_goes_on(server, account, receiver, folder, killed)
     assert len(parts) == 1 and os.listdir(inbox) == parts
     held = os.stat(inbox / parts[0]).st_blocks * 512
     assert held >= 4 * MIB
-    putting = Putting(server, at_anna, here / "long.bin", "--to", ben)
+    putting = Putting(server, at_anna, here / "long.bin", "--to", ben, "--limit-rate", "48MiB")
     first = putting.until("progress", least=1)
     assert first["bytes"] >= min(held, 4 * MIB), "what was there is not fetched again"
     assert putting.end()[0] == 0

@@ -18,7 +18,8 @@ use client::peer::put::{
     self, Depot, Outcome, PackError, Packing, Parcel, Parcels, Receiver, ReceiversError, To, Told,
 };
 use client::peer::relay::{Relay, Standing, Tunnel};
-use client::peer::serving::{self, Doors, Gate, SECRET_BYTES};
+use client::peer::serving::{self, Doors, Gate, SECRET_BYTES, Terms};
+use client::peer::throttle::Throttle;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -26,6 +27,8 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use self::show::{Counts, Show};
 use crate::exit::{CommandError, Exit};
+use crate::files::rate;
+use crate::number::parse_size;
 use crate::peer::{self, TUNNELS_MAX, addresses, host_name, runtime};
 use crate::remote::{RemoteArgs, api};
 
@@ -78,6 +81,9 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:0")]
     listen: SocketAddr,
 
+    /// At most so many bytes a second are sent, to all together, such as 500KiB or 2MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    limit_rate: Option<usize>,
     /// Where other peers reach this command; may be repeated [default: this machine's addresses]
     #[arg(long, value_name = "HOST:PORT")]
     address: Vec<String>,
@@ -117,7 +123,11 @@ pub(crate) fn run(mut args: PutArgs, is_json: bool) -> anyhow::Result<ExitCode> 
         key: *identity.fingerprint().as_bytes(),
     };
     let runtime = runtime()?;
-    let gate = Arc::new(Gate::new(identity.fingerprint()));
+    let terms = Terms {
+        throttle: Arc::new(Throttle::new(rate(args.limit_rate))),
+        ..Terms::default()
+    };
+    let gate = Arc::new(Gate::with_terms(identity.fingerprint(), terms));
     let (stop, stopping) = watch::channel(false);
     listener.set_nonblocking(true)?;
     let key = identity.fingerprint();
