@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from harness.brokers import Chaski, open_broker  # noqa: E402
 from chat import Chat  # noqa: E402
+from command_line import account_at  # noqa: E402
 from harness.raw import RawConnection  # noqa: E402
 from rest import PASSWORD, Rest  # noqa: E402
 
@@ -54,6 +55,21 @@ def broker(request):
 def is_long(request):
     """Whether this is the run of the long forms."""
     return request.config.getoption("long")
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A Chaski of the module's own; modules that need settings of their own define it themselves."""
+    started = Chaski()
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def account(server, tmp_path):
+    """Makes accounts by a label; gives the login, and the environment of somebody who is logged in."""
+    return lambda label: account_at(server, tmp_path, label)
 
 
 @pytest.fixture

@@ -8,26 +8,12 @@ import subprocess
 import pytest
 
 from clients import differs_on_rabbitmq
-from command_line import account_at, run
+from command_line import run
 from files_peer import Peer, found, get, same, wait_for_file, wait_until
-from harness.brokers import Chaski
 
 pytestmark = [pytest.mark.operated, differs_on_rabbitmq("it has no files")]
 
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def server():
-    started = Chaski()
-    started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def account(server, tmp_path):
-    return lambda label: account_at(server, tmp_path, label)
 
 
 @pytest.fixture

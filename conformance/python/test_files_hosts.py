@@ -8,7 +8,6 @@ import subprocess
 
 import pytest
 
-from command_line import account_at
 from files_peer import Getter, Peer, Stranger, found, get, same, wait_for_file, wait_until
 from harness.brokers import Chaski
 from harness.hosts import Hosts, why_not
@@ -53,11 +52,6 @@ def cables(hosts):
         yield changer
     for number in worse:
         hosts[number].plug_in_well()
-
-
-@pytest.fixture
-def account(server, tmp_path):
-    return lambda label: account_at(server, tmp_path, label)
 
 
 @pytest.fixture

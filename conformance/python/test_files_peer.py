@@ -7,24 +7,10 @@ import subprocess
 import pytest
 
 from clients import differs_on_rabbitmq
-from command_line import account_at, run
+from command_line import run
 from files_peer import PATIENCE_S, wait_until
-from harness.brokers import Chaski
 
 pytestmark = [pytest.mark.operated, differs_on_rabbitmq("it has no files")]
-
-
-@pytest.fixture(scope="module")
-def server():
-    started = Chaski()
-    started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def account(server, tmp_path):
-    return lambda label: account_at(server, tmp_path, label)
 
 
 @pytest.fixture
@@ -101,16 +87,23 @@ def test_a_restart_hashes_nothing_and_tells_nothing(server, account, share, fold
         (folder / f"{number}.txt").write_text(f"text {number}")
     first = share(at_anna, *LOCAL)
     first.until("ready", files=50)
-    told = first.until("server", state="live")["told"]
+    # The files, and the folder as a whole.
+    wait_until(lambda: own_peer(server, at_anna)["files"] == 51, "the server knows all")
+    told = own_peer(server, at_anna)["revision"]
     assert first.end() == 0
     again = share(at_anna, *LOCAL)
     seen = []
-    for line in again.process.stdout:
-        seen.append(json.loads(line))
-        if {event["event"] for event in seen} >= {"ready", "server"} and seen[-1].get("state") == "live":
-            break
+    # In whichever order they come.
+    while not ("ready" in [event["event"] for event in seen] and "live" in [event.get("state") for event in seen]):
+        seen.append(json.loads(again.process.stdout.readline()))
     assert not [event for event in seen if event["event"] in ("shared", "removed", "progress")]
-    assert seen[-1]["told"] == told
+    assert own_peer(server, at_anna)["revision"] == told
+
+
+def own_peer(server, environment):
+    """The account's one peer, as the server knows it."""
+    listed = json.loads(run(server, environment, "peers", "--all", "--json").stdout)
+    return next(peer for peer in listed if peer["own"])
 
 
 def test_only_its_audience_finds_it(server, account, share, folder):

@@ -14,28 +14,14 @@ import grpc
 import pytest
 
 from clients import differs_on_rabbitmq
-from command_line import account_at, run
+from command_line import run
 from files_peer import PATIENCE_S, same, wait_until
 from grpc_client import v1
-from harness.brokers import Chaski
 from rest import PASSWORD, Rest
 
 pytestmark = [pytest.mark.operated, differs_on_rabbitmq("it has no files")]
 
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def server():
-    started = Chaski()
-    started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def account(server, tmp_path):
-    return lambda label: account_at(server, tmp_path, label)
 
 
 @pytest.fixture

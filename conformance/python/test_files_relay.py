@@ -14,7 +14,7 @@ import pytest
 import websocket
 
 from clients import differs_on_rabbitmq
-from command_line import account_at, run
+from command_line import run
 from files_peer import PATIENCE_S, get, wait_until
 from harness.brokers import Chaski, free_ports
 from harness.memory import resident
@@ -34,11 +34,6 @@ def server():
     started.start()
     yield started
     started.stop()
-
-
-@pytest.fixture
-def account(server, tmp_path):
-    return lambda label: account_at(server, tmp_path, label)
 
 
 @pytest.fixture

@@ -11,19 +11,10 @@ import pytest
 from clients import differs_on_rabbitmq
 from command_line import account_at, run
 from files_peer import Peer, get, wait_until
-from harness.brokers import Chaski
 
 pytestmark = [pytest.mark.operated, differs_on_rabbitmq("it has no files")]
 
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def server():
-    started = Chaski()
-    started.start()
-    yield started
-    started.stop()
 
 
 @pytest.fixture
