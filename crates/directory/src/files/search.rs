@@ -136,11 +136,15 @@ impl<'a> Look<'a> {
         if self.search.words.as_ref().is_some_and(Words::is_empty) {
             return Ok(FilePage::default());
         }
-        if let Some(ids) = self.candidates()? {
+        let having = index.and_then(|index| index.having(&self.words));
+        let are_common = having
+            .as_ref()
+            .is_some_and(|set| set.len() > CANDIDATES_MAX);
+        if let Some(ids) = self.candidates(are_common)? {
             return self.sort(ids);
         }
         if let Some(index) = index
-            && let Some(page) = self.go_along(index)?
+            && let Some(page) = self.go_along(index, having)?
         {
             return Ok(page);
         }
@@ -165,8 +169,8 @@ impl<'a> Look<'a> {
         }))
     }
 
-    /// The entries that may fit, if an index says that they are few.
-    fn candidates(&self) -> Result<Option<Vec<u64>>> {
+    /// The entries that may fit, if an index says that they are few. The words are not looked up again where many are known to have them.
+    fn candidates(&self, are_common: bool) -> Result<Option<Vec<u64>>> {
         if let Some(root) = self.search.root {
             let query = "SELECT id FROM files WHERE root = ?1 ORDER BY id LIMIT ?2";
             let mut ids = Vec::new();
@@ -180,7 +184,8 @@ impl<'a> Look<'a> {
                 return Ok(Some(ids));
             }
         }
-        if let Some(words) = self.words.expression() {
+        let words = self.words.expression().filter(|_| !are_common);
+        if let Some(words) = words {
             let query = "SELECT rowid FROM words WHERE words MATCH ?1 LIMIT ?2";
             let mut ids = Vec::new();
             if self.collect(query, params![words, limit()], &mut ids)? {

@@ -22,6 +22,11 @@ impl Slots {
         bits.is_some_and(|bits| bits & (1 << (slot % 64)) != 0)
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(|bits| bits.count_ones() as usize).sum()
+    }
+
     /// Leaves only what the other one has, too.
     pub(super) fn retain(&mut self, other: &Self) {
         let others = other.0.iter().chain(std::iter::repeat(&0));

@@ -10,12 +10,16 @@ use crate::chat::int;
 use crate::limits::{GONE_IN_A_ROW_MAX, WALK_ROWS_MAX};
 
 impl Look<'_> {
-    /// Finds a page; `None` if the index is too old to be of use.
-    pub(super) fn go_along(&self, index: &WordIndex) -> Result<Option<FilePage>> {
+    /// Finds a page, of the slots that have the words; `None` if the index is too old to be of use.
+    pub(super) fn go_along(
+        &self,
+        index: &WordIndex,
+        having: Option<Slots>,
+    ) -> Result<Option<FilePage>> {
         let Some(fresh) = self.fresh(index)? else {
             return Ok(None);
         };
-        let Some(fitting) = self.fitting(index)? else {
+        let Some(fitting) = self.fitting(index, having)? else {
             return Ok(None);
         };
         let Some(slots) = self.ahead(index)? else {
@@ -79,16 +83,13 @@ impl Look<'_> {
     fn fresh(&self, index: &WordIndex) -> Result<Option<Vec<(FilePlace, Entry)>>> {
         let newest = int(index.newest());
         let mut ids = Vec::new();
-        let is_few = match self.words.expression() {
-            Some(words) => {
-                let query = "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid > ?2 LIMIT ?3";
-                self.collect(query, params![words, newest, limit()], &mut ids)?
-            }
-            None => {
-                let query = "SELECT id FROM files WHERE id > ?1 LIMIT ?2";
-                self.collect(query, params![newest, limit()], &mut ids)?
-            }
-        };
+        let query = "SELECT id FROM files WHERE id > ?1 LIMIT ?2";
+        let mut is_few = self.collect(query, params![newest, limit()], &mut ids)?;
+        if !is_few && let Some(words) = self.words.expression() {
+            ids.clear();
+            let query = "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid > ?2 LIMIT ?3";
+            is_few = self.collect(query, params![words, newest, limit()], &mut ids)?;
+        }
         if !is_few {
             return Ok(None);
         }
@@ -103,9 +104,9 @@ impl Look<'_> {
     }
 
     /// The slots that may fit, as far as words, sizes and times tell: `Some(None)` if they rule nothing out.
-    fn fitting(&self, index: &WordIndex) -> Result<Option<Option<Slots>>> {
+    fn fitting(&self, index: &WordIndex, having: Option<Slots>) -> Result<Option<Option<Slots>>> {
         let search = self.search;
-        let mut fitting = index.having(&self.words);
+        let mut fitting = having;
         let sizes = (search.bytes_min, search.bytes_max);
         // Behind the first time and before the second.
         let times = (
