@@ -261,15 +261,9 @@ impl Handle {
         if login.key().is_some() {
             return Err(refused("a queue's key opens no session"));
         }
-        let secret = |prefix| {
-            // Without randomness nothing here is safe, and Linux always has it once it has booted.
-            token::generate(prefix).expect("the operating system gives random bytes")
-        };
-        let secrets = (
-            secret(TOKEN_PREFIX),
-            wish.is_cookie.then(|| secret(CSRF_PREFIX)),
-        );
-        let (token, csrf) = secrets;
+        // Without randomness nothing here is safe, and Linux always has it once it has booted.
+        let token = token::generate(TOKEN_PREFIX).expect("the operating system gives random bytes");
+        let csrf = wish.is_cookie.then(|| token::derive(CSRF_PREFIX, &token));
         let now_ms = self.now_ms();
         let usual_ms = if wish.is_cookie {
             COOKIE_TTL_MS
@@ -346,6 +340,13 @@ impl Handle {
             .and_then(|id| self.shared.accounts.session(id));
         let expected = session.and_then(|open| open.stored.csrf_hash);
         expected.is_some_and(|expected| token::equal(&expected, &token::hash(shown)))
+    }
+
+    /// What was given out beside the cookie of the login's session, for a page that was loaded again: `token` is what the cookie holds.
+    /// `None` if it is no cookie's session, or was begun by a server that gave out something else.
+    #[must_use]
+    pub fn csrf_of(&self, login: &Login, token: &str) -> Option<String> {
+        Some(token::derive(CSRF_PREFIX, token)).filter(|csrf| self.check_csrf(login, csrf))
     }
 
     /// Ends a session and closes the connections that it opened; false when there is none of this id.

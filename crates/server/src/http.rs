@@ -17,6 +17,7 @@ pub(crate) mod deadletters;
 mod events;
 mod feed;
 pub(crate) mod files;
+mod front;
 mod groups;
 mod health;
 mod invitations;
@@ -40,6 +41,7 @@ mod tags;
 mod topics;
 mod webhooks;
 mod websocket;
+mod welcome;
 
 use std::sync::Arc;
 
@@ -50,10 +52,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::chat::Chat;
-use crate::config::Registration;
 use crate::files::Files;
 use crate::gateway::Gateway;
 use crate::metrics::Observer;
+use crate::registration;
 
 pub(crate) use caller::{Caller, DEFAULT_VHOST, NotLoggedIn, PeerAddress, Visitor};
 use chat::news::News;
@@ -62,6 +64,8 @@ pub(crate) use chat::{
 };
 use feed::Feeds;
 pub(crate) use files::Sharer;
+pub use front::PageFile;
+pub use openapi::description as openapi_description;
 pub(crate) use page::PageParams;
 pub(crate) use problem::Problem;
 pub(crate) use serve::{HttpDoor, serve};
@@ -87,8 +91,8 @@ struct Shared {
 pub(crate) struct HttpSettings {
     /// The greatest body of one message, in bytes.
     pub(crate) message_bytes_max: usize,
-    /// Who may make an account.
-    pub(crate) registration: Registration,
+    /// Who may make an account, and what has to be told of it.
+    pub(crate) registration: registration::Policy,
 }
 
 /// The chat, with what its clients are told of it.
@@ -178,13 +182,14 @@ impl Web {
     }
 }
 
-/// Everything that HTTP serves.
-pub(crate) fn router(web: Web) -> Router {
+/// Everything that HTTP serves, the page for browsers among it.
+pub(crate) fn router(web: Web, page: &[PageFile]) -> Router {
     let (router, _) = described_routes();
     let observer = web.observer().clone();
     let router = router
         .merge(reference::routes())
         .merge(openapi::routes())
+        .merge(front::routes(page))
         .merge(crate::grpc::routes(&web))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
@@ -195,6 +200,7 @@ pub(crate) fn router(web: Web) -> Router {
 /// What the OpenAPI document describes, and the document.
 fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(welcome::welcome))
         .routes(routes!(accounts::create, accounts::list))
         .routes(routes!(accounts::show, accounts::update, accounts::delete))
         .routes(routes!(accounts::password))
@@ -204,7 +210,7 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         .routes(routes!(invitations::create, invitations::list))
         .routes(routes!(invitations::delete))
         .routes(routes!(sessions::create, sessions::list))
-        .routes(routes!(sessions::end))
+        .routes(routes!(sessions::show, sessions::end))
         .routes(routes!(audit::list))
         .routes(routes!(audit::tail))
         .routes(routes!(queues::list))

@@ -10,11 +10,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Web;
 use super::body::{InPath, JsonBody, Params};
-use super::caller::{Caller, Visitor};
+use super::caller::{Caller, Newcomer};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::tags::{Tagged, check_tag};
-use crate::registration::{self, NotRegistered};
+use crate::registration::{self, INVITATION_MISSING, NotRegistered};
 
 /// What an account may do beside what it owns and was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -188,7 +188,7 @@ impl ProfilePatch {
     ))]
 pub(super) async fn create(
     State(web): State<Web>,
-    visitor: Visitor,
+    Newcomer(visitor): Newcomer,
     JsonBody(wish): JsonBody<NewAccount>,
 ) -> Result<(StatusCode, Json<AccountOut>), Problem> {
     let login = wish.login.clone();
@@ -428,6 +428,7 @@ impl From<NotRegistered> for Problem {
     fn from(reason: NotRegistered) -> Self {
         match reason {
             NotRegistered::Forbidden(detail) => Self::forbidden(detail),
+            NotRegistered::NotInvited => Self::forbidden(INVITATION_MISSING).about("invitation"),
             NotRegistered::Flawed(flaw) => flaw.into(),
             NotRegistered::Denied(denied) => denied.into(),
             NotRegistered::Uncommitted(error) => error.into(),
