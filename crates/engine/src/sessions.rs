@@ -380,6 +380,24 @@ impl Handle {
         Ok(true)
     }
 
+    /// Closes a connection in somebody's name; false when there is none of this number.
+    #[must_use]
+    pub fn close_connection_as(&self, by: &Author, id: ConnectionId, reason: &str) -> bool {
+        let found = self.shared.connections.of(|_, _| true);
+        let Some(view) = found.iter().find(|view| view.id == id) else {
+            return false;
+        };
+        self.shared.close(view, reason);
+        self.shared.audit(by.did(&Entry {
+            action: "connection.close",
+            kind: "connection",
+            object: id.0.to_string(),
+            detail: format!("of {}: {reason}", view.info.login),
+            ..Entry::default()
+        }));
+        true
+    }
+
     /// Ends the sessions of an account but for `except`, and its connections that showed a password.
     ///
     /// # Errors

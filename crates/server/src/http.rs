@@ -12,6 +12,7 @@ mod audit;
 mod body;
 mod caller;
 mod chat;
+mod connections;
 mod counted;
 pub(crate) mod deadletters;
 mod events;
@@ -20,12 +21,15 @@ pub(crate) mod files;
 mod front;
 mod groups;
 mod health;
+mod insight;
 mod invitations;
 mod leases;
 mod leftover;
 mod message;
 mod openapi;
+mod overview;
 mod page;
+mod policies;
 mod problem;
 mod publish;
 mod pull;
@@ -33,12 +37,14 @@ mod queues;
 mod quotas;
 mod reference;
 mod requests;
+mod samples;
 mod scrape;
 mod serve;
 mod sessions;
 mod sharing;
 mod tags;
 mod topics;
+mod vhosts;
 mod webhooks;
 mod websocket;
 mod welcome;
@@ -54,6 +60,7 @@ use utoipa_axum::routes;
 use crate::chat::Chat;
 use crate::files::Files;
 use crate::gateway::Gateway;
+use crate::history::History;
 use crate::metrics::Observer;
 use crate::registration;
 
@@ -82,6 +89,7 @@ struct Shared {
     chat: ChatDoor,
     files: Files,
     news: News,
+    history: History,
     observer: Observer,
     stopping: watch::Receiver<bool>,
 }
@@ -91,6 +99,10 @@ struct Shared {
 pub(crate) struct HttpSettings {
     /// The greatest body of one message, in bytes.
     pub(crate) message_bytes_max: usize,
+    /// Memory from which on publishers have to wait, in bytes.
+    pub(crate) memory_high_bytes: u64,
+    /// Free disk space below which they have to, in bytes.
+    pub(crate) disk_free_low_bytes: u64,
     /// Who may make an account, and what has to be told of it.
     pub(crate) registration: registration::Policy,
 }
@@ -122,6 +134,7 @@ impl Web {
             chat,
             files,
             news: News::default(),
+            history: History::default(),
             observer,
             stopping,
         }))
@@ -157,6 +170,11 @@ impl Web {
 
     fn news(&self) -> &News {
         &self.0.news
+    }
+
+    /// How queues and the server did lately.
+    pub(crate) fn history(&self) -> &History {
+        &self.0.history
     }
 
     pub(crate) fn settings(&self) -> &HttpSettings {
@@ -211,6 +229,18 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         .routes(routes!(invitations::delete))
         .routes(routes!(sessions::create, sessions::list))
         .routes(routes!(sessions::show, sessions::end))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::close))
+        .routes(routes!(vhosts::list))
+        .routes(routes!(vhosts::create, vhosts::delete))
+        .routes(routes!(vhosts::permissions))
+        .routes(routes!(vhosts::permit, vhosts::forbid))
+        .routes(routes!(vhosts::permit_topic, vhosts::free_topic))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::set, policies::clear))
+        .routes(routes!(overview::overview))
+        .routes(routes!(overview::raise_alarm, overview::clear_alarm))
+        .routes(routes!(accounts::set_tags))
         .routes(routes!(audit::list))
         .routes(routes!(audit::tail))
         .routes(routes!(queues::list))
@@ -227,6 +257,10 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
             queues::delete
         ))
         .routes(routes!(queues::purge))
+        .routes(routes!(insight::history))
+        .routes(routes!(insight::consumers))
+        .routes(routes!(insight::bindings))
+        .routes(routes!(insight::peek))
         .routes(routes!(groups::list))
         .routes(routes!(groups::show, groups::seek, groups::delete))
         .routes(routes!(publish::to_queue))

@@ -16,6 +16,7 @@ mod files;
 mod flaw;
 mod gateway;
 mod grpc;
+mod history;
 #[expect(unused_qualifications, reason = "utoipa's macros write whole paths")]
 mod http;
 mod invitations;

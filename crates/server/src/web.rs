@@ -99,6 +99,8 @@ impl Doors {
         running.runtime.spawn(gateway.clone().sweep());
         running.runtime.spawn(gateway.groups().clone().keep());
         let settings = HttpSettings {
+            memory_high_bytes: config.limits.memory_high(),
+            disk_free_low_bytes: config.limits.disk_free_low_bytes,
             message_bytes_max: usize::try_from(config.limits.max_message_bytes)
                 .unwrap_or(usize::MAX),
             registration: Policy::of(&config.accounts),
@@ -112,6 +114,10 @@ impl Doors {
             stops.clone(),
         );
         running.runtime.spawn(web.clone().sweep());
+        let history = web.history().clone();
+        running
+            .runtime
+            .spawn(history.keep(gateway.engine().clone()));
         let hooks = Hooks::new(
             gateway,
             HookOptions {

@@ -118,6 +118,15 @@ pub(super) struct RoleChange {
     role: RoleWord,
 }
 
+/// Other tags.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TagsChange {
+    /// All tags from now on.
+    #[schema(max_items = 32)]
+    tags: Vec<String>,
+}
+
 /// Which accounts to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
@@ -332,6 +341,30 @@ pub(super) async fn set_role(
     let role = wish.role.role();
     caller
         .commit(&web, Change::AccountRole { login, role })
+        .await
+}
+
+/// Give an account other tags, as RabbitMQ has them
+///
+/// `monitoring` lets it see how the whole server is doing, `administrator` makes it one.
+#[utoipa::path(put, path = "/v1/accounts/{login}/tags", tag = "accounts",
+    params(("login" = String, Path, description = "The account")),
+    request_body = TagsChange,
+    responses(
+        (status = 204, description = "It has these and no others"),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn set_tags(
+    State(web): State<Web>,
+    caller: Caller,
+    InPath(login): InPath<String>,
+    JsonBody(wish): JsonBody<TagsChange>,
+) -> Result<StatusCode, Problem> {
+    caller.check_administrator()?;
+    let tags = wish.tags;
+    caller
+        .commit(&web, Change::AccountTags { login, tags })
         .await
 }
 
