@@ -53,6 +53,22 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDR:PORT")]
     line_tls: Option<ListenAddress>,
 
+    /// Open the interfaces for older clients: who calls there need not prove who they are
+    #[arg(long)]
+    classroom: bool,
+
+    /// With --classroom, where the chat by plain HTTP listens: ADDR:PORT, PORT, or off [default: 127.0.0.1:1545]
+    #[arg(long, value_name = "ADDR:PORT")]
+    classroom_chat: Option<ListenAddress>,
+
+    /// With --classroom, where users, queues and the list of files are: ADDR:PORT, PORT, or off [default: 127.0.0.1:4000]
+    #[arg(long, value_name = "ADDR:PORT")]
+    classroom_rest: Option<ListenAddress>,
+
+    /// With --classroom, where worker services get requests by gRPC: ADDR:PORT, PORT, or off [default: 127.0.0.1:50051]
+    #[arg(long, value_name = "ADDR:PORT")]
+    classroom_grpc: Option<ListenAddress>,
+
     /// The address of listeners that name only a port; 0.0.0.0 = every network [default: 127.0.0.1]
     #[arg(long, value_name = "IP")]
     bind: Option<IpAddr>,
@@ -119,6 +135,22 @@ impl ServeArgs {
             (
                 "listeners.line_tls",
                 self.line_tls.map(|value| value.to_string()),
+            ),
+            (
+                "classroom.enabled",
+                self.classroom.then(|| "true".to_owned()),
+            ),
+            (
+                "classroom.chat",
+                self.classroom_chat.map(|value| value.to_string()),
+            ),
+            (
+                "classroom.rest",
+                self.classroom_rest.map(|value| value.to_string()),
+            ),
+            (
+                "classroom.grpc",
+                self.classroom_grpc.map(|value| value.to_string()),
             ),
             ("listeners.bind", self.bind.map(|value| value.to_string())),
             ("shards", self.shards.map(|value| value.to_string())),

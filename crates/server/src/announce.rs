@@ -60,6 +60,17 @@ impl Announcement<'_> {
         for door in self.doors {
             writeln!(out, "  {:<10} {}", door.name, door.address)?;
         }
+        if self
+            .doors
+            .iter()
+            .any(|door| door.name.starts_with("classroom"))
+        {
+            writeln!(
+                out,
+                "  classroom: who calls there need not prove who they are. Accounts with a password stay theirs;\n  \
+                 users, queues and rooms of older clients are for everybody who reaches these addresses."
+            )?;
+        }
         if let Some(FirstStart {
             administrator,
             password: Some(password),

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 mod address;
 mod chat;
+mod classroom;
 mod effective;
 mod error;
 mod files;
@@ -27,6 +28,7 @@ mod validate;
 
 pub use address::{ListenAddress, ListenAddressError};
 pub use chat::{Chat, KeepRooms};
+pub use classroom::Classroom;
 pub use error::ConfigError;
 pub use files::Files;
 pub(crate) use nearest::nearest;
@@ -87,6 +89,10 @@ pub struct Config {
     /// What peers share, and who is there; the files themselves never come here.
     #[config(nested)]
     pub files: Files,
+
+    /// Interfaces for the clients of systems that Chaski takes the place of.
+    #[config(nested)]
+    pub classroom: Classroom,
 
     /// Who may read metrics.
     #[config(nested)]

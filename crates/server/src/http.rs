@@ -64,6 +64,8 @@ use crate::history::History;
 use crate::metrics::Observer;
 use crate::registration;
 
+pub(crate) use access_log::around as observed;
+pub(crate) use body::read_bytes;
 pub(crate) use caller::{Caller, DEFAULT_VHOST, NotLoggedIn, PeerAddress, Visitor};
 use chat::news::News;
 pub(crate) use chat::{
@@ -75,7 +77,7 @@ pub use front::PageFile;
 pub use openapi::description as openapi_description;
 pub(crate) use page::PageParams;
 pub(crate) use problem::Problem;
-pub(crate) use serve::{HttpDoor, serve};
+pub(crate) use serve::{HEAD_TIMEOUT, HttpDoor, serve};
 pub(crate) use topics::{READER_PREFIX, reader_stream};
 
 /// What every handler may use; cheap to clone.

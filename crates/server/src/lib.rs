@@ -9,6 +9,7 @@ mod amqp;
 mod announce;
 mod backend;
 mod chat;
+mod classroom;
 pub mod config;
 pub mod doctor;
 mod entries;

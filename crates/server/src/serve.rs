@@ -22,7 +22,7 @@ use tokio::task::LocalSet;
 
 use crate::announce::{Announcement, Links};
 use crate::backend::Operator;
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, ListenAddress, LogFormat};
 use crate::entries::{self, Obstacle};
 use crate::files::{self, FilesFailure};
 use crate::gateway::{Gateway, Opening, serve_desk};
@@ -165,7 +165,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         .map(|door| (door.name.to_owned(), door.address.to_string()))
         .collect();
     let mut admin_socket = Some(admin_socket);
-    let web = web::Doors::take(&mut doors, tls.as_ref(), options.page);
+    let web = web::Doors::take(&mut doors, tls.as_ref(), options.page, &config);
     let lines = line::Doors::take(&mut doors, tls.as_ref());
     let mut desks = Vec::new();
     let mut threads = Vec::new();
@@ -414,6 +414,10 @@ async fn wait_for_end(
 }
 
 fn open_doors(config: &Config, shards: u16) -> Result<Vec<Door>, ServeError> {
+    let classroom = |address: &ListenAddress| {
+        let open = Some(address).filter(|_| config.classroom.enabled);
+        open.and_then(|address| address.resolve(config.listeners.bind))
+    };
     let wanted = [
         ("amqp", config.listeners.amqp_address(), false, shards),
         ("amqps", config.listeners.amqps_address(), true, shards),
@@ -427,6 +431,24 @@ fn open_doors(config: &Config, shards: u16) -> Result<Vec<Door>, ServeError> {
         ),
         ("line", config.listeners.line_address(), false, 1),
         ("line-tls", config.listeners.line_tls_address(), true, 1),
+        (
+            "classroom-chat",
+            classroom(&config.classroom.chat),
+            false,
+            1,
+        ),
+        (
+            "classroom-rest",
+            classroom(&config.classroom.rest),
+            false,
+            1,
+        ),
+        (
+            "classroom-grpc",
+            classroom(&config.classroom.grpc),
+            false,
+            1,
+        ),
     ];
     let open = wanted
         .into_iter()

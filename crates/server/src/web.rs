@@ -9,10 +9,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::chat::amqp::{self, Bridge};
+use crate::classroom::{self, Classroom};
 use crate::config::Config;
 use crate::files::Files;
 use crate::gateway::{Gateway, Groups};
-use crate::http::{self, ChatDoor, HttpDoor, HttpSettings, PageFile, Web};
+use crate::http::{self, ChatDoor, HEAD_TIMEOUT, HttpDoor, HttpSettings, PageFile, Web};
 use crate::listen::{ConnectionCount, Door};
 use crate::management::{self, Facts};
 use crate::metrics::Observer;
@@ -21,7 +22,14 @@ use crate::tls::TlsAcceptor;
 use crate::webhooks::{HookOptions, Hooks};
 
 /// The doors that speak HTTP.
-const NAMES: [&str; 3] = ["http", "https", MANAGEMENT];
+const NAMES: [&str; 6] = [
+    "http",
+    "https",
+    MANAGEMENT,
+    classroom::CHAT,
+    classroom::REST,
+    classroom::GRPC,
+];
 /// The door that speaks RabbitMQ's management interface and nothing else.
 const MANAGEMENT: &str = "management";
 /// Threads of HTTP.
@@ -47,12 +55,18 @@ pub(crate) struct Running {
 
 impl Doors {
     /// Takes the sockets of the doors that speak HTTP, and what they show browsers.
-    pub(crate) fn take(doors: &mut [Door], tls: Option<&TlsAcceptor>, page: Vec<PageFile>) -> Self {
+    pub(crate) fn take(
+        doors: &mut [Door],
+        tls: Option<&TlsAcceptor>,
+        page: Vec<PageFile>,
+        config: &Config,
+    ) -> Self {
         let of_http = doors.iter_mut().filter(|door| NAMES.contains(&door.name));
         let taken = of_http.filter_map(|door| {
             Some(HttpDoor {
                 name: door.name,
                 tls: tls.cloned().filter(|_| door.tls),
+                patience: classroom::patience(door.name, config).unwrap_or(HEAD_TIMEOUT),
                 socket: door.take_socket()?,
             })
         });
@@ -134,16 +148,24 @@ impl Doors {
             disk_free_low_bytes: config.limits.disk_free_low_bytes,
         };
         let management = Router::new().nest("/api", management::router(web.clone(), facts));
+        let classroom = config
+            .classroom
+            .enabled
+            .then(|| Classroom::new(web.clone(), &config.classroom));
+        if let Some(classroom) = &classroom {
+            running.runtime.spawn(classroom.clone().sweep());
+        }
         let everything = http::router(web, &self.page)
             .layer(Extension(hooks))
             .merge(management.clone());
         for door in self.doors {
-            let router = if door.name == MANAGEMENT {
-                &management
-            } else {
-                &everything
+            let of_classroom = classroom.as_ref().and_then(|room| room.router(door.name));
+            let router = match of_classroom {
+                Some(router) => router,
+                None if door.name == MANAGEMENT => management.clone(),
+                None => everything.clone(),
             };
-            let served = http::serve(door, router.clone(), count.clone(), stops.clone());
+            let served = http::serve(door, router, count.clone(), stops.clone());
             running.doors.push(running.runtime.spawn(served));
         }
         Ok(running)

@@ -29,6 +29,7 @@ pub(super) fn table(config: &Config) -> Table {
     );
     root.insert("chat".to_owned(), chat(config));
     root.insert("files".to_owned(), files(config));
+    root.insert("classroom".to_owned(), classroom(config));
     root.insert(
         "webhooks".to_owned(),
         section([
@@ -142,6 +143,20 @@ fn files(config: &Config) -> Value {
             number(files.relay_max_calls_per_account.into()),
         ),
         ("relay_bytes_per_s", number(files.relay_bytes_per_s)),
+    ])
+}
+
+fn classroom(config: &Config) -> Value {
+    let classroom = &config.classroom;
+    section([
+        ("enabled", Value::Boolean(classroom.enabled)),
+        ("chat", text(&classroom.chat.to_string())),
+        ("rest", text(&classroom.rest.to_string())),
+        ("grpc", text(&classroom.grpc.to_string())),
+        ("room", text(&classroom.room)),
+        ("silence_s", number(classroom.silence_s)),
+        ("max_users", number(classroom.max_users.into())),
+        ("max_accounts", number(classroom.max_accounts.into())),
     ])
 }
 

@@ -73,6 +73,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_hysteresis(config)?;
     check_chat(config)?;
     check_files(config)?;
+    check_classroom(config)?;
     check_traces(config)?;
     check_texts(config)
 }
@@ -174,6 +175,18 @@ fn check_files(config: &Config) -> Result<(), ConfigError> {
         return Err(rule("files.silence_s", message));
     }
     Ok(())
+}
+
+fn check_classroom(config: &Config) -> Result<(), ConfigError> {
+    let classroom = &config.classroom;
+    if !classroom.room.is_empty()
+        && let Err(error) = chat::RoomName::parse(&classroom.room)
+    {
+        return Err(rule("classroom.room", format!("cannot be this: {error}")));
+    }
+    within("classroom.silence_s", classroom.silence_s, 1, 24 * 3_600)?;
+    within("classroom.max_users", classroom.max_users, 1, 1 << 16)?;
+    within("classroom.max_accounts", classroom.max_accounts, 1, 1 << 24)
 }
 
 fn check_traces(config: &Config) -> Result<(), ConfigError> {

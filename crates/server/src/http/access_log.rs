@@ -49,7 +49,7 @@ pub(super) fn note_caller(parts: &Parts, login: &Name) {
 }
 
 /// Lays it around everything that is served.
-pub(super) fn around(router: Router, observer: Observer) -> Router {
+pub(crate) fn around(router: Router, observer: Observer) -> Router {
     router
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(observer, observe))

@@ -93,7 +93,7 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 /// Reads a body of at most `bytes_max`.
-pub(super) async fn read_bytes(
+pub(crate) async fn read_bytes(
     headers: &HeaderMap,
     body: Body,
     bytes_max: usize,

@@ -21,8 +21,8 @@ use super::leftover::Unhurried;
 use crate::listen::ConnectionCount;
 use crate::tls::TlsAcceptor;
 
-/// How long the head of a request may take, and how long a connection may be idle between requests.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the head of a request may take, and how long a connection may be idle between requests, at doors that say nothing else.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a TLS handshake may take.
 const TLS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often an HTTP/2 peer that says nothing is asked whether it is there, and how long it may take to answer.
@@ -53,6 +53,8 @@ pub(crate) struct HttpDoor {
     pub(crate) name: &'static str,
     pub(crate) socket: std::net::TcpListener,
     pub(crate) tls: Option<TlsAcceptor>,
+    /// How long the head of a request may take, and how long a connection may be idle between requests.
+    pub(crate) patience: Duration,
 }
 
 /// What every connection needs.
@@ -61,6 +63,7 @@ struct Reception {
     router: Router,
     count: ConnectionCount,
     tls: Option<TlsAcceptor>,
+    patience: Duration,
     stopping: watch::Receiver<bool>,
 }
 
@@ -82,6 +85,7 @@ pub(crate) async fn serve(
         router,
         count,
         tls: door.tls,
+        patience: door.patience,
         stopping: stopping.clone(),
     };
     loop {
@@ -133,11 +137,12 @@ where
         router,
         mut stopping,
         tls,
+        patience,
         ..
     } = reception;
     let is_tls = tls.is_some();
     let begun = Arc::new(Notify::new());
-    let silent = silence(begun.clone());
+    let silent = silence(begun.clone(), patience);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         begun.notify_one();
         let peer = PeerAddress { address, is_tls };
@@ -148,7 +153,7 @@ where
             .clone()
             .oneshot(Request::from_parts(parts, Body::new(body)))
     });
-    let builder = connection_builder();
+    let builder = connection_builder(patience);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -165,8 +170,8 @@ where
 }
 
 /// Returns when no request began in time: the version of HTTP is told by the first bytes, for which nobody else sets a deadline.
-async fn silence(begun: Arc<Notify>) {
-    let first = tokio::time::timeout(HEAD_TIMEOUT, begun.notified());
+async fn silence(begun: Arc<Notify>, patience: Duration) {
+    let first = tokio::time::timeout(patience, begun.notified());
     if first.await.is_ok() {
         std::future::pending().await
     }
@@ -177,12 +182,12 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
 }
 
-fn connection_builder() -> auto::Builder<TokioExecutor> {
+fn connection_builder(patience: Duration) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(patience)
         .max_buf_size(HEAD_BYTES_MAX as usize)
         .max_headers(HEADERS_MAX);
     builder
