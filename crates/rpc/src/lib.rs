@@ -16,7 +16,13 @@ pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/chaski.v1.rs"));
 }
 
-/// All files of `proto/` as an encoded `google.protobuf.FileDescriptorSet`, with their comments: what a reflection service shows.
+/// Worker services as clients of older systems call them: package `message_queue`.
+#[expect(unused_qualifications, reason = "generated: paths are whole")]
+pub mod message_queue {
+    include!(concat!(env!("OUT_DIR"), "/message_queue.rs"));
+}
+
+/// All files of `proto/chaski` as an encoded `google.protobuf.FileDescriptorSet`, with their comments: what a reflection service shows.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 #[cfg(test)]

@@ -8,18 +8,30 @@
 
 mod chat;
 mod guests;
+mod index;
+mod json;
+mod keys;
+mod middleware;
 mod names;
+mod peers;
+mod queues;
 mod users;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
+use engine::Handle;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::http::{Web, observed};
 
 use guests::Guests;
+use json::Answer;
+use peers::Peers;
+use queues::Queues;
 use users::Users;
 
 /// The door of the chat by plain HTTP.
@@ -29,6 +41,9 @@ pub(crate) const REST: &str = "classroom-rest";
 /// The door of gRPC.
 pub(crate) const GRPC: &str = "classroom-grpc";
 
+/// How long a connection of the plain chat may be idle: its clients keep one, and send something when somebody presses a key.
+const CHAT_PATIENCE: Duration = Duration::from_secs(12 * 3_600);
+
 /// The interfaces; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Classroom(Arc<Shared>);
@@ -37,19 +52,35 @@ struct Shared {
     web: Web,
     users: Users,
     guests: Guests,
+    queues: Queues,
+    peers: Peers,
 }
 
 impl Classroom {
-    pub(crate) fn new(web: Web, config: &config::Classroom) -> Self {
+    pub(crate) fn new(web: Web, config: &Config) -> Self {
+        let silence = Duration::from_secs(config.files.silence_s.into());
+        let config = &config.classroom;
         let users = Users::new(web.gateway().engine().clone(), config.max_accounts);
         let guests = Guests::new(&web, users.clone(), config);
-        Self(Arc::new(Shared { web, users, guests }))
+        let max = usize::try_from(config.max_users).unwrap_or(usize::MAX);
+        Self(Arc::new(Shared {
+            queues: Queues::new(web.clone(), users.clone()),
+            peers: Peers::new(silence, max),
+            web,
+            users,
+            guests,
+        }))
     }
 
     /// What one of the doors serves; `None` for a door that is none of them.
     pub(crate) fn router(&self, door: &str) -> Option<Router> {
         let router = match door {
             CHAT => chat::routes(),
+            REST => middleware::routes()
+                .merge(index::routes())
+                .fallback(no_such_path)
+                .method_not_allowed_fallback(no_such_method),
+            GRPC => workers::routes(self),
             _ => return None,
         };
         let observer = self.0.web.observer().clone();
@@ -61,14 +92,43 @@ impl Classroom {
         self.guests().sweep().await;
     }
 
+    fn web(&self) -> &Web {
+        &self.0.web
+    }
+
+    fn engine(&self) -> &Handle {
+        self.0.web.gateway().engine()
+    }
+
+    fn users(&self) -> &Users {
+        &self.0.users
+    }
+
+    fn queues(&self) -> &Queues {
+        &self.0.queues
+    }
+
+    fn peers(&self) -> &Peers {
+        &self.0.peers
+    }
+
     fn guests(&self) -> &Guests {
         &self.0.guests
     }
 }
 
-/// How long a connection to one of the doors may be idle; `None` for a door that is none of them, or has nothing to say of it.
-///
-/// Clients of the chat keep one connection and send something when somebody presses a key.
-pub(crate) fn patience(door: &str, config: &Config) -> Option<Duration> {
-    (door == CHAT).then(|| Duration::from_secs(config.classroom.silence_s))
+async fn no_such_path() -> Answer {
+    Answer::refused(StatusCode::NOT_FOUND, "There is no such call")
+}
+
+async fn no_such_method() -> Answer {
+    Answer::refused(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This call has another method",
+    )
+}
+
+/// How long a connection to one of the doors may be idle; `None` for a door that has nothing to say of it.
+pub(crate) fn patience(door: &str) -> Option<Duration> {
+    (door == CHAT).then_some(CHAT_PATIENCE)
 }

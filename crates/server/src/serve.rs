@@ -165,7 +165,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         .map(|door| (door.name.to_owned(), door.address.to_string()))
         .collect();
     let mut admin_socket = Some(admin_socket);
-    let web = web::Doors::take(&mut doors, tls.as_ref(), options.page, &config);
+    let web = web::Doors::take(&mut doors, tls.as_ref(), options.page);
     let lines = line::Doors::take(&mut doors, tls.as_ref());
     let mut desks = Vec::new();
     let mut threads = Vec::new();

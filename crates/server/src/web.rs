@@ -55,18 +55,13 @@ pub(crate) struct Running {
 
 impl Doors {
     /// Takes the sockets of the doors that speak HTTP, and what they show browsers.
-    pub(crate) fn take(
-        doors: &mut [Door],
-        tls: Option<&TlsAcceptor>,
-        page: Vec<PageFile>,
-        config: &Config,
-    ) -> Self {
+    pub(crate) fn take(doors: &mut [Door], tls: Option<&TlsAcceptor>, page: Vec<PageFile>) -> Self {
         let of_http = doors.iter_mut().filter(|door| NAMES.contains(&door.name));
         let taken = of_http.filter_map(|door| {
             Some(HttpDoor {
                 name: door.name,
                 tls: tls.cloned().filter(|_| door.tls),
-                patience: classroom::patience(door.name, config).unwrap_or(HEAD_TIMEOUT),
+                patience: classroom::patience(door.name).unwrap_or(HEAD_TIMEOUT),
                 socket: door.take_socket()?,
             })
         });
@@ -151,7 +146,7 @@ impl Doors {
         let classroom = config
             .classroom
             .enabled
-            .then(|| Classroom::new(web.clone(), &config.classroom));
+            .then(|| Classroom::new(web.clone(), config));
         if let Some(classroom) = &classroom {
             running.runtime.spawn(classroom.clone().sweep());
         }

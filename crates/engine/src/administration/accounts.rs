@@ -7,7 +7,7 @@ use broker::access::Access;
 use directory::account::check_account_name;
 use directory::{
     Account, Change, CommitError, Grant, Invitation, Permission, Profile, QueueKey, Quota, Refused,
-    ResourceKind, Role, Subject,
+    ResourceKind, Role, Subject, token,
 };
 
 use super::Handle;
@@ -197,6 +197,13 @@ impl Handle {
     #[must_use]
     pub fn queue_key(&self, id: &str) -> Option<QueueKeyView> {
         self.shared.accounts.key(id).map(QueueKeyView::from)
+    }
+
+    /// Says whether this is the hash of a queue's key; the comparison takes the same time wherever the two differ.
+    #[must_use]
+    pub fn is_key(&self, id: &str, hash: &[u8; 32]) -> bool {
+        let key = self.shared.accounts.key(id);
+        key.is_some_and(|key| token::equal(&key.secret_hash, hash))
     }
 
     /// Every invitation, the oldest first; also those that have expired.

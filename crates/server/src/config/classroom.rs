@@ -27,7 +27,7 @@ pub struct Classroom {
     pub room: String,
 
     /// After how long a silence a user of the plain chat has left and their name is free, in
-    /// seconds. Their connections stay open as long.
+    /// seconds. Whoever says something after that is back, if nobody took the name.
     #[config(default = 900, env = "CHASKI_CLASSROOM_SILENCE_S")]
     pub silence_s: u64,
 
