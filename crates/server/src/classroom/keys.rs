@@ -13,7 +13,7 @@ use crate::http::DEFAULT_VHOST;
 
 /// What a note says of keys that were made here.
 const NOTE: &str = "classroom";
-/// Rounds of the derivation: some tens of milliseconds.
+/// Rounds of the derivation: guessing is to be slow, calling is not.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("it is not zero");
 /// Derivations at one time.
 const DERIVATIONS_MAX: usize = 2;

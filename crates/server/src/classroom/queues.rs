@@ -270,9 +270,9 @@ impl Queues {
         Ok(None)
     }
 
-    /// A link by which the server itself works on the queue of a worker service, which is nobody's; makes the queue if need be.
+    /// A link to work on the queue of a worker service, which no user owns; makes the queue if need be.
     async fn service_link(&self, queue: &str, from: &Origin) -> Result<Link, Answer> {
-        let link = self.link(&Login::of_server(), from).await?;
+        let link = self.link(&self.users.services().await?.login, from).await?;
         if !self.exists(queue) {
             declare(&link, queue).await?;
         }

@@ -14,6 +14,9 @@ use super::names;
 
 /// The tag of accounts that were made here. Others cannot be used here, with a password or without one.
 const TAG: &str = "classroom";
+/// The account that owns the queues of worker services, and the tag by which it is known.
+const SERVICES: &str = "classroom";
+const SERVICES_TAG: &str = "classroom-services";
 
 /// The users; cheap to clone.
 #[derive(Clone)]
@@ -66,11 +69,7 @@ impl Users {
         if !is_open(&account) {
             return Err(NoUser::Taken);
         }
-        let acting = self.engine.act_as(&name).ok_or(NoUser::Unknown)?;
-        Ok(User {
-            login: acting.login,
-            created_ms: acting.since_ms,
-        })
+        self.act_as(&name)
     }
 
     /// Makes an account; says whether it is new, as one that was made here before is as good.
@@ -97,17 +96,46 @@ impl Users {
         if count >= self.accounts_max {
             return Err(NoUser::Full);
         }
-        let tags = vec![TAG.to_owned()];
+        self.add(&name, TAG, &Author::new(&name, origin)).await?;
+        self.find(&name).map(|user| (user, true))
+    }
+
+    /// The account that owns the queues of worker services; makes it the first time. Nobody can call here in its name.
+    ///
+    /// # Errors
+    /// Somebody else has its name, or it could not be stored.
+    pub(super) async fn services(&self) -> Result<User, NoUser> {
+        let _making = self.making.lock().await;
+        match self.engine.accounts().account(SERVICES) {
+            None => self.add(SERVICES, SERVICES_TAG, &Author::server()).await?,
+            Some(account) if account.tags.iter().any(|tag| tag == SERVICES_TAG) => {}
+            Some(_) => {
+                tracing::error!(
+                    "the account '{SERVICES}' is somebody's, so that no worker service has a queue; give it another name"
+                );
+                return Err(NoUser::Unavailable);
+            }
+        }
+        self.act_as(SERVICES)
+    }
+
+    fn act_as(&self, login: &str) -> Result<User, NoUser> {
+        let acting = self.engine.act_as(login).ok_or(NoUser::Unknown)?;
+        Ok(User {
+            login: acting.login,
+            created_ms: acting.since_ms,
+        })
+    }
+
+    /// Adds a member without a password.
+    async fn add(&self, name: &str, tag: &str, by: &Author) -> Result<(), NoUser> {
+        let tags = vec![tag.to_owned()];
         let now_ms = self.engine.now_ms();
-        let mut account = Account::with_tags(name.clone(), String::new(), tags, now_ms);
+        let mut account = Account::with_tags(name.to_owned(), String::new(), tags, now_ms);
         account.set_role(Role::Member);
         let added = vec![Change::AccountAdded(account)];
-        match self
-            .engine
-            .commit_as(&Author::new(&name, origin), added)
-            .await
-        {
-            Ok(()) => self.find(&name).map(|user| (user, true)),
+        match self.engine.commit_as(by, added).await {
+            Ok(()) => Ok(()),
             Err(CommitError::Refused(Refused::Invalid { reason, .. })) => Err(NoUser::Name(reason)),
             Err(CommitError::Refused(_)) => Err(NoUser::Taken),
             Err(CommitError::Failure(failure)) => {
