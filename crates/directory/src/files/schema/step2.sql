@@ -1,2 +1,5 @@
--- Whether a peer speaks the sealed line alone, as browsers do.
-ALTER TABLE peers ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0 CHECK (sealed IN (0, 1));
+-- What the index of words in memory is built from: each term with the entries that have it.
+CREATE VIRTUAL TABLE occurrences USING fts5vocab('words', 'instance');
+
+-- The highest number of an entry that was ever given: no number means two entries, one after the other.
+INSERT INTO counters (name, value) SELECT 'file', coalesce(max(id), 0) FROM files;
