@@ -50,6 +50,8 @@ export class Download {
     readonly transfer: Transfer,
     readonly server: Server,
     readonly own: () => string | null,
+    /** The capability of a link, where one has come by that. */
+    readonly link: string | null,
     readonly target: FileSystemFileHandle | null,
     readonly tell: () => void,
   ) {}
@@ -66,7 +68,6 @@ export class Download {
       if (this.#failure) throw new Failed(this.#failure);
       if (this.#isOver) return null;
       const file = await this.#sink!.finish();
-      this.#sink = null;
       transfer.stage = 'done';
       return file;
     } catch (thrown) {
@@ -119,7 +120,7 @@ export class Download {
   async #find() {
     let found: Tickets;
     try {
-      found = await this.server.ask<Tickets>('POST', `/v1/files/${this.transfer.root}/tickets`, {});
+      found = await this.server.ask<Tickets>('POST', `/v1/files/${this.transfer.root}/tickets`, this.link === null ? {} : { link: this.link });
     } catch (thrown) {
       const problem = Problem.of(thrown);
       if (problem.status === 404) {

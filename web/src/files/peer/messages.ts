@@ -78,7 +78,7 @@ export type Command =
   | { do: 'login'; csrf: string; name: string }
   | { do: 'share'; files: File[]; audience: Audience }
   | { do: 'unshare'; id: number }
-  | { do: 'fetch'; id: number; root: string; name: string; size: number; target: FileSystemFileHandle | null }
+  | { do: 'fetch'; id: number; root: string; name: string; size: number; link: string | null; target: FileSystemFileHandle | null }
   | { do: 'cancel'; id: number }
   | { do: 'retry'; id: number }
   | { do: 'forget'; id: number };

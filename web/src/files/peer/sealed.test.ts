@@ -30,7 +30,7 @@ const bytesOf = (length: number) => Uint8Array.from({ length }, (_, at) => at % 
 test('messages of any length arrive whole, both ways, however they are cut', async () => {
   const cut = (bytes: Uint8Array) => [bytes.slice(0, 1), bytes.slice(1, 3), bytes.slice(3)];
   const [caller, called] = await lines(cut);
-  for (const length of [0, 1, 65_513, 65_514, 65_515, 300_000]) {
+  for (const length of [0, 1, 65_512, 65_513, 65_514, 300_000]) {
     void caller.send(bytesOf(length));
     expect(isSame((await called.receive(1 << 20))!, bytesOf(length))).toBe(true);
     void called.send(bytesOf(length));

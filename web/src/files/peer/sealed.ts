@@ -32,7 +32,7 @@ export interface Identity {
 /** The line cannot be opened, or is not what it should be. */
 export class LineError extends Error {
   constructor(
-    readonly kind: 'lost' | 'stranger' | 'foreign' | 'forged' | 'worn',
+    readonly kind: 'lost' | 'stranger' | 'foreign' | 'forged' | 'worn' | 'refused',
     message: string,
   ) {
     super(message);
@@ -53,6 +53,11 @@ const TAG_BYTES = 16;
 /** Bytes of a sealed frame, with its length before it: what the relay takes as one message. */
 const FRAME_BYTES_MAX = 65_536;
 const PLAIN_BYTES_MAX = FRAME_BYTES_MAX - 2 - TAG_BYTES;
+/** What stands before each message, as gRPC has it: what it is, and its length. */
+const HEAD_BYTES = 5;
+const SAID = 0;
+const REFUSED = 1;
+const REFUSAL_BYTES_MAX = 4096;
 /** Frames of one direction, far below what AES-GCM bears under one key; whoever has more to say opens another line. */
 export const FRAMES_MAX = 2 ** 20;
 /** How often something is said on a silent line: the server ends calls in which nothing passes for a minute. */
@@ -230,9 +235,19 @@ export class SealedLine {
 
   /** Sends a message behind all before it; resolves when there is room for more. */
   send(message: Uint8Array): Promise<void> {
-    const whole = new Uint8Array(4 + message.length);
-    new DataView(whole.buffer).setUint32(0, message.length);
-    whole.set(message, 4);
+    return this.#sendAs(SAID, message);
+  }
+
+  /** Refuses the call, with a code of gRPC's and a text for people. */
+  refuse(code: number, text: string): Promise<void> {
+    return this.#sendAs(REFUSED, joined(Uint8Array.of(code), new TextEncoder().encode(text)));
+  }
+
+  #sendAs(kind: number, message: Uint8Array): Promise<void> {
+    const whole = new Uint8Array(HEAD_BYTES + message.length);
+    whole[0] = kind;
+    new DataView(whole.buffer).setUint32(1, message.length);
+    whole.set(message, HEAD_BYTES);
     const frames = [];
     for (let at = 0; at < whole.length; at += PLAIN_BYTES_MAX) frames.push(whole.subarray(at, at + PLAIN_BYTES_MAX));
     return this.#queue(frames);
@@ -254,14 +269,20 @@ export class SealedLine {
     await this.#reader.pipe.write(joined(head, new Uint8Array(sealed)));
   }
 
-  /** The next message, of at most so many bytes; null when the other end has hung up between two. One at a time may wait. */
+  /**
+   * The next message, of at most so many bytes; null when the other end has hung up between two. Throws what it refuses the call with. One
+   * at a time may wait.
+   */
   async receive(bytesMax: number): Promise<Uint8Array | null> {
-    if (!(await this.#gather(4, this.#openBytes === 0))) return null;
-    const head = this.#take(4);
-    const length = new DataView(head.buffer, head.byteOffset).getUint32(0);
-    if (length > bytesMax) throw new LineError('forged', `a message of ${length} bytes`);
+    if (!(await this.#gather(HEAD_BYTES, this.#openBytes === 0))) return null;
+    const head = this.#take(HEAD_BYTES);
+    const length = new DataView(head.buffer).getUint32(1);
+    const longest = head[0] === REFUSED ? REFUSAL_BYTES_MAX : bytesMax;
+    if (length > longest || head[0]! > REFUSED) throw new LineError('forged', `a message of ${length} bytes`);
     await this.#gather(length, false);
-    return this.#take(length);
+    const message = this.#take(length);
+    if (head[0] === REFUSED) throw new LineError('refused', new TextDecoder().decode(message.subarray(1)));
+    return message;
   }
 
   async #gather(length: number, mayEnd: boolean): Promise<boolean> {

@@ -10,9 +10,8 @@ import { readRequest, Reason, writeResponse, type Answer, type Open, type Refuse
 /** What a call is for: the first message on its line. */
 export const FETCH = 1;
 export const OFFER = 2;
-/** What an answer begins with: it is one, or the call is refused as a whole. */
-export const ANSWER = 0;
-export const REFUSAL = 1;
+/** The code by which gRPC says that there is no such call. */
+const UNIMPLEMENTED = 12;
 
 /** The longest request: names and tickets. */
 export const REQUEST_BYTES_MAX = 64 << 10;
@@ -61,8 +60,13 @@ export class Serving {
     try {
       line = await answerCall(pipe, identity);
       const call = await line.receive(REQUEST_BYTES_MAX);
-      if (call?.[0] === FETCH) await new Stream(this, line).run();
-      else if (call) await line.send(Uint8Array.of(REFUSAL, 12, ...new TextEncoder().encode('this peer takes no files')));
+      if (call?.[0] === FETCH) {
+        // It is served: the first message says so, and nothing else.
+        await line.send(new Uint8Array());
+        await new Stream(this, line).run();
+      } else if (call) {
+        await line.refuse(UNIMPLEMENTED, 'this peer takes no files');
+      }
     } catch {
       // How it ended is the caller's business.
     } finally {
@@ -241,11 +245,7 @@ class Stream {
   }
 
   #answer(content: number, answer: Answer): Promise<void> {
-    const message = writeResponse({ content, answer });
-    const marked = new Uint8Array(message.length + 1);
-    marked[0] = ANSWER;
-    marked.set(message, 1);
-    return this.line.send(marked);
+    return this.line.send(writeResponse({ content, answer }));
   }
 }
 

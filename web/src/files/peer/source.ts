@@ -3,7 +3,7 @@ import { Have } from './have.ts';
 import { SocketPipe } from './pipe.ts';
 import { callPeer, type SealedLine } from './sealed.ts';
 import { bytesOfBase64, bytesOfHex, type Server } from './server.ts';
-import { ANSWER, FETCH } from './serving.ts';
+import { FETCH } from './serving.ts';
 import { readResponse, Reason, writeRequest, type Answer, type Ask, type Refused } from './wire.ts';
 
 /** Groups that one source may have under way: 4 MiB. */
@@ -77,13 +77,13 @@ export class Source {
     }, 1000);
     try {
       await line.send(Uint8Array.of(FETCH));
+      if ((await line.receive(0)) === null) return 'it has hung up';
       await this.#send({ open: { root: this.verifier.root, ticket: bytesOfBase64(this.offer.ticket), secret: new Uint8Array(), collection: new Uint8Array() } });
       for (;;) {
         const message = await line.receive(ANSWER_BYTES_MAX);
         if (message === null) return 'it has hung up';
         heardAt = Date.now();
-        if (message[0] !== ANSWER) return new TextDecoder().decode(message.subarray(2));
-        const { content, answer } = readResponse(message.subarray(1));
+        const { content, answer } = readResponse(message);
         const why = content === CONTENT && answer ? await this.#take(answer) : null;
         if (why !== null) return why;
         this.askMore();

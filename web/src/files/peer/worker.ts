@@ -123,7 +123,7 @@ class Peer {
     }
   }
 
-  #fetch({ id, root, name, size, target }: Extract<Command, { do: 'fetch' }>) {
+  #fetch({ id, root, name, size, link, target }: Extract<Command, { do: 'fetch' }>) {
     const transfer: Transfer = {
       id,
       way: 'in',
@@ -138,7 +138,7 @@ class Peer {
       trouble: null,
       sinceMs: Date.now(),
     };
-    const download = new Download(transfer, this.server, () => this.presence?.id ?? null, target, () => this.#tell());
+    const download = new Download(transfer, this.server, () => this.presence?.id ?? null, link, target, () => this.#tell());
     this.#list({ transfer, rate: download.rate, download });
     this.#queue(id);
   }
