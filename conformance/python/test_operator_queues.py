@@ -229,3 +229,13 @@ def test_nothing_of_this_is_told_to_the_holder_of_a_queue_s_key(server):
     assert holder.get("/v1/connections").ok()["items"] == []
     holder.get("/v1/overview").problem(403)
     holder.get("/v1/permissions").problem(403)
+
+
+def test_webhooks_of_all_queues_are_listed_to_those_they_concern(server, member):
+    rest, queue = Rest(server), unique("hooked")
+    path = rest.make(queue)
+    hook = rest.post(path + "/webhooks", {"url": "https://hooks.example/in"}).ok(201)
+    assert hook["id"] in [one["id"] for one in rest.get("/v1/webhooks").ok()["items"]]
+    assert member.get("/v1/webhooks").ok() == {"items": []}
+    rest.delete("/v1/webhooks/" + hook["id"]).ok(204)
+    assert hook["id"] not in [one["id"] for one in rest.get("/v1/webhooks").ok()["items"]]
