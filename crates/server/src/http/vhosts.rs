@@ -42,7 +42,7 @@ pub(super) struct PermissionListParams {
 }
 
 /// Names that an account may work with, as regular expressions; empty is none.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Patterns {
     /// What it may make and delete.
@@ -57,7 +57,7 @@ pub(super) struct Patterns {
 }
 
 /// Routing keys that an account may use with a topic, as regular expressions.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KeyPatterns {
     /// What it may publish with.
@@ -75,9 +75,12 @@ pub(super) struct PermissionOut {
     login: String,
     /// The virtual host.
     vhost: String,
-    /// The names.
-    #[serde(flatten)]
-    patterns: Patterns,
+    /// What it may make and delete.
+    configure: String,
+    /// What it may publish to.
+    write: String,
+    /// What it may read.
+    read: String,
 }
 
 /// Which routing keys an account may use with a topic.
@@ -89,9 +92,10 @@ pub(super) struct TopicPermissionOut {
     vhost: String,
     /// The topic.
     topic: String,
-    /// The routing keys.
-    #[serde(flatten)]
-    patterns: KeyPatterns,
+    /// What it may publish with.
+    write: String,
+    /// What it may bind with.
+    read: String,
 }
 
 /// Permissions by pattern.
@@ -211,11 +215,9 @@ impl From<Permission> for PermissionOut {
         Self {
             login: permission.login,
             vhost: permission.vhost,
-            patterns: Patterns {
-                configure: permission.configure,
-                write: permission.write,
-                read: permission.read,
-            },
+            configure: permission.configure,
+            write: permission.write,
+            read: permission.read,
         }
     }
 }
@@ -226,10 +228,8 @@ impl From<TopicPermission> for TopicPermissionOut {
             login: permission.login,
             vhost: permission.vhost,
             topic: permission.exchange,
-            patterns: KeyPatterns {
-                write: permission.write,
-                read: permission.read,
-            },
+            write: permission.write,
+            read: permission.read,
         }
     }
 }
