@@ -123,7 +123,7 @@ async function stillSeen(visitor) {
 
 test('a search finds an early message and jumps to its place', async () => {
   const ana = await browser.guest(server, 'ana');
-  await ana.sees('and goes on');
+  await ana.page.locator('.row[data-seq]').first().waitFor();
   await ana.page.locator('.box').focus();
   await ana.type('/');
   await ana.page.getByPlaceholder('Words in messages').fill('number 1234');
