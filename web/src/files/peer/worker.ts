@@ -156,7 +156,7 @@ class Peer {
       if (!download || download.transfer.stage === 'cancelled') continue;
       this.#running += 1;
       void download.run().then((file) => {
-        if (download.transfer.stage === 'done') post({ tell: 'fetched', id, file });
+        if (download.transfer.stage === 'done') post({ tell: 'fetched', id, root: download.transfer.root, file });
         this.#running -= 1;
         this.#tell();
         this.#advance();
