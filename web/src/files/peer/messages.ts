@@ -14,6 +14,7 @@ export interface Trouble {
     | 'too-many'
     | 'ignored'
     | 'refused'
+    | 'declined'
     | 'no-relay'
     | 'insecure'
     | 'old-browser'
