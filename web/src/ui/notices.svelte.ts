@@ -1,0 +1,43 @@
+/** Something that the page says beside what one looks at. */
+export interface Notice {
+  id: number;
+  text: string;
+  kind: 'info' | 'good' | 'problem';
+  /** What one can do about it. */
+  action?: { text: string; run: () => void } | undefined;
+}
+
+const SHOWN_MS = 6_000;
+const SHOWN_MAX = 4;
+
+class Notices {
+  list = $state<Notice[]>([]);
+  #next = 1;
+
+  /** Says something; what went wrong stays until it is dismissed. */
+  say(text: string, kind: Notice['kind'] = 'info', action?: Notice['action']) {
+    const notice = { id: this.#next++, text, kind, action };
+    this.list = [...this.list, notice].slice(-SHOWN_MAX);
+    if (kind !== 'problem') setTimeout(() => this.dismiss(notice.id), SHOWN_MS);
+  }
+
+  dismiss(id: number) {
+    this.list = this.list.filter((notice) => notice.id !== id);
+  }
+}
+
+/** What is said at the page's edge. */
+export const notices = new Notices();
+
+class Voice {
+  text = $state('');
+
+  /** Has a screen reader say something; what is seen changes in no way. */
+  say(text: string) {
+    // The same text twice is two texts.
+    this.text = this.text === text ? `${text}\u00a0` : text;
+  }
+}
+
+/** What those who listen are told of. */
+export const voice = new Voice();
