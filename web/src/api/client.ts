@@ -19,6 +19,8 @@ export const csrf = {
     }),
 };
 
+const WHO_AM_I = '/v1/me';
+
 let onExpired = () => {};
 
 /** Says what to do when the server does not know the session any more. */
@@ -32,9 +34,11 @@ const session: Middleware = {
     if (token && request.method !== 'GET' && request.method !== 'HEAD') request.headers.set('X-CSRF-Token', token);
     return request;
   },
-  onResponse({ response }) {
-    // A wrong password is an answer to a form, not the end of a session.
-    if (response.status === 401 && csrf.read() !== null) onExpired();
+  async onResponse({ request, response }) {
+    if (response.status !== 401 || csrf.read() === null) return undefined;
+    // A wrong password in a form is answered so, too; whether the session holds is another question.
+    const isEnded = request.url.endsWith(WHO_AM_I) || (await fetch(WHO_AM_I)).status === 401;
+    if (isEnded) onExpired();
     return undefined;
   },
 };

@@ -1,12 +1,12 @@
 /** The languages that the page speaks. */
 export type Language = 'en' | 'es';
 
-/** What one says: a text, or a function of what stands in it. */
-type Entry = string | ((...values: never[]) => string);
+/** What one says: a text, a function of what stands in it, or texts by their names. */
+type Entry = string | ((...values: never[]) => string) | Readonly<Record<string, string>>;
 
 /** The same keys with the same values in another language. */
-type Same<Words> = {
-  [Key in keyof Words]: Words[Key] extends (...values: infer Values) => string ? (...values: Values) => string : string;
+export type Same<Words> = {
+  [Key in keyof Words]: Words[Key] extends string ? string : Words[Key] extends (...values: infer Values) => string ? (...values: Values) => string : { [Name in keyof Words[Key]]: string };
 };
 
 const STORED_AS = 'chaski.language';
@@ -20,10 +20,20 @@ function preferred(): Language {
 class Locale {
   code = $state<Language>(preferred());
 
+  /** One has said in this browser which it is to be. */
+  get isChosen(): boolean {
+    return localStorage.getItem(STORED_AS) !== null;
+  }
+
   /** Speaks a language from now on, here and after a reload. */
   choose(code: Language) {
-    this.code = code;
     localStorage.setItem(STORED_AS, code);
+    this.follow(code);
+  }
+
+  /** Speaks the account's language, unless one chose another one here. */
+  follow(code: Language) {
+    this.code = code;
     document.documentElement.lang = code;
   }
 }
