@@ -14,6 +14,7 @@ export const accounts = {
   make: (body: Shape<'NewAccount'>) => done(api.POST('/v1/accounts', { body })),
   change: (login: string, body: Shape<'ProfilePatch'>) => done(api.PATCH('/v1/accounts/{login}', { params: at(login), body })),
   role: (login: string, role: Role) => done(api.PUT('/v1/accounts/{login}/role', { params: at(login), body: { role } })),
+  tags: (login: string, tags: string[]) => done(api.PUT('/v1/accounts/{login}/tags', { params: at(login), body: { tags } })),
   password: (login: string, body: Shape<'PasswordChange'>) => done(api.PUT('/v1/accounts/{login}/password', { params: at(login), body })),
   delete: (login: string) => done(api.DELETE('/v1/accounts/{login}', { params: at(login) })),
   quota: (login: string) => done(api.GET('/v1/accounts/{login}/quota', { params: at(login) })),

@@ -1,86 +1,45 @@
 import { api, done, type Shape } from '../../api/client.ts';
-import { change, path, read } from './base.ts';
 
-/** What one may do with a queue or a topic. */
-export interface Rights {
-  configure: boolean;
-  write: boolean;
-  read: boolean;
-}
-
-/** Messages a second. */
-export interface Rates {
-  published: number;
-  delivered: number;
-  settled: number;
-}
-
-/** How something went, step by step. */
-export interface History {
-  step_ms: number;
-  points: Point[];
-}
-
-export interface Point extends Rates {
-  at_ms: number;
-  ready: number;
-  unacknowledged: number;
-}
-
-export type Queue = Shape<'QueueOut'> & { rights?: Rights; rates?: Rates; depth?: number[] };
+export type Queue = Shape<'QueueOut'>;
+export type Rights = Queue['rights'];
 export type QueueWish = Shape<'QueueWish'>;
-export type Message = Shape<'MessageOut'> & { body_truncated?: boolean; body_bytes?: number };
+export type Message = Shape<'MessageOut'> & Partial<Pick<Shape<'Peeked'>, 'body_bytes' | 'body_truncated'>>;
 export type MessageWish = Shape<'MessageIn'>;
 export type DeadLetter = Shape<'DeadLetter'>;
 export type Group = Shape<'GroupOut'>;
 export type Outcome = Shape<'Published'>;
+export type QueueBinding = Shape<'Inbound'>;
 
-/** A part of a list. */
-export interface Page<Item> {
-  items: Item[];
-  next_cursor?: string | null;
-}
-
-export interface Consumer {
-  tag: string;
-  login?: string | null;
-  address?: string | null;
-  client?: string | null;
-  connection: number;
-  channel?: number | null;
-  prefetch: number;
-  ack_required: boolean;
-  exclusive: boolean;
-  active: boolean;
-  unacknowledged?: number | null;
-}
-
-export interface QueueBinding {
-  topic: string;
-  pattern?: string;
-  arguments?: Record<string, unknown>;
-}
+/** The virtual host that everything is about which does not name another. */
+export const HOME = '/';
 
 const at = (queue: string) => ({ path: { queue } });
+const of = (queue: string, vhost: string) => ({ ...at(queue), query: { vhost } });
 
 export const queues = {
-  list: (name: string, limit: number) => read<Page<Queue>>('/v1/queues', { limit, ...(name ? { name } : {}) }),
-  look: (queue: string) => read<Queue>(path('queues', queue)),
+  list: (name: string, limit: number, vhost: string) => done(api.GET('/v1/queues', { params: { query: { limit, history: true, vhost, ...(name ? { name } : {}) } } })),
+  look: (queue: string, vhost: string) => done(api.GET('/v1/queues/{queue}', { params: of(queue, vhost) })),
   make: (queue: string, body: QueueWish) => done(api.PUT('/v1/queues/{queue}', { params: at(queue), body })),
   change: (queue: string, body: Shape<'QueueChange'>) => done(api.PATCH('/v1/queues/{queue}', { params: at(queue), body })),
   delete: (queue: string, only: { if_unused?: boolean; if_empty?: boolean }) => done(api.DELETE('/v1/queues/{queue}', { params: { ...at(queue), query: only } })),
   purge: (queue: string) => done(api.POST('/v1/queues/{queue}/purge', { params: at(queue) })),
-  history: (queue: string, seconds: number) => read<History>(path('queues', queue, 'history'), { seconds }),
-  consumers: (queue: string) => read<Page<Consumer>>(path('queues', queue, 'consumers')),
-  bindings: (queue: string) => read<Page<QueueBinding>>(path('queues', queue, 'bindings')),
+  history: (queue: string, vhost: string) => done(api.GET('/v1/queues/{queue}/history', { params: of(queue, vhost) })),
+  consumers: (queue: string, vhost: string) => done(api.GET('/v1/queues/{queue}/consumers', { params: of(queue, vhost) })),
+  bindings: (queue: string, vhost: string) => done(api.GET('/v1/queues/{queue}/bindings', { params: of(queue, vhost) })),
 };
 
 export const messages = {
-  peek: (queue: string, limit: number) => read<Page<Message>>(path('queues', queue, 'peek'), { limit }),
+  /** Looks without taking; of a stream from `offset` on. */
+  peek: (queue: string, limit: number, vhost: string, offset?: string) =>
+    done(api.GET('/v1/queues/{queue}/peek', { params: { ...at(queue), query: { limit, vhost, ...(offset === undefined ? {} : { offset }) } } })),
   pull: (queue: string, body: Shape<'PullRequest'>) => done(api.POST('/v1/queues/{queue}/pull', { params: at(queue), body })),
   /** To a queue, or to what is bound to a topic. */
   publish: async (to: 'queues' | 'topics', name: string, wish: MessageWish): Promise<Outcome> => {
-    const answer = await change<Shape<'BatchPublished'>>('POST', path(to, name, 'messages', 'batch'), { messages: [wish] });
+    const body = { messages: [wish] };
+    const answer =
+      to === 'queues'
+        ? await done(api.POST('/v1/queues/{queue}/messages/batch', { params: at(name), body }))
+        : await done(api.POST('/v1/topics/{topic}/messages/batch', { params: { path: { topic: name } }, body }));
     return answer.results[0] as Outcome;
   },
   settle: (body: Shape<'SettleRequest'>) => done(api.POST('/v1/leases', { body })),
@@ -109,7 +68,6 @@ export const keys = {
 export type Webhook = Shape<'WebhookOut'>;
 
 export const webhooks = {
-  all: () => read<Page<Webhook>>('/v1/webhooks'),
   list: (queue: string) => done(api.GET('/v1/queues/{queue}/webhooks', { params: at(queue) })),
   make: (queue: string, body: Shape<'NewWebhook'>) => done(api.POST('/v1/queues/{queue}/webhooks', { params: at(queue), body })),
   change: (id: string, body: Shape<'WebhookChange'>) => done(api.PATCH('/v1/webhooks/{id}', { params: { path: { id } }, body })),

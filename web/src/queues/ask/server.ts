@@ -1,39 +1,23 @@
 import { api, done, type Shape } from '../../api/client.ts';
-import { change, path, read } from './base.ts';
-import type { History, Page, Point, Rates } from './queues.ts';
 
-export interface Overview {
-  server: { version: string; uptime_s: number };
-  rates: Rates;
-  totals: { queues: number; topics: number; connections: number; channels: number; consumers: number; messages_ready: number; messages_unacknowledged: number; message_bytes: number };
-  memory: { used_bytes: number; high_bytes: number };
-  disk: { free_bytes: number; low_bytes?: number | null; total_bytes?: number | null; used_bytes?: number | null };
-  alarms: { cause: string }[];
-  history?: History & { points: (Point & { memory_bytes?: number; disk_free_bytes?: number })[] };
-}
-
-export interface Connection {
-  id: number;
-  login?: string | null;
-  vhost?: string | null;
-  door: string;
-  address: string;
-  name?: string | null;
-  client?: string | null;
-  channels: number;
-  age_s: number;
-  state: string;
-}
-
+export type Overview = Shape<'Overview'>;
+export type Alarm = Shape<'AlarmOut'>['cause'];
+export type Connection = Shape<'ConnectionOut'>;
 export type Session = Shape<'SessionOut'>;
+export type Permission = Shape<'PermissionOut'>;
+export type TopicPermission = Shape<'TopicPermissionOut'>;
+export type Policy = Shape<'PolicyOut'>;
+export type AuditEntry = Shape<'EntryOut'>;
 
 export const server = {
-  overview: () => read<Overview>('/v1/overview'),
+  overview: () => done(api.GET('/v1/overview')),
+  raise: (alarm: Alarm) => done(api.PUT('/v1/alarms/{alarm}', { params: { path: { alarm } } })),
+  clear: (alarm: Alarm) => done(api.DELETE('/v1/alarms/{alarm}', { params: { path: { alarm } } })),
 };
 
 export const connections = {
-  list: (name: string, limit: number) => read<Page<Connection>>('/v1/connections', { limit, ...(name ? { name } : {}) }),
-  close: (id: number, reason: string) => change('DELETE', path('connections', String(id)), undefined, reason ? { reason } : {}),
+  list: (name: string, limit: number) => done(api.GET('/v1/connections', { params: { query: { limit, ...(name ? { name } : {}) } } })),
+  close: (connection: string, reason: string) => done(api.DELETE('/v1/connections/{connection}', { params: { path: { connection }, query: reason ? { reason } : {} } })),
 };
 
 export const sessions = {
@@ -41,58 +25,35 @@ export const sessions = {
   end: (session: string) => done(api.DELETE('/v1/sessions/{session}', { params: { path: { session } } })),
 };
 
-export interface Vhost {
-  name: string;
-  queues?: number;
-  messages_ready?: number;
-}
-
-export interface Permission {
-  login: string;
-  vhost: string;
-  configure: string;
-  write: string;
-  read: string;
-}
-
-export interface TopicPermission {
-  login: string;
-  vhost: string;
-  topic: string;
-  write: string;
-  read: string;
-}
-
-export interface Policy {
-  vhost: string;
-  name: string;
-  pattern: string;
-  apply_to: string;
-  priority: number;
-  definition: Record<string, unknown>;
-}
+const at = (vhost: string) => ({ path: { vhost } });
 
 export const vhosts = {
-  list: () => read<Page<Vhost>>('/v1/vhosts'),
-  make: (name: string) => change('PUT', path('vhosts', name)),
-  delete: (name: string) => change('DELETE', path('vhosts', name)),
+  list: () => done(api.GET('/v1/vhosts')),
+  make: (vhost: string) => done(api.PUT('/v1/vhosts/{vhost}', { params: at(vhost) })),
+  delete: (vhost: string) => done(api.DELETE('/v1/vhosts/{vhost}', { params: at(vhost) })),
 };
+
+const who = ({ vhost, login }: { vhost: string; login: string }) => ({ path: { vhost, login } });
+const which = ({ vhost, login, topic }: { vhost: string; login: string; topic: string }) => ({ path: { vhost, login, topic } });
 
 export const permissions = {
-  list: (only: { login?: string; vhost?: string }) => read<{ items: Permission[]; topics?: TopicPermission[] }>('/v1/permissions', only),
-  put: (one: Permission) => change('PUT', path('vhosts', one.vhost, 'permissions', one.login), { configure: one.configure, write: one.write, read: one.read }),
-  delete: (one: Permission) => change('DELETE', path('vhosts', one.vhost, 'permissions', one.login)),
-  putTopic: (one: TopicPermission) => change('PUT', path('vhosts', one.vhost, 'topic-permissions', one.login, one.topic), { write: one.write, read: one.read }),
-  deleteTopic: (one: TopicPermission) => change('DELETE', path('vhosts', one.vhost, 'topic-permissions', one.login, one.topic)),
+  list: (only: { login?: string; vhost?: string }) => done(api.GET('/v1/permissions', { params: { query: only } })),
+  put: (one: Permission) =>
+    done(api.PUT('/v1/vhosts/{vhost}/permissions/{login}', { params: who(one), body: { configure: one.configure, write: one.write, read: one.read } })),
+  delete: (one: Permission) => done(api.DELETE('/v1/vhosts/{vhost}/permissions/{login}', { params: who(one) })),
+  putTopic: (one: TopicPermission) =>
+    done(api.PUT('/v1/vhosts/{vhost}/topic-permissions/{login}/{topic}', { params: which(one), body: { write: one.write, read: one.read } })),
+  deleteTopic: (one: TopicPermission) => done(api.DELETE('/v1/vhosts/{vhost}/topic-permissions/{login}/{topic}', { params: which(one) })),
 };
+
+const policy = ({ vhost, name }: { vhost: string; name: string }) => ({ path: { vhost, policy: name } });
 
 export const policies = {
-  list: () => read<Page<Policy>>('/v1/policies'),
-  put: ({ vhost, name, ...rest }: Policy) => change('PUT', path('vhosts', vhost, 'policies', name), rest),
-  delete: (one: Policy) => change('DELETE', path('vhosts', one.vhost, 'policies', one.name)),
+  list: () => done(api.GET('/v1/policies')),
+  put: ({ vhost, name, ...body }: Policy) => done(api.PUT('/v1/vhosts/{vhost}/policies/{policy}', { params: policy({ vhost, name }), body })),
+  delete: (one: Policy) => done(api.DELETE('/v1/vhosts/{vhost}/policies/{policy}', { params: policy(one) })),
 };
 
-export type AuditEntry = Shape<'EntryOut'>;
 export type AuditWish = { actor?: string; action?: string; object?: string; since_ms?: number; until_ms?: number; before?: number; limit?: number };
 
 export const audit = {

@@ -2,11 +2,11 @@
 export const WIDTH = 100;
 export const HEIGHT = 100;
 
-/** A number above `value` that reads well at the end of an axis: 1, 2 or 5 times a power of ten. */
+/** A number above `value` that reads well at the end of an axis: a short multiple of a power of ten. */
 export function ceiling(value: number): number {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  for (const step of [1, 2, 5, 10]) if (step * power >= value) return step * power;
+  for (const step of [1, 2, 3, 4, 6, 8, 10]) if (step * power >= value) return step * power;
   return 10 * power;
 }
 

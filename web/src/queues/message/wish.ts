@@ -11,7 +11,12 @@ export interface TypedHeader {
 /** Attributes of a message that are typed as text; those in `NUMBERS` are sent as numbers. */
 export const TEXTS = ['message_id', 'correlation_id', 'reply_to', 'type', 'app_id', 'content_encoding', 'deduplication_id', 'partition_key'] as const;
 export const NUMBERS = ['priority', 'ttl_ms', 'deliver_after'] as const;
-export type Typed = Partial<Record<(typeof TEXTS)[number] | (typeof NUMBERS)[number], string | number | null>>;
+export type Typed = Record<(typeof TEXTS)[number] | (typeof NUMBERS)[number], string | number | null>;
+
+/** A form in which nothing was typed. */
+export function untyped(): Typed {
+  return Object.fromEntries([...TEXTS, ...NUMBERS].map((name) => [name, ''])) as Typed;
+}
 
 function valueOf(header: TypedHeader): unknown {
   if (header.kind === 'number') return Number(header.value);
@@ -20,7 +25,7 @@ function valueOf(header: TypedHeader): unknown {
 }
 
 /** The message that a form describes; what was left empty is left out. */
-export function wishOf(form: { body: string; contentType: string; routingKey?: string | undefined; isPersistent: boolean; typed: Typed; headers: TypedHeader[] }): MessageWish {
+export function wishOf(form: { body: string; contentType: string; routingKey?: string | undefined; isPersistent: boolean; typed: Partial<Typed>; headers: TypedHeader[] }): MessageWish {
   const attributes: Record<string, unknown> = {};
   for (const name of TEXTS) if (String(form.typed[name] ?? '').trim() !== '') attributes[name] = String(form.typed[name]).trim();
   for (const name of NUMBERS) if (String(form.typed[name] ?? '').trim() !== '') attributes[name] = Number(form.typed[name]);

@@ -1,9 +1,16 @@
-import type { Queue } from '../ask/queues.ts';
+import { to } from '../../app/router.svelte.ts';
+import { HOME, type Queue } from '../ask/queues.ts';
 import { words } from '../words/queues.ts';
 
 /** What a kind of queue is called. */
 export function kindOf(kind: Queue['kind']): string {
   return { queue: words.queue, quorum: words.quorum, stream: words.stream, partitioned: words.partitioned }[kind];
+}
+
+/** Where a queue's page is, or a part of it. */
+export function addressOf(name: string, vhost: string, ...rest: string[]): string {
+  const address = to('queues', 'queue', name, ...rest.filter((part) => part !== ''));
+  return vhost === HOME ? address : `${address}?vhost=${encodeURIComponent(vhost)}`;
 }
 
 /** A number that was typed; nothing where none was. */
