@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { area, byteCeiling, ceiling, line, summary, thinned } from './shape.ts';
 
 describe('the end of an axis', () => {
-  test.each([[0, 1], [Number.NaN, 1], [1, 1], [1.1, 2], [3, 3], [5, 6], [73, 100], [1_200, 2_000]])('%d is below %d', (value, end) => {
+  test.each([[0, 1], [Number.NaN, 1], [1, 1], [1.1, 2], [3, 3], [5, 6], [73, 80], [93, 100], [1_200, 2_000]])('%d is below %d', (value, end) => {
     expect(ceiling(value)).toBe(end);
   });
   test('is a power of two for bytes', () => expect(byteCeiling(5_000)).toBe(8_192));
