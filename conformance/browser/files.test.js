@@ -122,16 +122,23 @@ test('the index is searched, and what is not shared any more is not found', asyn
 });
 
 test('whoever sends something else is found out, and nothing of it is kept', async () => {
-  const ana = await browser.visitor();
+  const ana = await browser.guest(server, 'ana');
   // From the fifth group on her page reads other bytes than there are: it hashes the truth, and sends lies.
-  const lie = '{ const read = Blob.prototype.arrayBuffer; let reads = 0; Blob.prototype.arrayBuffer = async function () { const bytes = await read.call(this); reads += 1; if (reads > 4) new Uint8Array(bytes)[9] ^= 1; return bytes; }; }\n';
-  await ana.context.route('**/assets/worker-*.js', async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: lie + (await response.text()) });
-  });
-  await ana.open(`${server.page}#/talk/lobby`);
-  await ana.logIn('ana');
+  const lies = ana.page.waitForEvent('worker').then((worker) =>
+    worker.evaluate(() => {
+      const read = Blob.prototype.arrayBuffer;
+      let reads = 0;
+      Blob.prototype.arrayBuffer = async function () {
+        const bytes = await read.call(this);
+        reads += 1;
+        if (reads > 4) new Uint8Array(bytes)[9] ^= 1;
+        return bytes;
+      };
+    }),
+  );
   const bruno = await browser.guest(server, 'bruno');
+  await choose(ana, attach(ana), [await fileOf('first.txt', 0)]);
+  await lies;
   await choose(ana, attach(ana), [await fileOf('false map.bin', 4 * 262_144)]);
   await card(bruno, 'false map.bin').getByRole('button', { name: 'Fetch' }).click();
   await card(bruno, 'false map.bin').getByText('ana/browser sent something else than the file').waitFor();
