@@ -9,7 +9,7 @@ export interface Command {
   group: () => string;
   /** Its keys: `ctrl+k`, `?`, `f6`, `arrowleft`. `ctrl` is the command key on a Mac, too. */
   keys?: string[];
-  /** Its keys work while one types as well. Single letters never should. */
+  /** Its keys work while one types as well, but for single characters. */
   whileTyping?: boolean;
   /** False hides it for now. */
   when?: () => boolean;
@@ -42,6 +42,8 @@ export function isTyping(target: EventTarget | null): boolean {
 
 class Registry {
   #lists = $state.raw<(() => Command[])[]>([]);
+  /** The same, plainly: what a component reads of the state while it goes away is what was there before its successor came. */
+  #present: (() => Command[])[] = [];
   /** Keys that are single characters work. Whoever dictates, or rests on the keyboard, turns them off. */
   hasLetters = $state(localStorage.getItem(LETTERS_STORED_AS) !== 'off');
   readonly all = $derived(this.#lists.flatMap((list) => list()).filter((command) => command.when?.() ?? true));
@@ -52,16 +54,22 @@ class Registry {
   }
 
   add(list: () => Command[]): () => void {
-    this.#lists = [...this.#lists, list];
-    return () => (this.#lists = this.#lists.filter((other) => other !== list));
+    this.#put([...this.#present, list]);
+    return () => this.#put(this.#present.filter((other) => other !== list));
+  }
+
+  #put(lists: (() => Command[])[]) {
+    this.#present = lists;
+    this.#lists = lists;
   }
 
   /** Runs what a key is for. The latest that came counts, as the view that is in front came last. */
   press(event: KeyboardEvent) {
     if (event.defaultPrevented || event.isComposing) return;
     const name = nameOf(event);
+    const isCharacter = name.length === 1;
     const typing = isTyping(event.target);
-    if (!this.hasLetters && name.length === 1) return;
+    if (isCharacter && (typing || !this.hasLetters)) return;
     // While a dialog is open, the keys are its own.
     if (document.querySelector('dialog[open]') && name !== 'ctrl+k') return;
     const command = this.all.findLast((one) => one.run && !one.isListedOnly && one.keys?.includes(name) && (!typing || one.whileTyping));

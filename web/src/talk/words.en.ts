@@ -1,6 +1,7 @@
 /** The words of the chat in English. */
 export const words = {
   // Names and lists.
+  attach: 'Share files',
   talk: 'Talk',
   rooms: 'Rooms',
   conversations: 'Private',
@@ -59,7 +60,7 @@ export const words = {
   copyLink: 'Copy the link to it',
   copied: 'Copied.',
   more: 'More',
-  reactedBy: (emoji: string, logins: string) => `${emoji} by ${logins}`,
+  reactedBy: (emoji: string, logins: string) => `${emoji}, by ${logins}`,
   emojiOwn: 'Another emoji',
   file: 'File',
   openFile: 'Look at it in Files',

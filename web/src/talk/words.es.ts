@@ -3,6 +3,7 @@ import type { words as english } from './words.en.ts';
 
 /** The words of the chat in Spanish. */
 export const words: Same<typeof english> = {
+  attach: 'Compartir archivos',
   talk: 'Hablar',
   rooms: 'Salas',
   conversations: 'En privado',
@@ -60,7 +61,7 @@ export const words: Same<typeof english> = {
   copyLink: 'Copiar su enlace',
   copied: 'Copiado.',
   more: 'Más',
-  reactedBy: (emoji, logins) => `${emoji} de ${logins}`,
+  reactedBy: (emoji, logins) => `${emoji}, de ${logins}`,
   emojiOwn: 'Otro emoji',
   file: 'Archivo',
   openFile: 'Verlo en Archivos',
