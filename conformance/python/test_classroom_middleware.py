@@ -182,3 +182,20 @@ def test_calls_of_grpc_that_cannot_be_are_answered(server):
                 channel.unary_unary(path)(data, timeout=20)
             assert code is None or failed.value.code() in (code, grpc.StatusCode.INVALID_ARGUMENT), failed.value
         assert raw(b"\x0a\x011", timeout=20)
+
+
+def test_an_account_with_a_password_has_moved_on_with_its_queues(api, server):
+    mine = queue_of(api, "mover", "kept", "k")
+    plain = Plain(server, "mover")
+    assert plain.register() == (201, b"")
+    Rest(server).put("/v1/accounts/mover/password", {"new": PASSWORD}).ok(204)
+    assert api.call("GET", "/get-messages-user", **mine)[0] == 401
+    assert plain.say("nobody says this")[0] == 401
+    plain.close()
+    assert Rest(server, "mover", PASSWORD).get("/v1/queues/mover.kept").ok()["owner"] == "mover"
+
+
+def test_nobody_calls_in_the_name_of_the_worker_services(api, worker):
+    worker.next("1")
+    assert api.call("POST", "/create-user", username="classroom")[0] == 401
+    assert api.call("GET", "/get-queues", username="classroom")[0] == 401
