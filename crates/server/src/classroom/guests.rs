@@ -232,7 +232,7 @@ impl Guests {
         }
         self.enter(user, peer).await?;
         self.note(&login)
-            .ok_or(Refused::Chat(Refusal::new(Reason::Void)))
+            .ok_or_else(|| Refused::Chat(Refusal::new(Reason::Void)))
     }
 
     fn note(&self, login: &str) -> Option<(Actor, Arc<Mutex<Mailbox>>)> {
