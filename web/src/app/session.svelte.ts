@@ -4,20 +4,14 @@ import { Problem } from '../api/problem.ts';
 export type Account = Shape<'AccountOut'>;
 
 /** What the server tells everybody about itself. */
-export interface Welcome {
-  version: string;
-  default_room: string;
-  registration: 'open' | 'invited' | 'administrators';
-  /** When to ask for the rest of an account: in the first form, or later in the profile. */
-  profile: 'later' | 'at_once';
-}
+export type Welcome = Shape<'Welcome'>;
 
 /** What somebody gives who wants an account. */
 export type Registration = Pick<Shape<'NewAccount'>, 'login' | 'password' | 'first_names' | 'last_names' | 'age' | 'gender' | 'invitation'>;
 
 /** How long a login holds on a device of one's own. */
 const STAY_MS = 30 * 24 * 3_600_000;
-const WELCOME_UNTOLD: Welcome = { version: '', default_room: 'lobby', registration: 'open', profile: 'later' };
+const WELCOME_UNTOLD: Welcome = { version: '', default_room: 'lobby', registration: 'open', profile: 'later', languages: ['en', 'es'] };
 
 /** Who one is to the server. */
 class Session {
@@ -25,6 +19,8 @@ class Session {
   state = $state<'unknown' | 'out' | 'in'>('unknown');
   account = $state.raw<Account | null>(null);
   welcome = $state.raw<Welcome>(WELCOME_UNTOLD);
+  /** Why nobody knows yet whether one is logged in. */
+  trouble = $state.raw<Problem | null>(null);
   /** The login ended without being asked to. */
   hasExpired = $state(false);
 
@@ -46,6 +42,7 @@ class Session {
 
   /** Finds out whether one is still logged in, and what this server is. */
   async start() {
+    this.trouble = null;
     await Promise.all([this.#resume(), this.#greet()]);
   }
 
@@ -76,26 +73,32 @@ class Session {
     this.account = await done(api.PATCH('/v1/me', { body: profile }));
   }
 
+  /** Tells whether an invitation still holds, and for what. */
+  async invitation(code: string): Promise<Welcome['invited']> {
+    const { invited } = await done(api.GET('/v1/welcome', { params: { query: { invitation: code } } }));
+    return invited;
+  }
+
   async #resume() {
     if (csrf.read() === null) {
       this.state = 'out';
       return;
     }
     try {
-      this.account = await done(api.GET('/v1/me'));
+      const present = await done(api.GET('/v1/sessions/{session}', { params: { path: { session: 'present' } } }));
+      if (present.csrf) csrf.write(present.csrf);
+      this.account = present.account;
       this.state = 'in';
     } catch (thrown) {
-      // Without a server one stays as one is, and the page says that it is not there.
       const problem = Problem.of(thrown);
       if (problem.status === 401) this.#end(true);
-      else this.state = 'out';
+      else this.trouble = problem;
     }
   }
 
   async #greet() {
     try {
-      const response = await fetch('/v1/welcome');
-      if (response.ok) this.welcome = { ...WELCOME_UNTOLD, ...((await response.json()) as Partial<Welcome>) };
+      this.welcome = await done(api.GET('/v1/welcome'));
     } catch {
       // The form works without; whoever may not register is told so by the answer.
     }

@@ -48,7 +48,7 @@ export class Chat {
   readonly #link: Link;
   #timers: ReturnType<typeof setInterval>[] = [];
   #offlineTimer: ReturnType<typeof setTimeout> | undefined;
-  #typedMs = 0;
+  #typedMs = -Infinity;
   #stop = new AbortController();
 
   readonly joined = $derived([...this.places.values()].filter((place) => !place.isPrivate && (place.isJoined || place.mentions > 0)).sort((one, other) => Number(other.isDefault) - Number(one.isDefault) || one.name.localeCompare(other.name)));
