@@ -5,7 +5,8 @@
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Build the server and start it, data in ./data
+run: ## Build the page and the server and start it, data in ./data
+	tools/page
 	cargo build --profile dist --package chaski
 	exec target/dist/chaski serve --data ./data
 

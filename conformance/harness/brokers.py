@@ -154,7 +154,7 @@ class Chaski(_Owned):
         if not line:
             self._process.wait(5)
             self._require_alive()
-        ready = json.loads(line)
+        ready = self.ready = json.loads(line)
         self._amqp, self._amqps = ready["amqp"], ready["amqps"]
         self._http, self._https, self._management = ready["http"], ready["https"], ready["management"]
         self._line, self._line_tls = ready["line"], ready["line-tls"]

@@ -100,6 +100,19 @@ def test_every_operation_answers_as_the_description_says(server, api, mode):
     assert not failed, f"{len(failed)} of {len(operations)} operations:\n\n" + "\n\n".join(failed)
 
 
+def test_every_reference_of_the_description_leads_somewhere(server):
+    document = Rest(server).get("/openapi.json").ok()
+
+    def references(part):
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else []
+        own = [part["$ref"]] if isinstance(part, dict) and isinstance(part.get("$ref"), str) else []
+        return own + [found for each in inner for found in references(each)]
+
+    found = set(references(document))
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert found and not found - known, found - known
+
+
 def test_every_operation_is_described_in_words_and_says_what_a_refusal_looks_like(server):
     document = Rest(server).get("/openapi.json").ok()
     for path, methods in document["paths"].items():

@@ -33,6 +33,8 @@ use ready::{Entry, Ready};
 pub struct QueueStatistics {
     /// Messages that ever came in: the sequence number of the newest; of a stream, of the newest that is durable.
     pub published: u64,
+    /// Messages that were delivered since the server started, each as often as it was.
+    pub delivered: u64,
     /// Messages ready for delivery.
     pub ready: u64,
     /// Messages whose time has not come.
@@ -53,6 +55,7 @@ impl QueueStatistics {
     /// Adds up with another queue's.
     pub const fn add(&mut self, other: &Self) {
         self.published += other.published;
+        self.delivered += other.delivered;
         self.ready += other.ready;
         self.delayed += other.delayed;
         self.unacked += other.unacked;
@@ -150,6 +153,8 @@ pub(crate) struct Queue<B> {
     resumed: u64,
     /// `ready_bytes` is an estimate, made from the bytes on disk at start.
     is_estimated: bool,
+    /// Deliveries since the server started.
+    delivered: u64,
     unacked: NumberMap<Unacked>,
     transferring: NumberMap<Entry>,
     consumers: Consumers,
@@ -190,6 +195,7 @@ impl<B: Backlog> Queue<B> {
             ready_count: 0,
             ready_bytes: 0,
             is_estimated: false,
+            delivered: 0,
             unacked: NumberMap::default(),
             transferring: NumberMap::default(),
             consumers: Consumers::new(options.single_active_consumer),
@@ -210,6 +216,7 @@ impl<B: Backlog> Queue<B> {
     pub(crate) fn statistics(&self) -> QueueStatistics {
         QueueStatistics {
             published: self.next.saturating_sub(1),
+            delivered: self.delivered,
             ready: self.ready_count,
             delayed: self.delayed_count(),
             unacked: self.unacked.len() as u64,

@@ -58,6 +58,8 @@ pub(crate) struct Stream<B> {
     backlog: B,
     memory: Memory<B>,
     readers: Vec<Reader>,
+    /// Deliveries since the server started.
+    delivered: u64,
     last_used_ms: u64,
     trimmed_ms: u64,
     /// The backlog could not be read, or could not take more: when each is tried again.
@@ -89,6 +91,7 @@ impl<B: Backlog> Stream<B> {
             backlog,
             memory: Memory::NONE,
             readers: Vec::new(),
+            delivered: 0,
             last_used_ms: now_ms,
             trimmed_ms: now_ms,
             reading_until_ms: None,
@@ -118,6 +121,7 @@ impl<B: Backlog> Stream<B> {
                 .front()
                 .map_or(self.next, |(_, first)| *first)
                 .saturating_sub(1),
+            delivered: self.delivered,
             ready: self.backlog.live() + self.tail.len() as u64,
             delayed: 0,
             unacked: self
@@ -329,6 +333,7 @@ impl<B: Backlog> Stream<B> {
                 if stored.received_ms < reader.not_before_ms {
                     continue;
                 }
+                self.delivered += 1;
                 reader.take(place, stored, work.sink);
             }
         }

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::remote::RemoteArgs;
 use crate::{
-    account, alarm, audit, bench, chat, config, consume, deadletter, files, list, login, peer,
-    permission, policy, publish, put, request, serve, stream, topic, user, vhost,
+    account, alarm, audit, bench, chat, config, consume, deadletter, files, invite, list, login,
+    peer, permission, policy, publish, put, request, serve, stream, topic, user, vhost,
 };
 
 const AFTER_HELP: &str = "\
@@ -102,6 +102,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: user::UserCommand,
     },
+
+    /// Make a link by which people make accounts, or one more administrator
+    Invite(invite::InviteArgs),
 
     /// Virtual hosts: separate worlds of exchanges and queues
     Vhost {
@@ -281,6 +284,14 @@ Examples:
 
     /// Print the commented default configuration, or the values in effect
     Config(config::ConfigArgs),
+
+    /// Print the description of the REST interface (OpenAPI 3.1), for programs that write clients
+    #[command(after_help = "\
+The same as a running server has at /openapi.json.
+
+Example:
+  chaski openapi > openapi.json")]
+    Openapi,
 
     /// Print a completion script for a shell
     #[command(after_help = "\

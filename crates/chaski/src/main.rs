@@ -18,6 +18,7 @@ mod deadletter;
 mod doctor;
 mod exit;
 mod files;
+mod invite;
 mod list;
 mod login;
 mod memory;
@@ -79,6 +80,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(args, &context),
         Command::Status => status::run(&context),
         Command::User { command } => user::run(command, &context),
+        Command::Invite(args) => invite::run(&args, &context),
         Command::Vhost { command } => vhost::run(command, &context),
         Command::Permission { command } => permission::run(command, &context),
         Command::Policy { command } => policy::run(command, &context),
@@ -103,6 +105,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reload => status::reload(&context),
         Command::Doctor => doctor::run(&context),
         Command::Config(args) => config::run(args, &context),
+        Command::Openapi => output::document(server::openapi_description()),
         Command::Completions { shell } => completions::run(shell),
     }?;
     Ok(exit::Exit::Done.into())

@@ -19,6 +19,13 @@ pub(crate) fn raw(text: &str) -> io::Result<()> {
     io::stdout().lock().write_all(text.as_bytes())
 }
 
+/// Prints a document that this program made, as it is.
+pub(crate) fn document(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    Ok(writeln!(out)?)
+}
+
 /// Prints a value as indented JSON.
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
@@ -39,7 +46,7 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
 }
 
 /// By the rules that the help follows, too: on a terminal that can do it, unless `NO_COLOR` says no.
-fn is_coloured() -> bool {
+pub(crate) fn is_coloured() -> bool {
     let is_refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_able = env::var_os("TERM").is_some_and(|name| name != "dumb");
     io::stdout().is_terminal() && is_able && !is_refused

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use clap::Args;
-use server::ServeOptions;
 use server::config::ListenAddress;
+use server::{PageFile, ServeOptions};
 
 use crate::context::Context;
 use crate::memory;
@@ -77,7 +77,7 @@ pub(crate) struct ServeArgs {
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_setting)]
     settings: Vec<(String, String)>,
 
-    /// Print one line of JSON with the addresses once everything is open, nothing else
+    /// Print one line of JSON with the addresses and links once everything is open, nothing else
     #[arg(long)]
     ready_json: bool,
 }
@@ -89,11 +89,19 @@ pub(crate) fn run(args: ServeArgs, context: &Context) -> anyhow::Result<()> {
     server::serve(
         config,
         ServeOptions {
+            page: page::FILES.iter().map(page_file).collect(),
             ready_json,
             release_memory: memory::release,
         },
     )?;
     Ok(())
+}
+
+const fn page_file(file: &page::File) -> PageFile {
+    PageFile {
+        name: file.name,
+        bytes: file.bytes,
+    }
 }
 
 impl ServeArgs {

@@ -17,7 +17,9 @@ mod model;
 mod reader;
 mod schema;
 mod search;
+mod slots;
 mod store;
+mod word_index;
 mod words;
 
 pub use change::{FileChange, FileOutcome, FileRefused};
@@ -29,6 +31,7 @@ pub use model::{
 };
 pub use reader::FileReader;
 pub use store::{FileStore, Renewed};
+pub use word_index::WordIndex;
 pub use words::Words;
 
 #[cfg(test)]

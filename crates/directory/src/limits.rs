@@ -123,12 +123,21 @@ pub const HOLDERS_MAX: usize = 100;
 /// How many entries of one content are looked at.
 pub(crate) const GROUP_ROWS_MAX: usize = 1_000;
 
-/// How many entries a search sorts itself; with more that may fit, it walks along an index.
+/// How many entries a search sorts itself; with more that may fit, it goes along an order.
 pub(crate) const CANDIDATES_MAX: usize = if cfg!(test) { 400 } else { 4_000 };
 
 /// How many entries a walk looks at for one page.
-pub(crate) const WALK_ROWS_MAX: usize = if cfg!(test) { 700 } else { 10_000 };
+pub(crate) const WALK_ROWS_MAX: usize = if cfg!(test) { 700 } else { 5_000 };
 const _: () = assert!(GROUP_ROWS_MAX >= HOLDERS_MAX);
+
+/// The most entries whose words are kept in memory.
+pub(crate) const WORD_INDEX_ENTRIES_MAX: u64 = 4_000_000;
+
+/// The most words of all of them together.
+pub(crate) const WORD_INDEX_OCCURRENCES_MAX: usize = 32_000_000;
+
+/// How many entries in a row that went since the index of words was built are passed over in search of one that is there.
+pub(crate) const GONE_IN_A_ROW_MAX: usize = 1_000;
 
 /// The shortest beginning of a word that is looked up in the full-text index: fewer letters begin too many words.
 pub(crate) const PREFIX_CHARS_MIN: usize = 3;

@@ -1,4 +1,4 @@
-//! Inventing secrets that nobody types, and comparing their hashes.
+//! Inventing secrets that nobody types, deriving one from another, and comparing their hashes.
 //!
 //! A token is as good as random, so one round of SHA-256 hides it: there is
 //! nothing to guess that a slow hash would make slower. Passwords are not that;
@@ -27,6 +27,18 @@ pub fn generate(prefix: &str) -> Result<String, getrandom::Error> {
     let encoded =
         Base64UrlUnpadded::encode(&random, &mut characters).expect("43 characters hold 32 bytes");
     Ok(format!("{prefix}{encoded}"))
+}
+
+/// Makes a second token out of one: only who shows the first can make it, and it does not lead back.
+///
+/// Shape: as [`generate`]'s.
+pub fn derive(prefix: &str, token: &str) -> String {
+    let mut characters = [0; RANDOM_CHARACTERS];
+    // No prefix and no token has a line break in it.
+    let derived = hash(&format!("{prefix}\n{token}"));
+    let encoded =
+        Base64UrlUnpadded::encode(&derived, &mut characters).expect("43 characters hold 32 bytes");
+    format!("{prefix}{encoded}")
 }
 
 /// Hashes a token, prefix and all, for storing and finding it.

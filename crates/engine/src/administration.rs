@@ -221,8 +221,12 @@ impl Handle {
                 .map(|queue| queue.place)
                 .collect()
         };
+        self.consumers_at(&places).await
+    }
+
+    pub(crate) async fn consumers_at(&self, places: &[QueueRef]) -> Vec<ConsumerView> {
         let mut all = Vec::new();
-        for (shard, wanted) in self.by_shard(&places) {
+        for (shard, wanted) in self.by_shard(places) {
             let (answer, answered) = oneshot::channel();
             let places = wanted.into_iter().map(|(_, place)| place).collect();
             self.shared

@@ -55,7 +55,7 @@ pub use policies::check_policy;
 pub use quotas::{AccountLimits, PublishWait, Usage};
 pub use rooms::{Hearing, Post, Rooms, Said};
 pub use shard::Shard;
-pub use startup::{Engine, EngineError, Options, ShardSeed, Unservable, unservable};
+pub use startup::{Engine, EngineError, FirstStart, Options, ShardSeed, Unservable, unservable};
 pub use store::{Damage, Failure as StoreFailure, Inspection};
 pub use totals::{MessageCounts, Totals};
 

@@ -261,15 +261,9 @@ impl Handle {
         if login.key().is_some() {
             return Err(refused("a queue's key opens no session"));
         }
-        let secret = |prefix| {
-            // Without randomness nothing here is safe, and Linux always has it once it has booted.
-            token::generate(prefix).expect("the operating system gives random bytes")
-        };
-        let secrets = (
-            secret(TOKEN_PREFIX),
-            wish.is_cookie.then(|| secret(CSRF_PREFIX)),
-        );
-        let (token, csrf) = secrets;
+        // Without randomness nothing here is safe, and Linux always has it once it has booted.
+        let token = token::generate(TOKEN_PREFIX).expect("the operating system gives random bytes");
+        let csrf = wish.is_cookie.then(|| token::derive(CSRF_PREFIX, &token));
         let now_ms = self.now_ms();
         let usual_ms = if wish.is_cookie {
             COOKIE_TTL_MS
@@ -348,6 +342,13 @@ impl Handle {
         expected.is_some_and(|expected| token::equal(&expected, &token::hash(shown)))
     }
 
+    /// What was given out beside the cookie of the login's session, for a page that was loaded again: `token` is what the cookie holds.
+    /// `None` if it is no cookie's session, or was begun by a server that gave out something else.
+    #[must_use]
+    pub fn csrf_of(&self, login: &Login, token: &str) -> Option<String> {
+        Some(token::derive(CSRF_PREFIX, token)).filter(|csrf| self.check_csrf(login, csrf))
+    }
+
     /// Ends a session and closes the connections that it opened; false when there is none of this id.
     ///
     /// *Durability*: its token opens nothing any more, also after a restart.
@@ -377,6 +378,24 @@ impl Handle {
         let ended = Change::SessionEnded { id: id.to_owned() };
         self.commit_as(by, vec![ended]).await?;
         Ok(true)
+    }
+
+    /// Closes a connection in somebody's name; false when there is none of this number.
+    #[must_use]
+    pub fn close_connection_as(&self, by: &Author, id: ConnectionId, reason: &str) -> bool {
+        let found = self.shared.connections.of(|_, _| true);
+        let Some(view) = found.iter().find(|view| view.id == id) else {
+            return false;
+        };
+        self.shared.close(view, reason);
+        self.shared.audit(by.did(&Entry {
+            action: "connection.close",
+            kind: "connection",
+            object: id.0.to_string(),
+            detail: format!("of {}: {reason}", view.info.login),
+            ..Entry::default()
+        }));
+        true
     }
 
     /// Ends the sessions of an account but for `except`, and its connections that showed a password.

@@ -127,13 +127,22 @@ struct Restored {
     dedup: Option<RecoveredQueue>,
 }
 
+/// What the first start of a data directory made.
+#[derive(Debug, Clone)]
+pub struct FirstStart {
+    /// The administrator's login.
+    pub administrator: String,
+    /// Its password, if it was generated: nobody is told again.
+    pub password: Option<String>,
+}
+
 /// The running engine, as whoever started it holds it.
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) shared: SharedRef,
     store: Arc<Store>,
-    /// The administrator's password, when this start made the account.
-    pub first_password: Option<(String, String)>,
+    /// The administrator, when this start made the account.
+    pub first: Option<FirstStart>,
     /// What recovery found damaged.
     pub damage: Vec<store::Damage>,
 }
@@ -170,7 +179,7 @@ impl Engine {
         if is_new && !recovery.queues.is_empty() {
             return Err(EngineError::DirectoryMissing(options.data.clone()));
         }
-        let first_password = first_start(&mut directory, options)?;
+        let first = first_start(&mut directory, options)?;
         let clock = Clock::default();
         let mut snapshot = directory.load()?;
         let now_ms = clock.now_ms();
@@ -237,7 +246,7 @@ impl Engine {
             Self {
                 shared,
                 store,
-                first_password,
+                first,
                 damage: recovery.damage,
             },
             seeds,
@@ -341,7 +350,7 @@ fn stop_at_once(failure: &str) {
 fn first_start(
     directory: &mut Directory,
     options: &Options,
-) -> Result<Option<(String, String)>, EngineError> {
+) -> Result<Option<FirstStart>, EngineError> {
     let known = directory.load()?;
     if !known.vhosts.is_empty() || !known.accounts.is_empty() {
         return Ok(None);
@@ -370,7 +379,10 @@ fn first_start(
         changes.push(Change::PermissionSet(full_rights(login)));
     }
     commit_first(directory, &changes)?;
-    Ok(shown.then(|| (options.administrator.clone(), secret)))
+    Ok(Some(FirstStart {
+        administrator: options.administrator.clone(),
+        password: shown.then_some(secret),
+    }))
 }
 
 fn commit_first(directory: &mut Directory, changes: &[Change]) -> Result<(), EngineError> {

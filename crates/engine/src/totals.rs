@@ -87,6 +87,7 @@ impl MessageCounts {
 impl Totals {
     fn add(&mut self, shard: &ShardTotals) {
         let (sum, more) = (&mut self.queues, &shard.queues);
+        sum.delayed += more.delayed;
         sum.ready += more.ready;
         sum.unacked += more.unacked;
         sum.consumers += more.consumers;

@@ -1,7 +1,10 @@
 //! What of the topology somebody with rights may see.
 
+use std::collections::HashSet;
+
 use broker::access::{Access, Resource, Right};
-use broker::topology::{BindingView, QueueEntry};
+use broker::shard::ConsumerView;
+use broker::topology::{BindingView, QueueEntry, Vhost};
 use broker::{Name, QueueRef, QueueStatistics, Refusal};
 
 use crate::administration::{ExchangeView, Handle, QueueView};
@@ -120,6 +123,92 @@ impl Handle {
         bindings
             .filter(|view| *view.source == *exchange && is_seen(view))
             .collect()
+    }
+
+    /// What leads to a queue that whoever has `access` may see, from exchanges that they may see as well.
+    #[must_use]
+    pub fn bindings_to_queue_seen_by(&self, access: &Access, queue: &str) -> Vec<BindingView> {
+        let topology = self.shared.topology();
+        let Some(host) = topology.vhost(&access.vhost) else {
+            return Vec::new();
+        };
+        if !host
+            .queue(queue)
+            .is_some_and(|entry| access.sees_queue(entry))
+        {
+            return Vec::new();
+        }
+        let mut found = host.bindings_to_queue(queue);
+        found.retain(|view| {
+            let source = host.exchange(&view.source);
+            source.is_some_and(|exchange| access.sees_exchange(exchange))
+        });
+        found
+    }
+
+    /// The consumers of a queue, those of its partitions among them. Whether somebody may see it is for the caller to ask.
+    pub async fn consumers_of(&self, vhost: &str, queue: &str) -> Vec<ConsumerView> {
+        let places = {
+            let topology = self.shared.topology();
+            let host = topology.vhost(vhost);
+            let found = host.and_then(|host| Some((host, host.queue(queue)?)));
+            found.map_or_else(Vec::new, |(host, entry)| {
+                let mut places = host.partition_places(entry);
+                places.push(entry.place);
+                places
+            })
+        };
+        self.consumers_at(&places).await
+    }
+
+    /// How queues are doing, partitions with the queue that they are parts of: all of them, or those of these virtual hosts and names.
+    pub async fn queue_statistics(
+        &self,
+        wanted: Option<&HashSet<(Name, Name)>>,
+    ) -> Vec<((Name, Name), QueueStatistics)> {
+        let mut rows = Vec::new();
+        let mut places: Vec<Vec<QueueRef>> = Vec::new();
+        {
+            let topology = self.shared.topology();
+            let mut note = |host: &Vhost, queue: &QueueEntry| {
+                let mut parts = host.partition_places(queue);
+                parts.push(queue.place);
+                places.push(parts);
+                let name = (host.name.clone(), queue.name.clone());
+                rows.push((name, QueueStatistics::default()));
+            };
+            if let Some(wanted) = wanted {
+                for (vhost, name) in wanted {
+                    let host = topology.vhost(vhost);
+                    if let Some((host, queue)) =
+                        host.and_then(|host| Some((host, host.queue(name)?)))
+                    {
+                        note(host, queue);
+                    }
+                }
+            } else {
+                for host in topology.vhosts() {
+                    let whole = |queue: &&QueueEntry| queue.partition_of.is_none();
+                    for queue in host.queues().into_iter().filter(whole) {
+                        note(host, queue);
+                    }
+                }
+            }
+        }
+        let all: Vec<_> = places.iter().flatten().copied().collect();
+        let mut found = self.statistics(&all).await.into_iter();
+        for ((_, sum), places) in rows.iter_mut().zip(places) {
+            for one in found.by_ref().take(places.len()).flatten() {
+                sum.add(&one);
+            }
+        }
+        rows
+    }
+
+    /// How many queues there are.
+    #[must_use]
+    pub fn queue_count(&self) -> usize {
+        self.shared.topology().census().queues
     }
 
     /// Says whether there is a queue or an exchange of this name.

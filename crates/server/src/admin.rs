@@ -30,7 +30,7 @@ pub use plan::{Plan, answer_commit, plan, policy_hints};
 pub use reading::Reading;
 pub use request::{Alarm, ConnectionTarget, Password, PolicyTarget, Request};
 pub use response::{
-    BindingRow, ConnectionRow, ConsumerRow, Counts, ErrorCode, ExchangeRow, PermissionRow,
+    BindingRow, ConnectionRow, ConsumerRow, Counts, ErrorCode, ExchangeRow, Invited, PermissionRow,
     PolicyRow, QueueRow, Response, Status, TopicPermissionRow, UserRow, VhostRow,
 };
 pub use socket::bind;

@@ -1,82 +1,156 @@
 //! What the server prints when it is ready.
 
-use std::io::{self, Write};
+mod links;
+
+use std::io::{self, IsTerminal as _, Write};
+
+use engine::FirstStart;
 
 use crate::listen::Door;
+use crate::qr::qr_code;
+
+pub(crate) use links::Links;
 
 /// Where the command line looks for a server by itself.
 const USUAL_PORT: u16 = 5672;
 
-/// Prints one line of JSON with each door's address, for scripts.
-pub(crate) fn ready_json(doors: &[Door]) -> io::Result<()> {
-    let addresses: serde_json::Map<_, _> = doors
-        .iter()
-        .map(|door| (door.name.to_owned(), door.address.to_string().into()))
-        .collect();
-    let mut out = io::stdout().lock();
-    writeln!(out, "{}", serde_json::Value::Object(addresses))?;
-    out.flush()
+/// What there is to tell.
+pub(crate) struct Announcement<'a> {
+    pub(crate) doors: &'a [Door],
+    pub(crate) links: &'a Links,
+    /// What this start made, if it is the first.
+    pub(crate) first: Option<&'a FirstStart>,
+    /// Guest may log in.
+    pub(crate) guest: bool,
+    pub(crate) data: &'a std::path::Path,
 }
 
-/// Prints what listens where and what to type next, for people.
-pub(crate) fn ready(
-    doors: &[Door],
-    first_password: Option<&(String, String)>,
-    guest: bool,
-    data: &std::path::Path,
-) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(
-        out,
-        "Chaski {} is ready. Data in {}",
-        env!("CARGO_PKG_VERSION"),
-        data.display()
-    )?;
-    for door in doors {
-        writeln!(out, "  {:<10} {}", door.name, door.address)?;
+impl Announcement<'_> {
+    /// Prints one line of JSON with each door's address and the links, for scripts.
+    pub(crate) fn print_json(&self) -> io::Result<()> {
+        let doors = self.doors.iter();
+        let addresses = doors.map(|door| (door.name.to_owned(), door.address.to_string().into()));
+        let links = [
+            ("page", &self.links.page),
+            ("admin-link", &self.links.administrator),
+            ("join-link", &self.links.join),
+        ];
+        let links = links
+            .into_iter()
+            .filter_map(|(name, link)| Some((name.to_owned(), link.clone()?.into())));
+        let told: serde_json::Map<_, _> = addresses.chain(links).collect();
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", serde_json::Value::Object(told))?;
+        out.flush()
     }
-    if let Some((login, password)) = first_password {
-        writeln!(
-            out,
-            "\nAdministrator, shown this once: {login} / {password}"
-        )?;
+
+    /// Prints what listens where, where to go and what to type next, for people.
+    pub(crate) fn print(&self) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        self.print_doors(&mut out)?;
+        self.print_links(&mut out)?;
+        self.print_commands(&mut out)?;
+        writeln!(out, "\nCtrl-C stops it.")?;
+        out.flush()
     }
-    if guest {
-        writeln!(out, "From this machine guest / guest works too.")?;
+
+    fn print_doors(&self, out: &mut impl Write) -> io::Result<()> {
+        let (version, data) = (env!("CARGO_PKG_VERSION"), self.data.display());
+        writeln!(out, "Chaski {version} is ready. Data in {data}")?;
+        for door in self.doors {
+            writeln!(out, "  {:<10} {}", door.name, door.address)?;
+        }
+        if let Some(FirstStart {
+            administrator,
+            password: Some(password),
+        }) = self.first
+        {
+            writeln!(
+                out,
+                "\nAdministrator, shown this once: {administrator} / {password}"
+            )?;
+        }
+        if self.guest {
+            writeln!(out, "From this machine guest / guest works too.")?;
+        }
+        Ok(())
     }
-    let amqp = doors.iter().find(|door| door.name == "amqp");
-    if let Some(door) = amqp.filter(|_| guest) {
-        // As it was called here, so that the lines can be pasted as they are.
-        let program = std::env::args().next().unwrap_or_else(|| "chaski".into());
-        let url = if door.address.port() == USUAL_PORT {
-            String::new()
-        } else {
-            format!(" --url amqp://guest:guest@{}", door.address)
+
+    fn print_links(&self, out: &mut impl Write) -> io::Result<()> {
+        let program = program();
+        let Some(page) = &self.links.page else {
+            return Ok(());
         };
-        writeln!(out, "\nTry, in another terminal:")?;
-        writeln!(out, "  {program} queue declare tasks{url}")?;
-        writeln!(out, "  {program} publish -k tasks 'Hello World!'{url}")?;
-        writeln!(out, "  {program} consume tasks{url}")?;
-        writeln!(out, "  {program} status --data {}", data.display())?;
+        writeln!(out, "\nIn a browser: {page}")?;
+        if let Some(link) = &self.links.administrator {
+            writeln!(out, "  your administrator's account, once, within a day:")?;
+            writeln!(out, "    {link}")?;
+        }
+        if let Some(link) = &self.links.join {
+            writeln!(out, "  everybody else joins by:")?;
+            writeln!(out, "    {link}")?;
+            if io::stdout().is_terminal() {
+                let is_coloured = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+                write!(out, "{}", qr_code(link, is_coloured).unwrap_or_default())?;
+            }
+            let is_local = self
+                .doors
+                .iter()
+                .all(|door| door.address.ip().is_loopback());
+            if is_local {
+                writeln!(
+                    out,
+                    "  Other devices reach the server once it is started with --bind 0.0.0.0"
+                )?;
+            }
+        }
+        if self.links.is_awaited {
+            writeln!(
+                out,
+                "  The administrator's link of an earlier start was not used. A new one: {program} invite --administrator --data {}",
+                self.data.display()
+            )?;
+        }
+        Ok(())
     }
-    if let Some(door) = doors.iter().find(|door| door.name == "line") {
-        let (host, port) = (door.address.ip(), door.address.port());
-        writeln!(out, "\nTo talk, alone or with others: nc {host} {port}")?;
-    }
-    if let Some(door) = doors.iter().find(|door| door.name == "http") {
-        writeln!(
-            out,
-            "\nOver HTTP, with what it can do at http://{}/docs:",
-            door.address
-        )?;
-        if guest {
+
+    fn print_commands(&self, out: &mut impl Write) -> io::Result<()> {
+        let find = |name| self.doors.iter().find(|door| door.name == name);
+        if let Some(door) = find("amqp").filter(|_| self.guest) {
+            let (program, data) = (program(), self.data.display());
+            let url = if door.address.port() == USUAL_PORT {
+                String::new()
+            } else {
+                format!(" --url amqp://guest:guest@{}", door.address)
+            };
+            writeln!(out, "\nTry, in another terminal:")?;
+            writeln!(out, "  {program} queue declare tasks{url}")?;
+            writeln!(out, "  {program} publish -k tasks 'Hello World!'{url}")?;
+            writeln!(out, "  {program} consume tasks{url}")?;
+            writeln!(out, "  {program} status --data {data}")?;
+        }
+        if let Some(door) = find("line") {
+            let (host, port) = (door.address.ip(), door.address.port());
+            writeln!(out, "\nTo talk, alone or with others: nc {host} {port}")?;
+        }
+        if let Some(door) = find("http") {
             let address = door.address;
             writeln!(
                 out,
-                "  curl -u guest:guest -X PUT http://{address}/v1/queues/tasks"
+                "\nOver HTTP, with what it can do at http://{address}/docs:"
             )?;
+            if self.guest {
+                writeln!(
+                    out,
+                    "  curl -u guest:guest -X PUT http://{address}/v1/queues/tasks"
+                )?;
+            }
         }
+        Ok(())
     }
-    writeln!(out, "\nCtrl-C stops it.")?;
-    out.flush()
+}
+
+/// The program as it was called, so that lines can be pasted as they are.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "chaski".into())
 }

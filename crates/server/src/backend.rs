@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 
 use broker::ConnectionId;
-use directory::Subject;
+use directory::{Change, Role, Subject};
+use engine::accounts::GUEST;
 use engine::{Alarm, Handle};
 
 use crate::admin::{
     self, Backend, BindingRow, ConnectionRow, ConnectionTarget, ConsumerRow, Counts, ErrorCode,
-    ExchangeRow, PageRequest, Plan, QueueRow, Request, Response, Status,
+    ExchangeRow, Invited, PageRequest, Plan, QueueRow, Request, Response, Status,
 };
+use crate::invitations::{self, Made, NotMade};
 use crate::json::json_of_table;
 use crate::tls::TlsAcceptor;
 
@@ -83,6 +85,19 @@ impl Operator {
             Request::ConsumerList { vhost, page } => self.consumers(vhost.as_deref(), &page).await,
             Request::AlarmSet { alarm } => self.alarm(alarm, true),
             Request::AlarmClear { alarm } => self.alarm(alarm, false),
+            Request::Invite {
+                uses,
+                ttl_ms,
+                administrator,
+            } => {
+                let role = if administrator {
+                    Role::Administrator
+                } else {
+                    Role::Member
+                };
+                let wish = invitations::Wish { uses, ttl_ms, role };
+                self.invite(wish).await
+            }
             Request::Reload => match self.tls.as_ref().map(TlsAcceptor::reload) {
                 Some(Err(error)) => Response::error(ErrorCode::Failed, error.to_string()),
                 Some(Ok(())) | None => Response::Done,
@@ -108,6 +123,44 @@ impl Operator {
                 "this request is answered from the directory",
             ),
         }
+    }
+
+    async fn invite(&self, wish: invitations::Wish) -> Response {
+        let mut accounts = self.engine.account_list();
+        accounts.retain(|account| account.role == Role::Administrator);
+        // Guest is there on most servers, and may be switched off.
+        accounts.sort_by_key(|account| (account.login == GUEST, account.created_ms));
+        let Some(by) = accounts.first() else {
+            let message = "an invitation is an administrator's, and there is none; make one with `chaski user add LOGIN` and `chaski user tags LOGIN administrator`";
+            return Response::error(ErrorCode::Refused, message);
+        };
+        let Made { invitation, code } =
+            match invitations::make(wish, &by.login, self.engine.now_ms()) {
+                Ok(made) => made,
+                Err(NotMade::Flawed(flaw)) => {
+                    return Response::error(ErrorCode::Invalid, flaw.detail);
+                }
+                Err(NotMade::Random(error)) => {
+                    let message = format!("no random numbers: {error}");
+                    return Response::error(ErrorCode::Unavailable, message);
+                }
+            };
+        let (uses, expires_ms) = (invitation.uses_left, invitation.expires_ms);
+        let change = Change::InvitationAdded(invitation);
+        match admin::answer_commit(self.engine.commit(vec![change]).await) {
+            Response::Done => {}
+            refused => return refused,
+        }
+        let listeners = self.listeners.iter();
+        let page = invitations::page_address(
+            listeners.filter_map(|(name, address)| Some((&**name, address.parse().ok()?))),
+        );
+        Response::Invited(Invited {
+            link: page.map(|page| invitations::link(&page, wish.role, Some(&code))),
+            code,
+            uses,
+            expires_ms,
+        })
     }
 
     async fn queues(&self, vhost: Option<&str>, page: &PageRequest) -> Response {

@@ -262,6 +262,11 @@ pub struct Accounts {
     #[config(default = "open", env = "CHASKI_REGISTRATION")]
     pub registration: Registration,
 
+    /// When whoever makes an account of their own tells the rest of it, which is first names, last
+    /// names, age and gender: later = when they like, at_once = with it.
+    #[config(default = "later", env = "CHASKI_PROFILE")]
+    pub profile: ProfileTime,
+
     /// Queues that one account may own, unless its own quota says otherwise. 0 = no bound, here
     /// and in the three below.
     #[config(default = 0, env = "CHASKI_ACCOUNT_MAX_QUEUES")]
@@ -302,6 +307,27 @@ impl Registration {
             Self::Open => "open",
             Self::Invitation => "invitation",
             Self::Closed => "closed",
+        }
+    }
+}
+
+/// When the fields of an account beside login and password are to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileTime {
+    /// When its owner likes.
+    Later,
+    /// When it is made.
+    AtOnce,
+}
+
+impl ProfileTime {
+    /// The word that names it in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Later => "later",
+            Self::AtOnce => "at_once",
         }
     }
 }

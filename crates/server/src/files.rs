@@ -1,6 +1,6 @@
 //! The file index as the doors use it: who is there, what they have, who may fetch it.
 //!
-//! One thread owns the store and who is live, another one searches; everything else reaches them by jobs, and waits for their answers. No
+//! One thread owns the store and who is live, another one searches, a third keeps the words of names in memory; everything else reaches them by jobs, and waits for their answers. No
 //! byte of a file ever comes here.
 //!
 //! Start reading at [`Files`].
@@ -10,6 +10,7 @@ mod keys;
 mod reading;
 mod relay;
 mod reports;
+mod word_indexer;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ use keys::TicketSigner;
 use reading::{Reading, ToReader};
 pub(crate) use relay::{Call, Line, Relay, RelayCounts};
 pub(crate) use reports::{Reports, Standing};
+use word_indexer::{ToIndexer, WordIndexer};
 
 use crate::config::{self, paths};
 use crate::http::files::relay::Callee;
@@ -42,6 +44,9 @@ const LOOK: Duration = Duration::from_millis(500);
 const CLEAN_MS: u64 = 3_600_000;
 /// After how long a peer that was not heard of is forgotten with all its files.
 const FORGET_MS: u64 = 30 * 24 * 3_600_000;
+
+/// How many of the threads only read; they stand before the others.
+const READERS: usize = 2;
 
 /// What is not given. Each door has its own words for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +112,7 @@ struct Ways {
 pub(crate) struct Running {
     files: Files,
     jobs: Option<Sender<Job>>,
+    changes: Option<Sender<ToIndexer>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -142,6 +148,7 @@ pub(crate) fn start(
         return Ok(Running {
             files: Files(None),
             jobs: None,
+            changes: None,
             threads: Vec::new(),
         });
     }
@@ -150,13 +157,22 @@ pub(crate) fn start(
     let counts = Arc::new(FileCounts::default());
     let settings = Arc::new(settings.clone());
     let (readings, to_read) = channel();
-    let index = Index::open(&path, &settings, counts.clone(), readings.clone())?;
+    let (changes, changed) = channel();
+    let index = Index::open(
+        &path,
+        &settings,
+        counts.clone(),
+        readings.clone(),
+        changes.clone(),
+    )?;
+    let indexer = WordIndexer::new(path.clone(), readings.clone());
     let reading = Reading::open(&path)?;
     let (jobs, to_do) = channel();
     let engine = engine.clone();
     let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
     let owner = spawn("files").spawn(move || run(index, &to_do, &engine))?;
     let reader = spawn("files-reader").spawn(move || reading.run(&to_read))?;
+    let indexer = spawn("files-words").spawn(move || indexer.run(&changed))?;
     let relay = settings.relay_enabled.then(|| Relay::new(&settings));
     let ways = Ways {
         jobs: jobs.clone(),
@@ -170,7 +186,8 @@ pub(crate) fn start(
     Ok(Running {
         files: Files(Some(ways)),
         jobs: Some(jobs),
-        threads: vec![reader, owner],
+        changes: Some(changes),
+        threads: vec![reader, indexer, owner],
     })
 }
 
@@ -179,16 +196,17 @@ impl Running {
         self.files.clone()
     }
 
-    /// Ends the threads; what was committed stays. The reader goes first: it would keep the writer from tidying up.
+    /// Ends the threads; what was committed stays. Those that read go first: they would keep the writer from tidying up.
     pub(crate) fn close(self) {
         if let Files(Some(ways)) = &self.files {
             // A thread that is gone has ended already.
             let _ = ways.readings.send(ToReader::End);
         }
-        let mut threads = self.threads.into_iter();
-        if let Some(reader) = threads.next() {
-            join(reader);
+        if let Some(changes) = self.changes {
+            let _ = changes.send(ToIndexer::End);
         }
+        let mut threads = self.threads.into_iter();
+        threads.by_ref().take(READERS).for_each(join);
         if let Some(jobs) = self.jobs {
             let _ = jobs.send(Box::new(|index, _| index.end()));
         }
@@ -337,7 +355,7 @@ impl Files {
         if let Some(counts) = self.counts() {
             counts.searches.fetch_add(1, Ordering::Relaxed);
         }
-        self.look(move |seen| seen.reader.search(&search, &viewer, seen.live))
+        self.look(move |seen| seen.reader.search(&search, &viewer, seen.live, seen.index))
             .await
     }
 

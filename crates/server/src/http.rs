@@ -12,19 +12,24 @@ mod audit;
 mod body;
 mod caller;
 mod chat;
+mod connections;
 mod counted;
 pub(crate) mod deadletters;
 mod events;
 mod feed;
 pub(crate) mod files;
+mod front;
 mod groups;
 mod health;
+mod insight;
 mod invitations;
 mod leases;
 mod leftover;
 mod message;
 mod openapi;
+mod overview;
 mod page;
+mod policies;
 mod problem;
 mod publish;
 mod pull;
@@ -32,14 +37,17 @@ mod queues;
 mod quotas;
 mod reference;
 mod requests;
+mod samples;
 mod scrape;
 mod serve;
 mod sessions;
 mod sharing;
 mod tags;
 mod topics;
+mod vhosts;
 mod webhooks;
 mod websocket;
+mod welcome;
 
 use std::sync::Arc;
 
@@ -50,10 +58,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::chat::Chat;
-use crate::config::Registration;
 use crate::files::Files;
 use crate::gateway::Gateway;
+use crate::history::History;
 use crate::metrics::Observer;
+use crate::registration;
 
 pub(crate) use caller::{Caller, DEFAULT_VHOST, NotLoggedIn, PeerAddress, Visitor};
 use chat::news::News;
@@ -62,6 +71,8 @@ pub(crate) use chat::{
 };
 use feed::Feeds;
 pub(crate) use files::Sharer;
+pub use front::PageFile;
+pub use openapi::description as openapi_description;
 pub(crate) use page::PageParams;
 pub(crate) use problem::Problem;
 pub(crate) use serve::{HttpDoor, serve};
@@ -78,6 +89,7 @@ struct Shared {
     chat: ChatDoor,
     files: Files,
     news: News,
+    history: History,
     observer: Observer,
     stopping: watch::Receiver<bool>,
 }
@@ -87,8 +99,12 @@ struct Shared {
 pub(crate) struct HttpSettings {
     /// The greatest body of one message, in bytes.
     pub(crate) message_bytes_max: usize,
-    /// Who may make an account.
-    pub(crate) registration: Registration,
+    /// Memory from which on publishers have to wait, in bytes.
+    pub(crate) memory_high_bytes: u64,
+    /// Free disk space below which they have to, in bytes.
+    pub(crate) disk_free_low_bytes: u64,
+    /// Who may make an account, and what has to be told of it.
+    pub(crate) registration: registration::Policy,
 }
 
 /// The chat, with what its clients are told of it.
@@ -118,6 +134,7 @@ impl Web {
             chat,
             files,
             news: News::default(),
+            history: History::default(),
             observer,
             stopping,
         }))
@@ -155,6 +172,11 @@ impl Web {
         &self.0.news
     }
 
+    /// How queues and the server did lately.
+    pub(crate) fn history(&self) -> &History {
+        &self.0.history
+    }
+
     pub(crate) fn settings(&self) -> &HttpSettings {
         &self.0.settings
     }
@@ -178,13 +200,14 @@ impl Web {
     }
 }
 
-/// Everything that HTTP serves.
-pub(crate) fn router(web: Web) -> Router {
+/// Everything that HTTP serves, the page for browsers among it.
+pub(crate) fn router(web: Web, page: &[PageFile]) -> Router {
     let (router, _) = described_routes();
     let observer = web.observer().clone();
     let router = router
         .merge(reference::routes())
         .merge(openapi::routes())
+        .merge(front::routes(page))
         .merge(crate::grpc::routes(&web))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
@@ -195,6 +218,7 @@ pub(crate) fn router(web: Web) -> Router {
 /// What the OpenAPI document describes, and the document.
 fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(welcome::welcome))
         .routes(routes!(accounts::create, accounts::list))
         .routes(routes!(accounts::show, accounts::update, accounts::delete))
         .routes(routes!(accounts::password))
@@ -204,7 +228,19 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         .routes(routes!(invitations::create, invitations::list))
         .routes(routes!(invitations::delete))
         .routes(routes!(sessions::create, sessions::list))
-        .routes(routes!(sessions::end))
+        .routes(routes!(sessions::show, sessions::end))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::close))
+        .routes(routes!(vhosts::list))
+        .routes(routes!(vhosts::create, vhosts::delete))
+        .routes(routes!(vhosts::permissions))
+        .routes(routes!(vhosts::permit, vhosts::forbid))
+        .routes(routes!(vhosts::permit_topic, vhosts::free_topic))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::set, policies::clear))
+        .routes(routes!(overview::overview))
+        .routes(routes!(overview::raise_alarm, overview::clear_alarm))
+        .routes(routes!(accounts::set_tags))
         .routes(routes!(audit::list))
         .routes(routes!(audit::tail))
         .routes(routes!(queues::list))
@@ -221,6 +257,10 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
             queues::delete
         ))
         .routes(routes!(queues::purge))
+        .routes(routes!(insight::history))
+        .routes(routes!(insight::consumers))
+        .routes(routes!(insight::bindings))
+        .routes(routes!(insight::peek))
         .routes(routes!(groups::list))
         .routes(routes!(groups::show, groups::seek, groups::delete))
         .routes(routes!(publish::to_queue))

@@ -16,13 +16,16 @@ mod files;
 mod flaw;
 mod gateway;
 mod grpc;
+mod history;
 #[expect(unused_qualifications, reason = "utoipa's macros write whole paths")]
 mod http;
+mod invitations;
 mod json;
 mod line;
 mod listen;
 mod management;
 mod metrics;
+mod qr;
 mod registration;
 mod serve;
 mod tls;
@@ -33,5 +36,7 @@ mod webhooks;
 
 pub use crate::files::FilesFailure;
 pub use entries::Obstacle;
+pub use http::{PageFile, openapi_description};
 pub use line::ChatError;
+pub use qr::qr_code;
 pub use serve::{ServeError, ServeOptions, serve};

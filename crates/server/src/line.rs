@@ -29,6 +29,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::chat::{Chat, Host, Inbox, Letter, LineLetter, Opened};
 use crate::config::{self, Config, paths};
 use crate::listen::{ConnectionCount, Door};
+use crate::registration::Policy;
 use crate::tls::TlsAcceptor;
 use logins::Logins;
 pub(crate) use logins::Outcome;
@@ -65,7 +66,7 @@ pub enum ChatError {
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
     pub(crate) language: chat::Language,
-    pub(crate) registration: config::Registration,
+    pub(crate) registration: Policy,
     pub(crate) default_room: String,
     pub(crate) login_ms: u32,
     pub(crate) first_byte_ms: u32,
@@ -149,7 +150,7 @@ pub(crate) fn start(
     let host = Host::new(rules, engine.clone(), keeper, inbox.clone());
     let line = Rules {
         language: chat::Language::of(&config.chat.language).unwrap_or_default(),
-        registration: config.accounts.registration,
+        registration: Policy::of(&config.accounts),
         default_room: config.chat.default_room.clone(),
         login_ms: u32::try_from(config.chat.login_timeout_ms).unwrap_or(u32::MAX),
         first_byte_ms: u32::try_from(config.limits.handshake_timeout_ms).unwrap_or(u32::MAX),

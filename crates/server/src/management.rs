@@ -57,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) disk_free_low_bytes: u64,
 }
 
+pub(crate) use vhosts::made_by;
+
 /// What every handler may use; cheap to clone.
 #[derive(Clone)]
 struct Site(Arc<Shared>);

@@ -67,7 +67,8 @@ impl Observer {
         &self.0.requests
     }
 
-    fn started_ms(&self) -> u64 {
+    /// When the server began, in milliseconds since 1970.
+    pub(crate) fn started_ms(&self) -> u64 {
         self.0.started_ms
     }
 }

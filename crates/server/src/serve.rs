@@ -20,17 +20,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
+use crate::announce::{Announcement, Links};
 use crate::backend::Operator;
 use crate::config::{Config, LogFormat};
 use crate::entries::{self, Obstacle};
 use crate::files::{self, FilesFailure};
 use crate::gateway::{Gateway, Opening, serve_desk};
-use crate::http::ChatDoor;
+use crate::http::{ChatDoor, PageFile};
 use crate::listen::{ConnectionCount, Door, Reception, accept};
 use crate::metrics::Observer;
 use crate::tls::{self, TlsAcceptor, TlsError};
 use crate::traces::{Exporter, Traces};
-use crate::{admin, announce, line, web};
+use crate::{admin, line, web};
 
 /// Turns that every shard takes after its connections are closed: a letter may cause one more.
 const LAST_TURNS: usize = 4;
@@ -38,8 +39,10 @@ const LAST_TURNS: usize = 4;
 const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How `serve` is to behave beyond its configuration.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ServeOptions {
+    /// The page for browsers, as it was built; empty if it was not.
+    pub page: Vec<PageFile>,
     /// Print one line of JSON when everything is open, and nothing else.
     pub ready_json: bool,
     /// Called when much memory was used that is not needed again soon: a moment after the start, and after passwords were hashed.
@@ -162,7 +165,7 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         .map(|door| (door.name.to_owned(), door.address.to_string()))
         .collect();
     let mut admin_socket = Some(admin_socket);
-    let web = web::Doors::take(&mut doors, tls.as_ref());
+    let web = web::Doors::take(&mut doors, tls.as_ref(), options.page);
     let lines = line::Doors::take(&mut doors, tls.as_ref());
     let mut desks = Vec::new();
     let mut threads = Vec::new();
@@ -222,15 +225,18 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         let _context = runtime.enter();
         Signals::listen()?
     };
+    let links = runtime.block_on(Links::of(&engine, &config.accounts, &doors));
+    let announcement = Announcement {
+        doors: &doors,
+        links: &links,
+        first: engine.first.as_ref(),
+        guest: config.accounts.guest,
+        data: &config.data,
+    };
     if options.ready_json {
-        announce::ready_json(&doors)?;
+        announcement.print_json()?;
     } else {
-        announce::ready(
-            &doors,
-            engine.first_password.as_ref(),
-            config.accounts.guest,
-            &config.data,
-        )?;
+        announcement.print()?;
     }
     // This thread's own share: the engine calls it for the others.
     (options.release_memory)();

@@ -12,10 +12,11 @@ use crate::chat::amqp::{self, Bridge};
 use crate::config::Config;
 use crate::files::Files;
 use crate::gateway::{Gateway, Groups};
-use crate::http::{self, ChatDoor, HttpDoor, HttpSettings, Web};
+use crate::http::{self, ChatDoor, HttpDoor, HttpSettings, PageFile, Web};
 use crate::listen::{ConnectionCount, Door};
 use crate::management::{self, Facts};
 use crate::metrics::Observer;
+use crate::registration::Policy;
 use crate::tls::TlsAcceptor;
 use crate::webhooks::{HookOptions, Hooks};
 
@@ -29,7 +30,10 @@ const THREADS: usize = 2;
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
 /// The sockets of HTTP, before anything is served.
-pub(crate) struct Doors(Vec<HttpDoor>);
+pub(crate) struct Doors {
+    doors: Vec<HttpDoor>,
+    page: Vec<PageFile>,
+}
 
 /// HTTP while it is served.
 pub(crate) struct Running {
@@ -42,8 +46,8 @@ pub(crate) struct Running {
 }
 
 impl Doors {
-    /// Takes the sockets of the doors that speak HTTP.
-    pub(crate) fn take(doors: &mut [Door], tls: Option<&TlsAcceptor>) -> Self {
+    /// Takes the sockets of the doors that speak HTTP, and what they show browsers.
+    pub(crate) fn take(doors: &mut [Door], tls: Option<&TlsAcceptor>, page: Vec<PageFile>) -> Self {
         let of_http = doors.iter_mut().filter(|door| NAMES.contains(&door.name));
         let taken = of_http.filter_map(|door| {
             Some(HttpDoor {
@@ -52,7 +56,10 @@ impl Doors {
                 socket: door.take_socket()?,
             })
         });
-        Self(taken.collect())
+        Self {
+            doors: taken.collect(),
+            page,
+        }
     }
 
     /// Begins to serve.
@@ -86,15 +93,17 @@ impl Doors {
             amqp::open(&chat.chat, &gateway)
         });
         // What nobody can reach need not be made.
-        if self.0.is_empty() {
+        if self.doors.is_empty() {
             return Ok(running);
         }
         running.runtime.spawn(gateway.clone().sweep());
         running.runtime.spawn(gateway.groups().clone().keep());
         let settings = HttpSettings {
+            memory_high_bytes: config.limits.memory_high(),
+            disk_free_low_bytes: config.limits.disk_free_low_bytes,
             message_bytes_max: usize::try_from(config.limits.max_message_bytes)
                 .unwrap_or(usize::MAX),
-            registration: config.accounts.registration,
+            registration: Policy::of(&config.accounts),
         };
         let web = Web::new(
             gateway.clone(),
@@ -105,6 +114,10 @@ impl Doors {
             stops.clone(),
         );
         running.runtime.spawn(web.clone().sweep());
+        let history = web.history().clone();
+        running
+            .runtime
+            .spawn(history.keep(gateway.engine().clone()));
         let hooks = Hooks::new(
             gateway,
             HookOptions {
@@ -121,10 +134,10 @@ impl Doors {
             disk_free_low_bytes: config.limits.disk_free_low_bytes,
         };
         let management = Router::new().nest("/api", management::router(web.clone(), facts));
-        let everything = http::router(web)
+        let everything = http::router(web, &self.page)
             .layer(Extension(hooks))
             .merge(management.clone());
-        for door in self.0 {
+        for door in self.doors {
             let router = if door.name == MANAGEMENT {
                 &management
             } else {

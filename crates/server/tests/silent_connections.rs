@@ -77,6 +77,7 @@ fn a_silent_connection_costs_little() {
         server::serve(
             config,
             ServeOptions {
+                page: Vec::new(),
                 ready_json: true,
                 release_memory: || {},
             },

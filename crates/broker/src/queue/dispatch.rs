@@ -27,6 +27,7 @@ impl<B: Backlog> Queue<B> {
         let Some(delivery) = entry.delivery(self.place, self.kind, consumer.tag_bytes()) else {
             return false;
         };
+        self.delivered += 1;
         consumer.took(delivery.outbox_bytes());
         let (connection, no_ack, number) = (consumer.connection, consumer.no_ack, consumer.number);
         work.sink.event(
@@ -212,6 +213,7 @@ impl<B: Backlog> Queue<B> {
         }
         let entry = self.take_live(work)?;
         let delivery = entry.delivery(self.place, self.kind, 0)?;
+        self.delivered += 1;
         if no_ack {
             self.forget(entry.end(), work.log);
         } else {

@@ -59,7 +59,10 @@ impl<B: Backlog> Queue<B> {
                 entry.redelivered = true;
                 self.requeue(entry, work);
             }
-            Outcome::Unseen => self.requeue(entry, work),
+            Outcome::Unseen => {
+                self.delivered = self.delivered.saturating_sub(1);
+                self.requeue(entry, work);
+            }
         }
     }
 

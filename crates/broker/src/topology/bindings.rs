@@ -197,6 +197,27 @@ impl Vhost {
         all
     }
 
+    /// What leads to a queue, but for the default exchange: that leads to all.
+    #[must_use]
+    pub fn bindings_to_queue(&self, name: &str) -> Vec<BindingView> {
+        let mut found: Vec<_> = self
+            .exchanges
+            .values()
+            .flat_map(|exchange| exchange.bindings.iter().map(move |one| (exchange, one)))
+            .filter(|(_, one)| !one.destination.is_exchange() && **one.destination.name() == *name)
+            .map(|(exchange, binding)| BindingView {
+                vhost: self.name.clone(),
+                source: exchange.name.clone(),
+                destination: binding.destination.name().clone(),
+                to_exchange: false,
+                routing_key: binding.routing_key.clone(),
+                arguments: binding.table(),
+            })
+            .collect();
+        found.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
+        found
+    }
+
     /// Drops every binding of a queue that is gone; returns the auto-delete exchanges that have none left, and how many went.
     pub(super) fn drop_bindings_to_queue(
         &mut self,

@@ -35,6 +35,9 @@ pub(super) const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 pub(super) const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// The greatest answer: the values of all segments of the largest content are 512 KiB, a group half of that.
 pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// What the bytes in memory, their place and their number have to be a multiple of to be written past the page cache: the largest block of
+/// disks that are sold.
+pub(super) const DISK_ALIGNMENT: usize = 4_096;
 /// How often a silent connection is asked whether it is still there.
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(10);
 /// How long it may take to say so.

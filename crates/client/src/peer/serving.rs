@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`serve`].
 
+mod answers;
 mod doors;
 mod gate;
 mod shared;
@@ -14,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use files::content::Root;
 use files::have::Have;
-use futures_util::stream::{BoxStream, unfold};
+use futures_util::stream::{BoxStream, Empty, empty, unfold};
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -33,6 +34,7 @@ use super::limits::{
 use super::receive::Inbox;
 use super::tls;
 use crate::chat::link::socket::Stream;
+use answers::{Framing, Outbox};
 use doors::Caller;
 
 pub use doors::Doors;
@@ -153,7 +155,10 @@ async fn answer<C: Contents>(
         .max_concurrent_streams(u32::try_from(STREAMS_MAX).unwrap_or(u32::MAX))
         .keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(patience)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(
+            TokioIo::new(stream),
+            TowerToHyperService::new(Framing(service)),
+        );
     tokio::pin!(connection);
     tokio::select! {
         // How it ended is the caller's business.
@@ -185,7 +190,8 @@ type Answers<T> = BoxStream<'static, Result<T, Status>>;
 
 #[tonic::async_trait]
 impl<C: Contents> PeerService for Service<C> {
-    type FetchStream = Answers<FetchResponse>;
+    /// Answers go past the encoder, by an [`Outbox`].
+    type FetchStream = Empty<Result<FetchResponse, Status>>;
     type OfferStream = Answers<OfferResponse>;
 
     async fn fetch(
@@ -214,7 +220,9 @@ impl<C: Contents> PeerService for Service<C> {
                 }
             }
         });
-        Ok(Response::new(drained(outbox)))
+        let mut response = Response::new(empty());
+        response.extensions_mut().insert(Outbox::new(outbox));
+        Ok(response)
     }
 
     async fn offer(

@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`Talk::open`].
 
+mod answers;
 mod talk;
 
 use std::io;
@@ -10,14 +11,13 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _, unfold};
 use hyper_util::rt::TokioIo;
+use rpc::v1::FetchRequest;
 use rpc::v1::peer_service_client::PeerServiceClient;
-use rpc::v1::{FetchRequest, FetchResponse};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tonic::Streaming;
 use tonic::codegen::Service;
 use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint};
@@ -31,6 +31,7 @@ use super::relay::Detour;
 use super::tls;
 use crate::chat::link::socket::Stream;
 
+use answers::{Answers, Passing, Undecoded};
 pub(super) use talk::{Heard, Talk};
 
 /// Why there is no stream to a peer.
@@ -96,12 +97,12 @@ impl std::fmt::Debug for Permission {
 }
 
 /// A connection to a peer.
-type Client = PeerServiceClient<Channel>;
+type Client = PeerServiceClient<Passing<Channel>>;
 
 /// An open stream: requests go in, answers come out, in the order of the requests.
 struct Source {
     requests: mpsc::Sender<FetchRequest>,
-    answers: Streaming<FetchResponse>,
+    answers: Answers,
     /// The connection lasts as long as it.
     client: Client,
 }
@@ -194,11 +195,14 @@ async fn fetch(mut client: Client) -> Result<Source, SourceError> {
     let asked = unfold(outbox, |mut outbox| async move {
         outbox.recv().await.map(|request| (request, outbox))
     });
-    let answers = client
+    let response = client
         .fetch(asked)
         .await
-        .map_err(|status| SourceError::Refused(status.message().to_owned()))?
-        .into_inner();
+        .map_err(|status| SourceError::Refused(status.message().to_owned()))?;
+    let undecoded = response.extensions().get::<Undecoded>();
+    let answers = undecoded
+        .and_then(Undecoded::answers)
+        .ok_or_else(|| SourceError::Refused("it answers without a body".to_owned()))?;
     Ok(Source {
         requests,
         answers,
@@ -247,7 +251,7 @@ async fn channel(stream: Secured, patience: Duration) -> Result<Client, SourceEr
         .connect_with_connector(Once(Some(stream)))
         .await
         .map_err(|error| SourceError::Refused(error.to_string()))?;
-    Ok(PeerServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
+    Ok(PeerServiceClient::new(Passing(channel)).max_decoding_message_size(ANSWER_BYTES_MAX))
 }
 
 /// Hands out a connection that is there already; when that is lost, there is no other.

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls13_signature};
+use rustls::crypto::ring::cipher_suite::{
+    TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls13_signature};
 use rustls::server::ParsedCertificate;
 use rustls::version::TLS13;
 use rustls::{
@@ -27,7 +30,7 @@ pub(super) fn fingerprint(certificate: &CertificateDer<'_>) -> Result<Fingerprin
 
 /// Prepares to be connected to.
 pub(super) fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, Error> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
         .with_no_client_auth()
         .with_single_cert(
@@ -40,7 +43,7 @@ pub(super) fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, Er
 
 /// Prepares to connect to the peer with this key and to nobody else.
 pub(super) fn client_config(key: Fingerprint) -> Result<Arc<ClientConfig>, Error> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = provider();
     let verifier = Pinned {
         key,
         algorithms: provider.signature_verification_algorithms,
@@ -52,6 +55,18 @@ pub(super) fn client_config(key: Fingerprint) -> Result<Arc<ClientConfig>, Error
         .with_no_client_auth();
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Arc::new(config))
+}
+
+/// The shorter key first: it is out of reach all the same, and a quarter less work for each byte.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider {
+        cipher_suites: vec![
+            TLS13_AES_128_GCM_SHA256,
+            TLS13_AES_256_GCM_SHA384,
+            TLS13_CHACHA20_POLY1305_SHA256,
+        ],
+        ..ring::default_provider()
+    })
 }
 
 /// Trusts one key.

@@ -194,6 +194,7 @@ fn publish(
         peer.files = peer.files.saturating_sub(u64::from(was_there));
     }
     let mut audiences = HashMap::new();
+    let mut newest = newest_file(sql)?;
     for entry in put {
         let was_there = remove_file(sql, peer.number, &entry.file)?;
         peer.files = peer.files.saturating_sub(u64::from(was_there));
@@ -205,9 +206,12 @@ fn publish(
                 number
             }
         };
-        put_file(sql, peer.number, entry, audience)?;
+        newest += 1;
+        put_file(sql, (newest, peer.number), entry, audience)?;
         peer.files += 1;
     }
+    let statement = "UPDATE counters SET value = ?1 WHERE name = 'file'";
+    run(sql, statement, [int(newest)])?;
     if peer.files > files_max {
         sql.execute_batch("ROLLBACK TO publish; RELEASE publish")?;
         return refused(FileRefused::TooMany);
@@ -237,14 +241,26 @@ fn remove_file(sql: &Connection, peer: u64, file: &str) -> Result<bool> {
     Ok(id.is_some())
 }
 
-fn put_file(sql: &Connection, peer: u64, entry: &FileEntry, audience: i64) -> Result<()> {
+/// The highest number of an entry that was ever given.
+fn newest_file(sql: &Connection) -> Result<u64> {
+    sql.prepare_cached("SELECT value FROM counters WHERE name = 'file'")?
+        .query_row([], |row| uint(row, 0))
+}
+
+fn put_file(
+    sql: &Connection,
+    (id, peer): (u64, u64),
+    entry: &FileEntry,
+    audience: i64,
+) -> Result<()> {
     let fold = fold(&entry.name);
     let path = Some(&entry.path).filter(|path| **path != entry.file);
     sql.prepare_cached(
-        "INSERT INTO files (peer, file, name, fold, path, size, root, type, kind, have, part, since_ms, audience)
-         VALUES (:peer, :file, :name, :fold, :path, :size, :root, :type, :kind, :have, :part, :since_ms, :audience)",
+        "INSERT INTO files (id, peer, file, name, fold, path, size, root, type, kind, have, part, since_ms, audience)
+         VALUES (:id, :peer, :file, :name, :fold, :path, :size, :root, :type, :kind, :have, :part, :since_ms, :audience)",
     )?
     .execute(named_params! {
+        ":id": int(id),
         ":peer": int(peer),
         ":file": entry.file,
         ":name": entry.name,
@@ -260,11 +276,7 @@ fn put_file(sql: &Connection, peer: u64, entry: &FileEntry, audience: i64) -> Re
         ":audience": audience,
     })?;
     let statement = "INSERT INTO words (rowid, fold) VALUES (?1, ?2)";
-    run(
-        sql,
-        statement,
-        params![sql.last_insert_rowid(), indexed(&fold)],
-    )?;
+    run(sql, statement, params![int(id), indexed(&fold)])?;
     Ok(())
 }
 
@@ -335,13 +347,13 @@ pub(super) fn put_link(sql: &Connection, link: &FileLink) -> Result<()> {
     Ok(())
 }
 
-/// Deletes some of the files whose peers are gone, and of audiences that nobody needs; tells whether there are more.
-pub(super) fn sweep(sql: &Connection) -> Result<bool> {
+/// Deletes some of the files whose peers are gone, and of audiences that nobody needs; tells how many, and `None` if no more are there.
+pub(super) fn sweep(sql: &Connection) -> Result<Option<usize>> {
     let gone: Option<i64> = sql
         .prepare_cached("SELECT number FROM gone LIMIT 1")?
         .query_row([], |row| row.get(0))
         .optional()?;
-    let Some(gone) = gone else { return Ok(false) };
+    let Some(gone) = gone else { return Ok(None) };
     let ids: Vec<i64> = sql
         .prepare_cached("SELECT id FROM files WHERE peer = ?1 LIMIT ?2")?
         .query_map(params![gone, int(SWEPT_AT_ONCE_MAX as u64)], |row| {
@@ -358,7 +370,7 @@ pub(super) fn sweep(sql: &Connection) -> Result<bool> {
              AND NOT EXISTS (SELECT 1 FROM files WHERE audience = audiences.number)";
         run(sql, unused, [])?;
     }
-    Ok(true)
+    Ok(Some(ids.len()))
 }
 
 /// Finds a peer by its id.

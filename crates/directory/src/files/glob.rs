@@ -1,6 +1,6 @@
 //! Patterns of names, matched in a time that grows with the name times the pattern and no faster.
 
-use super::words::fold;
+use super::words::{Words, fold};
 use crate::limits::GLOB_BYTES_MAX;
 
 /// A pattern: `*` any characters, `?` one, `[a-z]` one of these, `[!a-z]` one of no others; without regard to case and accents.
@@ -46,6 +46,29 @@ impl Glob {
             }
         }
         Some(Self(parts))
+    }
+
+    /// Words that a name has if it is like this; not all of them.
+    pub(super) fn words(&self) -> Words {
+        let mut words = Words::default();
+        let mut word = String::new();
+        // What stands before is the whole beginning of a word.
+        let mut is_begun = true;
+        for part in &self.0 {
+            match part {
+                Part::Exactly(c) if c.is_alphanumeric() => word.push(*c),
+                Part::Exactly(_) => {
+                    end_word(&mut words, &mut word, is_begun, false);
+                    is_begun = true;
+                }
+                Part::Many | Part::One | Part::Among { .. } => {
+                    end_word(&mut words, &mut word, is_begun, true);
+                    is_begun = false;
+                }
+            }
+        }
+        end_word(&mut words, &mut word, is_begun, false);
+        words
     }
 
     /// Tells whether a folded name is like this, the whole of it.
@@ -94,6 +117,14 @@ impl Part {
                 ranges.iter().any(|(low, high)| (*low..=*high).contains(&c)) != *is_not
             }
         }
+    }
+}
+
+/// Takes a word, if there is one whose beginning is known.
+fn end_word(words: &mut Words, word: &mut String, is_begun: bool, is_prefix: bool) {
+    let text = std::mem::take(word);
+    if is_begun && !text.is_empty() {
+        words.push(text, is_prefix);
     }
 }
 

@@ -55,7 +55,11 @@ fn check_rows(connection: &Connection, problems: &mut Vec<String>) -> SqlResult<
             "counters would give a number twice",
         ),
         (
-            "SELECT 1 - count(*) FROM counters WHERE name = 'peer'",
+            "SELECT count(*) FROM counters WHERE name = 'file' AND value < (SELECT max(id) FROM files)",
+            "counters would give a file's number twice",
+        ),
+        (
+            "SELECT 2 - count(*) FROM counters WHERE name IN ('peer', 'file')",
             "counters are missing",
         ),
     ] {

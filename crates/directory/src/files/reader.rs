@@ -10,6 +10,7 @@ use super::model::{
 };
 use super::schema::FILES;
 use super::search::Look;
+use super::word_index::WordIndex;
 use crate::chat::int;
 use crate::error::Failure;
 use crate::file;
@@ -37,6 +38,8 @@ impl FileReader {
 
     /// Finds contents that somebody may see and that somebody live has.
     ///
+    /// With an index of words, which need not be of this moment, pages of common words are as quick as those of rare ones.
+    ///
     /// *Units*: at most `search.limit` contents; about ten thousand entries are looked at.
     ///
     /// *Errors*: the disk fails, or a row holds what no version of ours writes.
@@ -45,8 +48,16 @@ impl FileReader {
         search: &FileSearch,
         viewer: &FileViewer,
         live: &LivePeers,
+        index: Option<&WordIndex>,
     ) -> Result<FilePage, Failure> {
-        self.read(|connection| Look::begin(connection, search, viewer, live)?.page())
+        self.read(|connection| Look::begin(connection, search, viewer, live)?.page(index))
+    }
+
+    /// Reads the words of all names into memory; `None` if there are too many.
+    ///
+    /// *Errors*: as for [`FileReader::search`].
+    pub fn word_index(&self) -> Result<Option<WordIndex>, Failure> {
+        self.read(WordIndex::build)
     }
 
     /// Finds one content, in the size that most of those state who have it.

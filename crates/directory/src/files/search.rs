@@ -1,7 +1,10 @@
-//! Finding contents: by an index where it leads to few entries, by a walk in the order that is asked for otherwise.
+//! Finding contents: by an index where it leads to few entries, along the order that is asked for otherwise, with the index of words if
+//! there is one.
 //!
 //! However much there is, one page looks at a bounded number of entries; a walk that comes to that bound ends its page there, and the
-//! next one goes on. Both ways give the same order: a content is where the first of its entries is that fit.
+//! next one goes on. All ways give the same order: a content is where the first of its entries is that fit.
+
+mod indexed;
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -14,6 +17,8 @@ use super::model::{
     FileContent, FileHolder, FileKind, FilePage, FilePeer, FilePlace, FileSearch, FileSort,
     FileViewer, LivePeers, PlaceKey,
 };
+use super::word_index::WordIndex;
+use super::words::Words;
 use crate::chat::{int, uint};
 use crate::limits::{CANDIDATES_MAX, GROUP_ROWS_MAX, HOLDERS_MAX, WALK_ROWS_MAX};
 
@@ -25,6 +30,8 @@ const ENTRY: &str =
 pub(super) struct Look<'a> {
     sql: &'a Connection,
     search: &'a FileSearch,
+    /// Words that all names have that fit, of the pattern, too.
+    words: Words,
     viewer: &'a FileViewer,
     live: &'a LivePeers,
     /// Numbers of the audiences that the viewer is in.
@@ -55,6 +62,32 @@ struct Entry {
 /// A content: its root, in one size.
 type Group = ([u8; 32], u64);
 
+/// A page while it is gathered in its order.
+#[derive(Default)]
+struct Gathered {
+    contents: Vec<FileContent>,
+    seen: HashSet<Group>,
+    last: Option<FilePlace>,
+}
+
+impl Gathered {
+    /// The page, when there is more than fits on it.
+    fn full(self) -> FilePage {
+        FilePage {
+            contents: self.contents,
+            next: self.last,
+        }
+    }
+
+    /// The page, when one goes on from another place, or there is no more.
+    fn end(self, next: Option<FilePlace>) -> FilePage {
+        FilePage {
+            contents: self.contents,
+            next,
+        }
+    }
+}
+
 impl<'a> Look<'a> {
     /// Finds out what the viewer may see.
     pub(super) fn begin(
@@ -82,9 +115,15 @@ impl<'a> Look<'a> {
                 Some(found)
             }
         };
+        let words = search.words.clone().unwrap_or_default();
+        let words = match &search.glob {
+            None => words,
+            Some(glob) => words.and(glob.words()),
+        };
         Ok(Self {
             sql,
             search,
+            words,
             viewer,
             live,
             audiences,
@@ -93,19 +132,23 @@ impl<'a> Look<'a> {
     }
 
     /// Finds a page.
-    pub(super) fn page(&self) -> Result<FilePage> {
-        if self
-            .search
-            .words
-            .as_ref()
-            .is_some_and(super::Words::is_empty)
-        {
+    pub(super) fn page(&self, index: Option<&WordIndex>) -> Result<FilePage> {
+        if self.search.words.as_ref().is_some_and(Words::is_empty) {
             return Ok(FilePage::default());
         }
-        match self.candidates()? {
-            Some(ids) => self.sort(ids),
-            None => self.walk(),
+        let having = index.and_then(|index| index.having(&self.words));
+        let are_common = having
+            .as_ref()
+            .is_some_and(|set| set.len() > CANDIDATES_MAX);
+        if let Some(ids) = self.candidates(are_common)? {
+            return self.sort(ids);
         }
+        if let Some(index) = index
+            && let Some(page) = self.go_along(index, having)?
+        {
+            return Ok(page);
+        }
+        self.walk()
     }
 
     /// Finds one content.
@@ -126,8 +169,8 @@ impl<'a> Look<'a> {
         }))
     }
 
-    /// The entries that may fit, if an index says that they are few.
-    fn candidates(&self) -> Result<Option<Vec<u64>>> {
+    /// The entries that may fit, if an index says that they are few. The words are not looked up again where many are known to have them.
+    fn candidates(&self, are_common: bool) -> Result<Option<Vec<u64>>> {
         if let Some(root) = self.search.root {
             let query = "SELECT id FROM files WHERE root = ?1 ORDER BY id LIMIT ?2";
             let mut ids = Vec::new();
@@ -141,12 +184,8 @@ impl<'a> Look<'a> {
                 return Ok(Some(ids));
             }
         }
-        if let Some(words) = self
-            .search
-            .words
-            .as_ref()
-            .and_then(super::Words::expression)
-        {
+        let words = self.words.expression().filter(|_| !are_common);
+        if let Some(words) = words {
             let query = "SELECT rowid FROM words WHERE words MATCH ?1 LIMIT ?2";
             let mut ids = Vec::new();
             if self.collect(query, params![words, limit()], &mut ids)? {
@@ -191,20 +230,9 @@ impl<'a> Look<'a> {
     }
 
     /// Sorts entries that may fit.
-    fn sort(&self, mut ids: Vec<u64>) -> Result<FilePage> {
-        ids.sort_unstable();
-        ids.dedup();
-        let query = format!("SELECT {ENTRY} FROM files WHERE id = ?1");
-        let mut statement = self.sql.prepare_cached(&query)?;
+    fn sort(&self, ids: Vec<u64>) -> Result<FilePage> {
         let mut firsts: HashMap<Group, (FilePlace, Entry)> = HashMap::new();
-        for id in ids {
-            let found = statement
-                .query_row([int(id)], |row| self.entry(row))
-                .optional()?;
-            let Some(entry) = found.flatten().filter(|entry| entry.fits) else {
-                continue;
-            };
-            let place = self.place(&entry);
+        self.each_fitting(ids, |place, entry| {
             let group = (entry.root, entry.size);
             let is_later = firsts
                 .get(&group)
@@ -212,7 +240,7 @@ impl<'a> Look<'a> {
             if !is_later {
                 firsts.insert(group, (place, entry));
             }
-        }
+        })?;
         let mut firsts: Vec<_> = firsts.into_values().collect();
         firsts.retain(|(place, _)| self.is_behind(place));
         firsts.sort_by(|(one, _), (other, _)| self.compare(one, other));
@@ -230,13 +258,49 @@ impl<'a> Look<'a> {
         Ok(page)
     }
 
+    /// Reads those of some entries that fit.
+    fn each_fitting(
+        &self,
+        mut ids: Vec<u64>,
+        mut take: impl FnMut(FilePlace, Entry),
+    ) -> Result<()> {
+        ids.sort_unstable();
+        ids.dedup();
+        let query = format!("SELECT {ENTRY} FROM files WHERE id = ?1");
+        let mut statement = self.sql.prepare_cached(&query)?;
+        for id in ids {
+            let found = statement
+                .query_row([int(id)], |row| self.entry(row))
+                .optional()?;
+            if let Some(entry) = found.flatten().filter(|entry| entry.fits) {
+                take(self.place(&entry), entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an entry, which comes behind all that were, to a page, if its content is not there yet; tells whether there was no room.
+    fn show(&self, gathered: &mut Gathered, place: FilePlace, entry: Entry) -> Result<bool> {
+        if !gathered.seen.insert((entry.root, entry.size)) {
+            return Ok(false);
+        }
+        let entries = self.entries_of(entry.root, Some(entry.size))?;
+        let mut others = entries.iter().filter(|other| other.fits);
+        // It was on an earlier page.
+        if others.any(|other| self.compare(&self.place(other), &place).is_lt()) {
+            return Ok(false);
+        }
+        if gathered.contents.len() == self.search.limit {
+            return Ok(true);
+        }
+        gathered.contents.push(content_of(&entry, entries.iter()));
+        gathered.last = Some(place);
+        Ok(false)
+    }
+
     /// Looks at entries in their order until there are enough contents.
     fn walk(&self) -> Result<FilePage> {
-        let column = match self.search.sort {
-            FileSort::Name => "fold",
-            FileSort::Size => "size",
-            FileSort::Since => "since_ms",
-        };
+        let column = self.search.sort.column();
         let (sign, order) = if self.search.is_descending {
             ("<", "DESC")
         } else {
@@ -260,11 +324,9 @@ impl<'a> Look<'a> {
                 }
             },
         };
-        let mut page = FilePage::default();
-        let mut seen: HashSet<Group> = HashSet::new();
+        let mut gathered = Gathered::default();
         let mut count = 0;
         let mut last = None;
-        let mut last_shown = None;
         while let Some(row) = rows.next()? {
             count += 1;
             if count == WALK_ROWS_MAX {
@@ -277,25 +339,12 @@ impl<'a> Look<'a> {
             let Some(entry) = self.entry(row)?.filter(|entry| entry.fits) else {
                 continue;
             };
-            if !seen.insert((entry.root, entry.size)) {
-                continue;
-            }
             let place = self.place(&entry);
-            let entries = self.entries_of(entry.root, Some(entry.size))?;
-            let mut others = entries.iter().filter(|other| other.fits);
-            // It was on an earlier page.
-            if others.any(|other| self.compare(&self.place(other), &place).is_lt()) {
-                continue;
+            if self.show(&mut gathered, place, entry)? {
+                return Ok(gathered.full());
             }
-            if page.contents.len() == self.search.limit {
-                page.next = last_shown;
-                return Ok(page);
-            }
-            page.contents.push(content_of(&entry, entries.iter()));
-            last_shown = Some(place);
         }
-        page.next = last;
-        Ok(page)
+        Ok(gathered.end(last))
     }
 
     /// The entries of a content that the viewer may see.
@@ -390,11 +439,12 @@ impl<'a> Look<'a> {
     }
 
     fn place_of_row(&self, row: &Row<'_>) -> Result<FilePlace> {
-        let key = match self.search.sort {
-            FileSort::Name => PlaceKey::Text(row.get(6)?),
-            FileSort::Size => PlaceKey::Number(uint(row, 3)?),
-            FileSort::Since => PlaceKey::Number(uint(row, 4)?),
+        let column = match self.search.sort {
+            FileSort::Name => 6,
+            FileSort::Size => 3,
+            FileSort::Since => 4,
         };
+        let key = self.search.sort.key(row, column)?;
         let id = uint(row, 0)?;
         Ok(FilePlace { key, id })
     }
@@ -411,6 +461,25 @@ impl<'a> Look<'a> {
     fn is_behind(&self, place: &FilePlace) -> bool {
         let after = self.search.after.as_ref();
         after.is_none_or(|after| self.compare(after, place).is_lt())
+    }
+}
+
+impl FileSort {
+    /// What entries are sorted by.
+    pub(super) const fn column(self) -> &'static str {
+        match self {
+            Self::Name => "fold",
+            Self::Size => "size",
+            Self::Since => "since_ms",
+        }
+    }
+
+    /// Reads it.
+    fn key(self, row: &Row<'_>, column: usize) -> Result<PlaceKey> {
+        Ok(match self {
+            Self::Name => PlaceKey::Text(row.get(column)?),
+            Self::Size | Self::Since => PlaceKey::Number(uint(row, column)?),
+        })
     }
 }
 

@@ -94,16 +94,17 @@ impl FileStore {
         })
     }
 
-    /// Does what can wait until nobody waits: deletes some of what belonged to peers that are gone. Tells whether there is more.
+    /// Does what can wait until nobody waits: deletes some of what belonged to peers that are gone. Tells how many files those
+    /// were; `None` if there is nothing more to do.
     ///
     /// *Errors*: as for [`FileStore::commit`].
-    pub fn sweep(&mut self) -> Result<bool, Failure> {
+    pub fn sweep(&mut self) -> Result<Option<usize>, Failure> {
         self.write(|connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let has_more = apply::sweep(&transaction)?;
+            let swept = apply::sweep(&transaction)?;
             transaction.commit()?;
-            Ok(has_more)
+            Ok(swept)
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod fixture;
 mod searching;
+mod word_index;
 
 use super::*;
 use fixture::*;
@@ -40,7 +41,7 @@ fn differences_are_taken_on_top_of_the_revision_that_is_there_alone() {
     assert_eq!(fixture.store.peer("p1").unwrap().unwrap().files, 2);
     assert_eq!(fixture.publish("p1", (0, 9), &[entry("d", 4)], &[]), Ok(9));
     assert_eq!(fixture.names("ana"), ["d"]);
-    while fixture.store.sweep().unwrap() {}
+    while fixture.store.sweep().unwrap().is_some() {}
     let counts = inspect(fixture.store.path()).unwrap();
     assert_eq!(counts.problems, Vec::<String>::new());
     assert_eq!(counts.counts.unwrap().files, 1);

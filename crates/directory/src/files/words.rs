@@ -1,20 +1,39 @@
 //! Names as they are searched: without case and accents, by their words.
 
+use std::ops::RangeInclusive;
+
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::limits::{PREFIX_CHARS_MIN, SEARCH_WORDS_MAX};
 
 /// Words that somebody looks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Words(Vec<Word>);
 
+/// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Word {
+pub(super) struct Word {
     text: String,
     /// It may be only the beginning of one.
     is_prefix: bool,
 }
+
+/// Letters that the full-text index takes for such as we do: those of scripts that are old in Unicode.
+const PLAIN: [RangeInclusive<char>; 12] = [
+    '0'..='9',
+    'a'..='z',
+    'ß'..='ö',
+    'ø'..='ɏ',
+    'α'..='ρ',
+    'σ'..='ω',
+    'а'..='я',
+    'א'..='ת',
+    'ぁ'..='ゖ',
+    'ァ'..='ヺ',
+    'ᄀ'..='ᇹ',
+    '一'..='鿋',
+];
 
 /// A name without case and accents.
 pub(super) fn fold(name: &str) -> String {
@@ -59,6 +78,22 @@ impl Words {
         self.0.is_empty()
     }
 
+    /// These words and some more.
+    pub(super) fn and(mut self, more: Self) -> Self {
+        self.0.extend(more.0);
+        self.0.truncate(SEARCH_WORDS_MAX);
+        self
+    }
+
+    /// Adds a word, or the beginning of one.
+    pub(super) fn push(&mut self, text: String, is_prefix: bool) {
+        self.0.push(Word { text, is_prefix });
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Word> {
+        self.0.iter()
+    }
+
     /// Tells whether a folded name has all the words.
     pub(super) fn fit(&self, fold: &str) -> bool {
         self.0.iter().all(|wanted| {
@@ -82,5 +117,21 @@ impl Words {
             .map(|word| format!("\"{}\"{}", word.text, if word.is_prefix { "*" } else { "" }))
             .collect();
         (!terms.is_empty()).then(|| terms.join(" "))
+    }
+}
+
+impl Word {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) const fn is_prefix(&self) -> bool {
+        self.is_prefix
+    }
+
+    /// Tells whether the full-text index certainly has it as one word.
+    pub(super) fn is_plain(&self) -> bool {
+        let is_plain = |c| PLAIN.iter().any(|range| range.contains(&c));
+        self.text.chars().all(is_plain)
     }
 }

@@ -20,6 +20,25 @@ fn tokens_are_long_prefixed_and_different() {
 }
 
 #[test]
+fn what_is_derived_depends_on_prefix_and_token_alone() {
+    let derived = derive("chc_", "cht_one");
+    assert_eq!(derived, derive("chc_", "cht_one"));
+    assert!(
+        derived.starts_with("chc_") && derived.len() == "chc_".len() + 43,
+        "{derived}"
+    );
+    for other in [
+        derive("chc_", "cht_two"),
+        derive("chd_", "cht_one"),
+        derive("chc", "_\ncht_one"),
+    ] {
+        assert_ne!(derived, other);
+    }
+    // What is stored of the token is not what it is made of.
+    assert_ne!(hash(&derived), hash("cht_one"));
+}
+
+#[test]
 fn a_hash_is_sha_256() {
     // FIPS 180-2, appendix B.1.
     let expected = [

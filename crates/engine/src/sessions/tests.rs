@@ -161,6 +161,24 @@ fn a_browser_shows_a_second_secret() {
 }
 
 #[test]
+fn a_page_that_is_loaded_again_learns_its_second_secret_by_its_cookie() {
+    let rig = Rig::new();
+    let password = rig.by_password(ADMIN);
+    let wish = |is_cookie| SessionWish {
+        ttl_ms: None,
+        is_cookie,
+    };
+    let [one, other, program] =
+        [true, true, false].map(|is_cookie| open(&rig, &password, wish(is_cookie)));
+    let login = by_token(&rig, &one).expect("it is open");
+    assert_eq!(rig.handle.csrf_of(&login, &one.token), one.csrf);
+    assert_eq!(rig.handle.csrf_of(&login, &other.token), None);
+    assert_eq!(rig.handle.csrf_of(&password, &one.token), None);
+    let login = by_token(&rig, &program).expect("it is open");
+    assert_eq!(rig.handle.csrf_of(&login, &program.token), None);
+}
+
+#[test]
 fn a_listing_shows_tokens_and_connections_and_either_can_be_ended() {
     let rig = Rig::new();
     rig.add("ana", Role::Member);

@@ -116,6 +116,7 @@ pub fn plan(request: &Request) -> Result<Plan, Response> {
         | Request::ConnectionClose { .. }
         | Request::ConsumerList { .. }
         | Request::AlarmSet { .. }
+        | Request::Invite { .. }
         | Request::AlarmClear { .. }
         | Request::Reload
         | Request::Status => return Ok(Plan::Live),

@@ -204,6 +204,18 @@ pub enum Request {
         /// Which one.
         alarm: Alarm,
     },
+    /// Makes an invitation, in the name of the oldest administrator.
+    Invite {
+        /// How many accounts may be made with it; one if absent.
+        #[serde(default)]
+        uses: Option<u32>,
+        /// For how many milliseconds it holds; a week if absent, a day for administrators.
+        #[serde(default)]
+        ttl_ms: Option<u64>,
+        /// Whether these accounts are administrators.
+        #[serde(default)]
+        administrator: bool,
+    },
     /// Loads the TLS certificates again.
     Reload,
     /// Asks how the server is.

@@ -44,6 +44,8 @@ pub enum Response {
         /// How many.
         connections: u64,
     },
+    /// The invitation, which nobody is shown again.
+    Invited(Invited),
     /// How the server is.
     Status(Box<Status>),
     /// It was not done.
@@ -90,6 +92,29 @@ pub enum ErrorCode {
     Unavailable,
     /// The server or its disk failed; its log says more.
     Failed,
+}
+
+/// An invitation that was made.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invited {
+    /// What whoever is invited shows.
+    pub code: String,
+    /// Where a browser follows it; absent if HTTP listens nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// How many accounts may be made with it.
+    pub uses: u32,
+    /// Until when it holds, in milliseconds since 1970.
+    pub expires_ms: u64,
+}
+
+impl std::fmt::Debug for Invited {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = formatter.debug_struct("Invited");
+        shown.field("uses", &self.uses);
+        shown.field("expires_ms", &self.expires_ms);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// One account.

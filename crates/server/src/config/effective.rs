@@ -156,6 +156,7 @@ fn accounts(config: &Config) -> Value {
             ("guest", Value::Boolean(accounts.guest)),
             ("administrator", text(&accounts.administrator)),
             ("registration", text(accounts.registration.as_str())),
+            ("profile", text(accounts.profile.as_str())),
             ("max_queues", number(accounts.max_queues)),
             ("max_bytes", number(accounts.max_bytes)),
             ("max_connections", number(accounts.max_connections)),

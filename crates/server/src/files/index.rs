@@ -12,6 +12,7 @@ use directory::files::{
 };
 
 use super::reading::ToReader;
+use super::word_indexer::ToIndexer;
 use super::{CLEAN_MS, FORGET_MS, FileCounts, FilesError, open_store};
 use crate::config;
 
@@ -25,6 +26,9 @@ pub(crate) struct Index {
     settings: Arc<config::Files>,
     counts: Arc<FileCounts>,
     readings: Sender<ToReader>,
+    changes: Sender<ToIndexer>,
+    /// How many times there was another file.
+    generation: u64,
     /// When it is looked next for peers that nobody has heard of for long.
     clean_due_ms: u64,
     is_over: bool,
@@ -63,16 +67,22 @@ impl Index {
         settings: &Arc<config::Files>,
         counts: Arc<FileCounts>,
         readings: Sender<ToReader>,
+        changes: Sender<ToIndexer>,
     ) -> Result<Self, Failure> {
+        let store = open_store(path)?;
+        let files = store.count_files()?;
         let index = Self {
-            store: open_store(path)?,
+            store,
             live: BTreeMap::new(),
             settings: settings.clone(),
             counts,
             readings,
+            changes,
+            generation: 0,
             clean_due_ms: 0,
             is_over: false,
         };
+        index.note_changes(files);
         Ok(index)
     }
 
@@ -153,6 +163,7 @@ impl Index {
         let live = self.own(id, owner)?;
         live.heard_ms = now_ms;
         let before = live.peer.number;
+        let changes = put.len() + remove.len();
         let outcome = self.commit(FileChange::Published {
             id: id.to_owned(),
             from,
@@ -170,6 +181,7 @@ impl Index {
         }
         let revision = peer.revision;
         self.tell(ToReader::Live(peer));
+        self.note_changes(changes as u64);
         self.count();
         Ok(revision)
     }
@@ -322,7 +334,10 @@ impl Index {
     /// Deletes some of what belonged to peers that are gone; tells whether there is more.
     pub(super) fn sweep(&mut self) -> bool {
         match self.store.sweep() {
-            Ok(has_more) => has_more,
+            Ok(swept) => {
+                self.note_changes(swept.unwrap_or(0) as u64);
+                swept.is_some()
+            }
             Err(failure) => {
                 self.fail(&failure);
                 false
@@ -371,7 +386,10 @@ impl Index {
                 Ok(store) => {
                     self.store = store;
                     self.live.clear();
-                    self.tell(ToReader::Renewed);
+                    self.generation += 1;
+                    self.tell(ToReader::Renewed(self.generation));
+                    // The indexer, too, is gone only when the server stops.
+                    let _ = self.changes.send(ToIndexer::Renewed(self.generation));
                     self.count();
                 }
                 Err(failure) => {
@@ -385,6 +403,13 @@ impl Index {
     fn tell(&self, told: ToReader) {
         // The reader is gone only when the server stops.
         let _ = self.readings.send(told);
+    }
+
+    /// So many entries came or went.
+    fn note_changes(&self, count: u64) {
+        if count > 0 {
+            let _ = self.changes.send(ToIndexer::Changed(count));
+        }
     }
 
     fn count(&self) {

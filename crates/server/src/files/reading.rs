@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use directory::Failure;
-use directory::files::{FilePeer, FileReader, LivePeers};
+use directory::files::{FilePeer, FileReader, LivePeers, WordIndex};
 
 /// What a search sees.
 pub(super) struct Seen<'a> {
     pub(super) reader: &'a FileReader,
     pub(super) live: &'a LivePeers,
+    pub(super) index: Option<&'a WordIndex>,
 }
 
 /// A search.
@@ -24,8 +25,15 @@ pub(super) enum ToReader {
     Live(Arc<FilePeer>),
     /// No peer of this number is live any more.
     Gone(u64),
-    /// There is another file, of which nobody is live.
-    Renewed,
+    /// There is another file, the one of this number, of which nobody is live.
+    Renewed(u64),
+    /// The words of a file were read.
+    Indexed {
+        /// Nothing, if they are too many.
+        index: Option<WordIndex>,
+        /// The file's number.
+        generation: u64,
+    },
     /// There is nothing more to do.
     End,
 }
@@ -34,6 +42,8 @@ pub(super) enum ToReader {
 pub(super) struct Reading {
     reader: FileReader,
     live: LivePeers,
+    index: Option<WordIndex>,
+    generation: u64,
     path: PathBuf,
 }
 
@@ -42,6 +52,8 @@ impl Reading {
         Ok(Self {
             reader: FileReader::open(path)?,
             live: LivePeers::new(),
+            index: None,
+            generation: 0,
             path: path.to_owned(),
         })
     }
@@ -52,6 +64,7 @@ impl Reading {
                 ToReader::Look(look) => look(&Seen {
                     reader: &self.reader,
                     live: &self.live,
+                    index: self.index.as_ref(),
                 }),
                 ToReader::Live(peer) => {
                     self.live.insert(peer.number, peer);
@@ -59,16 +72,27 @@ impl Reading {
                 ToReader::Gone(number) => {
                     self.live.remove(&number);
                 }
-                ToReader::Renewed => match FileReader::open(&self.path) {
-                    Ok(reader) => {
-                        self.reader = reader;
-                        self.live.clear();
+                ToReader::Renewed(generation) => self.renew(generation),
+                ToReader::Indexed { index, generation } => {
+                    if generation == self.generation {
+                        self.index = index;
                     }
-                    Err(failure) => {
-                        tracing::error!(error = %crate::admin::with_causes(&failure), "the file index cannot be read");
-                    }
-                },
+                }
                 ToReader::End => return,
+            }
+        }
+    }
+
+    fn renew(&mut self, generation: u64) {
+        self.generation = generation;
+        self.index = None;
+        match FileReader::open(&self.path) {
+            Ok(reader) => {
+                self.reader = reader;
+                self.live.clear();
+            }
+            Err(failure) => {
+                tracing::error!(error = %crate::admin::with_causes(&failure), "the file index cannot be read");
             }
         }
     }

@@ -13,7 +13,7 @@ use super::status::{Subject, flawed, forbidden, not_found, not_logged_in, uncomm
 use super::value::signed;
 use crate::flaw::Flaw;
 use crate::http::{Caller, NotLoggedIn, Web};
-use crate::registration::{self, NotRegistered, check_password};
+use crate::registration::{self, INVITATION_MISSING, NotRegistered, check_password};
 
 /// The service.
 pub(super) struct Accounts(pub(super) Web);
@@ -136,6 +136,7 @@ async fn create(
     .await;
     registered.map_err(|reason| match reason {
         NotRegistered::Forbidden(detail) => forbidden(detail),
+        NotRegistered::NotInvited => forbidden(INVITATION_MISSING),
         NotRegistered::Flawed(flaw) => flawed(flaw),
         NotRegistered::Denied(denied) => not_logged_in(NotLoggedIn::Denied(denied)),
         NotRegistered::Uncommitted(error) => uncommitted(error),

@@ -10,11 +10,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Web;
 use super::body::{InPath, JsonBody, Params};
-use super::caller::{Caller, Visitor};
+use super::caller::{Caller, Newcomer};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::tags::{Tagged, check_tag};
-use crate::registration::{self, NotRegistered};
+use crate::registration::{self, INVITATION_MISSING, NotRegistered};
 
 /// What an account may do beside what it owns and was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -118,6 +118,15 @@ pub(super) struct RoleChange {
     role: RoleWord,
 }
 
+/// Other tags.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TagsChange {
+    /// All tags from now on.
+    #[schema(max_items = 32)]
+    tags: Vec<String>,
+}
+
 /// Which accounts to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
@@ -188,7 +197,7 @@ impl ProfilePatch {
     ))]
 pub(super) async fn create(
     State(web): State<Web>,
-    visitor: Visitor,
+    Newcomer(visitor): Newcomer,
     JsonBody(wish): JsonBody<NewAccount>,
 ) -> Result<(StatusCode, Json<AccountOut>), Problem> {
     let login = wish.login.clone();
@@ -335,6 +344,30 @@ pub(super) async fn set_role(
         .await
 }
 
+/// Give an account other tags, as RabbitMQ has them
+///
+/// `monitoring` lets it see how the whole server is doing, `administrator` makes it one.
+#[utoipa::path(put, path = "/v1/accounts/{login}/tags", tag = "accounts",
+    params(("login" = String, Path, description = "The account")),
+    request_body = TagsChange,
+    responses(
+        (status = 204, description = "It has these and no others"),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn set_tags(
+    State(web): State<Web>,
+    caller: Caller,
+    InPath(login): InPath<String>,
+    JsonBody(wish): JsonBody<TagsChange>,
+) -> Result<StatusCode, Problem> {
+    caller.check_administrator()?;
+    let tags = wish.tags;
+    caller
+        .commit(&web, Change::AccountTags { login, tags })
+        .await
+}
+
 /// Who am I?
 #[utoipa::path(get, path = "/v1/me", tag = "accounts",
     responses(
@@ -428,6 +461,7 @@ impl From<NotRegistered> for Problem {
     fn from(reason: NotRegistered) -> Self {
         match reason {
             NotRegistered::Forbidden(detail) => Self::forbidden(detail),
+            NotRegistered::NotInvited => Self::forbidden(INVITATION_MISSING).about("invitation"),
             NotRegistered::Flawed(flaw) => flaw.into(),
             NotRegistered::Denied(denied) => denied.into(),
             NotRegistered::Uncommitted(error) => error.into(),

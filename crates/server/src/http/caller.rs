@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker::Refusal;
 use broker::access::Access;
-use directory::{Change, CommitError};
+use directory::{Change, CommitError, Subject};
 use engine::Handle;
 use engine::accounts::{Denied, Login};
 use engine::audit::Author;
@@ -48,6 +48,10 @@ pub(crate) struct Visitor {
     pub(crate) origin: Origin,
     pub(super) is_tls: bool,
 }
+
+/// Somebody who may be about to come in: a cookie that does not count, because its session has ended or because what goes beside it is
+/// missing, makes them a stranger. A browser shows it all the same, and whoever logs in anew has nothing else to show.
+pub(crate) struct Newcomer(pub(super) Visitor);
 
 /// Somebody who is logged in.
 #[derive(Debug, Clone)]
@@ -86,25 +90,48 @@ impl FromRequestParts<Web> for Caller {
     }
 }
 
+impl FromRequestParts<Web> for Newcomer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        let visitor = Visitor::of_browser(parts, web).await?;
+        Ok(Self(visitor.unwrap_or_else(|(_, stranger)| stranger)))
+    }
+}
+
 impl FromRequestParts<Web> for Visitor {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        let visitor = Self::of_browser(parts, web).await?;
+        visitor.map_err(|(problem, _)| problem)
+    }
+}
+
+impl Visitor {
+    /// Finds out who sent a request. What a cookie leads to is told apart, as browsers show cookies by themselves: the inner error is
+    /// why it does not count, and who the visitor is without it.
+    async fn of_browser(
+        parts: &mut Parts,
+        web: &Web,
+    ) -> Result<Result<Self, (Problem, Self)>, Problem> {
         let peer = parts.extensions.get::<PeerAddress>().copied();
         let (peer, origin) = origin_of(&parts.headers, peer, "http");
         let engine = web.gateway().engine();
-        let shown = shown(&parts.headers)?.or_else(|| cookie(&parts.headers).map(Shown::Cookie));
-        let login = match &shown {
-            None => None,
-            Some(shown) => Some(log_in(engine, shown, &origin).await?),
+        let login = if let Some(shown) = shown(&parts.headers)? {
+            Some(log_in(engine, &shown, &origin).await?)
+        } else if let Some(token) = cookie(&parts.headers) {
+            match log_in_by_cookie(engine, token, &origin, parts).await {
+                Ok(login) => Some(login),
+                Err(problem) => return Ok(Err((problem, Self::new(None, origin, peer)))),
+            }
+        } else {
+            None
         };
         if let Some(login) = &login {
             note_caller(parts, &login.name);
         }
-        if let (Some(Shown::Cookie(_)), Some(login)) = (&shown, &login) {
-            check_csrf(engine, login, &parts.method, &parts.headers)?;
-        }
-        Ok(Self::new(login, origin, peer))
+        Ok(Ok(Self::new(login, origin, peer)))
     }
 }
 
@@ -270,7 +297,8 @@ fn shown(headers: &HeaderMap) -> Result<Option<Shown>, NotLoggedIn> {
     Ok(Some(Shown::Password(name, password.to_owned())))
 }
 
-fn cookie(headers: &HeaderMap) -> Option<String> {
+/// The token in the cookie of a browser's session.
+pub(super) fn cookie(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get_all(header::COOKIE).iter();
     let mut pairs = cookies
         .filter_map(|value| value.to_str().ok())
@@ -290,6 +318,17 @@ async fn log_in(engine: &Handle, shown: &Shown, origin: &Origin) -> Result<Login
         Shown::Bearer(secret) | Shown::Cookie(secret) => Credentials::Token(secret),
     };
     engine.log_in(credentials, origin).await
+}
+
+async fn log_in_by_cookie(
+    engine: &Handle,
+    token: String,
+    origin: &Origin,
+    parts: &Parts,
+) -> Result<Login, Problem> {
+    let login = log_in(engine, &Shown::Cookie(token), origin).await?;
+    check_csrf(engine, &login, &parts.method, &parts.headers)?;
+    Ok(login)
 }
 
 fn check_csrf(
@@ -355,10 +394,15 @@ impl From<CommitError> for Problem {
                 match refused {
                     Refused::NotFound { .. } => Self::not_found(detail),
                     Refused::Invalid { .. } => Self::invalid(detail),
-                    Refused::InvitationVoid => Self::forbidden(detail),
-                    Refused::AlreadyExists { .. }
-                    | Refused::LoginTaken { .. }
-                    | Refused::LastAdministrator { .. } => Self::conflict(detail),
+                    Refused::InvitationVoid => Self::forbidden(detail).about("invitation"),
+                    Refused::LoginTaken { .. }
+                    | Refused::AlreadyExists {
+                        subject: Subject::Account,
+                        ..
+                    } => Self::conflict(detail).about("login"),
+                    Refused::AlreadyExists { .. } | Refused::LastAdministrator { .. } => {
+                        Self::conflict(detail)
+                    }
                 }
             }
             CommitError::Failure(failure) => {

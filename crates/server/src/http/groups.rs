@@ -12,10 +12,9 @@ use utoipa::ToSchema;
 use super::Web;
 use super::body::{InPath, JsonBody, Params};
 use super::caller::{Caller, DEFAULT_VHOST};
-use super::page::Page;
+use super::page::{ListParams, Page};
 use super::problem::Problem;
 use super::pull::parse_offset;
-use super::queues::ListParams;
 use crate::gateway::GroupView;
 
 /// A group of a stream.

@@ -14,15 +14,7 @@ use super::accounts::RoleWord;
 use super::body::{InPath, JsonBody};
 use super::caller::Caller;
 use super::problem::Problem;
-
-/// What codes begin with.
-const CODE_PREFIX: &str = "chi_";
-/// How long an invitation holds when nothing else was asked for, in milliseconds.
-const TTL_MS_DEFAULT: u64 = 7 * 24 * 3_600_000;
-/// The longest.
-const TTL_MS_MAX: u64 = 365 * 24 * 3_600_000;
-/// The most accounts that one makes.
-const USES_MAX: u32 = 10_000;
+use crate::invitations::{self, Made, NotMade};
 
 /// An invitation to be made.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -31,7 +23,7 @@ pub(super) struct InvitationWish {
     /// How many accounts may be made with it.
     #[schema(minimum = 1, maximum = 10_000, default = 1)]
     uses: Option<u32>,
-    /// For how many milliseconds it holds. Default a week.
+    /// For how many milliseconds it holds. Default a week, a day for administrators.
     #[schema(minimum = 1, maximum = 31_536_000_000_u64)]
     ttl_ms: Option<u64>,
     /// The role of these accounts. Default member.
@@ -90,27 +82,13 @@ pub(super) async fn create(
     JsonBody(wish): JsonBody<InvitationWish>,
 ) -> Result<(StatusCode, Json<InvitationOut>), Problem> {
     caller.check_administrator()?;
-    let uses = wish.uses.unwrap_or(1);
-    if !(1..=USES_MAX).contains(&uses) {
-        return Err(Problem::invalid(format!("uses is from 1 to {USES_MAX}")));
-    }
-    let ttl_ms = wish.ttl_ms.unwrap_or(TTL_MS_DEFAULT);
-    if !(1..=TTL_MS_MAX).contains(&ttl_ms) {
-        return Err(Problem::invalid(format!(
-            "ttl_ms is from 1 to {TTL_MS_MAX}"
-        )));
-    }
-    let code = directory::token::generate(CODE_PREFIX)
-        .map_err(|error| Problem::unavailable(format!("no random numbers: {error}")))?;
-    let now_ms = web.gateway().engine().now_ms();
-    let invitation = Invitation {
-        code_hash: directory::token::hash(&code),
-        created_by: caller.login.name.to_string(),
-        created_ms: now_ms,
-        expires_ms: now_ms + ttl_ms,
-        uses_left: uses,
+    let wish = invitations::Wish {
+        uses: wish.uses,
+        ttl_ms: wish.ttl_ms,
         role: wish.role.map_or(directory::Role::Member, RoleWord::role),
     };
+    let now_ms = web.gateway().engine().now_ms();
+    let Made { invitation, code } = invitations::make(wish, &caller.login.name, now_ms)?;
     caller
         .commit(&web, Change::InvitationAdded(invitation.clone()))
         .await?;
@@ -158,4 +136,13 @@ pub(super) async fn delete(
     caller
         .commit(&web, Change::InvitationDeleted { code_hash })
         .await
+}
+
+impl From<NotMade> for Problem {
+    fn from(reason: NotMade) -> Self {
+        match reason {
+            NotMade::Flawed(flaw) => flaw.into(),
+            NotMade::Random(error) => Self::unavailable(format!("no random numbers: {error}")),
+        }
+    }
 }

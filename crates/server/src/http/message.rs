@@ -248,15 +248,17 @@ impl Attributes {
 impl MessageOut {
     /// Writes a delivery for a client.
     pub(super) fn of(delivered: &Delivered, link: &Link) -> Self {
+        Self::cut(delivered, link, usize::MAX)
+    }
+
+    /// The same with at most so many bytes of its body.
+    pub(super) fn cut(delivered: &Delivered, link: &Link, bytes_max: usize) -> Self {
         let message = &delivered.message;
         let properties = PropertiesRef::parse(message.properties())
             .ok()
             .and_then(|properties| properties.to_owned().ok())
             .unwrap_or_default();
-        let (body, body_encoding) = match std::str::from_utf8(message.body()) {
-            Ok(text) => (text.to_owned(), BodyEncoding::Utf8),
-            Err(_) => (STANDARD.encode(message.body()), BodyEncoding::Base64),
-        };
+        let (body, body_encoding) = written_body(message.body(), bytes_max);
         let (offset, delivery_count) = match delivered.annotation {
             Annotation::None => (None, None),
             Annotation::DeliveryCount(count) => (None, Some(count)),
@@ -288,6 +290,20 @@ impl MessageOut {
             kind: properties.kind,
             user_id: properties.user_id,
             app_id: properties.app_id,
+        }
+    }
+}
+
+/// Writes the beginning of a body: text if all of it is, up to the last character that is whole.
+fn written_body(body: &[u8], bytes_max: usize) -> (String, BodyEncoding) {
+    match std::str::from_utf8(body) {
+        Ok(text) => {
+            let end = text.floor_char_boundary(bytes_max);
+            (text[..end].to_owned(), BodyEncoding::Utf8)
+        }
+        Err(_) => {
+            let shown = &body[..body.len().min(bytes_max)];
+            (STANDARD.encode(shown), BodyEncoding::Base64)
         }
     }
 }

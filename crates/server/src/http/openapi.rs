@@ -72,6 +72,12 @@ static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| {
     serde_json::to_vec(&document).unwrap_or_default().into()
 });
 
+/// The description of the REST interface, as OpenAPI 3.1 in JSON.
+#[must_use]
+pub fn description() -> &'static [u8] {
+    &DESCRIPTION
+}
+
 /// Serves the description.
 pub(super) fn routes() -> Router<Web> {
     let description = async || ([(CONTENT_TYPE, "application/json")], DESCRIPTION.clone());

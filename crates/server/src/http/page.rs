@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::flaw::Flaw;
 
@@ -22,6 +22,20 @@ pub(super) struct Page<T> {
     /// Ask with this for those that follow; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+}
+
+/// Which names to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListParams {
+    /// Only those whose name contains this.
+    name: Option<String>,
+    /// Go on behind the page that gave this cursor.
+    cursor: Option<String>,
+    /// At most so many, 1 to 1,000.
+    #[param(minimum = 1, maximum = 1_000, default = 100)]
+    limit: Option<u32>,
 }
 
 /// Which part of a list is wanted: names behind a cursor, in order.
@@ -91,6 +105,14 @@ impl PageParams {
         items.truncate(self.limit);
         let last = items.last().filter(|_| has_more).map(name);
         (items, last.map(|name| URL_SAFE_NO_PAD.encode(name)))
+    }
+}
+
+impl ListParams {
+    /// What names are to contain, and the page.
+    pub(super) fn page(self) -> Result<(String, PageParams), Flaw> {
+        let page = PageParams::new(self.cursor, self.limit)?;
+        Ok((self.name.unwrap_or_default(), page))
     }
 }
 

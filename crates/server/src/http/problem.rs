@@ -31,6 +31,9 @@ pub(crate) struct Problem {
     /// The revision that is there, where the request named another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<u64>,
+    /// The member of the request's body that it is about, where it is one alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
     /// How many seconds to wait before trying again.
     #[serde(skip)]
     retry_after_s: Option<u32>,
@@ -45,6 +48,7 @@ impl Problem {
             detail: detail.into(),
             request_id: current_id(),
             revision: None,
+            field: None,
             retry_after_s: None,
         }
     }
@@ -175,6 +179,12 @@ impl Problem {
         Self::new(status, "no-room", "No room", detail)
     }
 
+    /// The same, about one member of the request's body.
+    pub(super) fn about(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
     fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self
@@ -197,11 +207,12 @@ impl From<Refusal> for Problem {
 
 impl From<Flaw> for Problem {
     fn from(flaw: Flaw) -> Self {
-        if flaw.is_size {
+        let problem = if flaw.is_size {
             Self::too_large(flaw.detail)
         } else {
             Self::invalid(flaw.detail)
-        }
+        };
+        problem.about(flaw.field)
     }
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use broker::Request;
-use broker::access::Access;
+use broker::access::{Access, Resource};
 use broker::topology::PARTITIONS;
 use codec::amqp::field::{Table, Value};
 use engine::QueueView;
@@ -14,8 +14,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::Web;
 use super::body::{InPath, JsonBody, Params};
 use super::caller::{Caller, DEFAULT_VHOST};
+use super::insight::sample_key;
 use super::page::{Page, PageParams};
 use super::problem::Problem;
+use super::samples::{BRIEF_POINTS, Rates, Rights, Sparkline, VhostParams, vhost_of};
 use crate::flaw::check_name;
 use crate::json::json_of_table;
 
@@ -143,15 +145,29 @@ pub(super) struct QueueOut {
     message_bytes: u64,
     /// Consumers attached.
     consumers: u32,
+    /// The virtual host.
+    vhost: String,
+    /// What you may do with it.
+    rights: Rights,
+    /// What happened per second in the last five seconds, once that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rates: Option<Rates>,
+    /// How it was in the last minutes, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Sparkline>,
 }
 
 /// Which queues to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListParams {
+pub(super) struct QueueListParams {
     /// Only queues whose name contains this.
     name: Option<String>,
+    /// Tell of each how it was in the last two and a half minutes.
+    history: bool,
+    /// The virtual host. Default `/`.
+    vhost: Option<String>,
     /// Go on behind the page that gave this cursor.
     cursor: Option<String>,
     /// At most so many, 1 to 1,000.
@@ -175,14 +191,6 @@ pub(super) struct DeleteParams {
     if_unused: bool,
     /// Only if it has no messages.
     if_empty: bool,
-}
-
-impl ListParams {
-    /// What names are to contain, and the page.
-    pub(super) fn page(self) -> Result<(String, PageParams), Problem> {
-        let page = PageParams::new(self.cursor, self.limit)?;
-        Ok((self.name.unwrap_or_default(), page))
-    }
 }
 
 impl QueueSettings {
@@ -234,8 +242,16 @@ impl QueueSettings {
 }
 
 impl QueueOut {
-    fn of(view: QueueView) -> Self {
+    /// Writes a queue for whoever has `access`; with as many samples of the last minutes as there are to be.
+    fn of(web: &Web, access: &Access, view: QueueView, points: usize) -> Self {
+        let engine = web.gateway().engine();
+        let key = sample_key(&view.vhost, &view.name);
+        let samples = web.history().of_queue(&key, points.max(1), engine.now_ms());
         Self {
+            rights: Rights::of(engine, access, Resource::Queue, &view.name),
+            rates: samples.last().map(|newest| newest.rates.into()),
+            history: (points > 0).then(|| Sparkline::of(&samples)),
+            vhost: view.vhost.to_string(),
             name: view.name.to_string(),
             partitions: Some(view.partitions).filter(|count| *count > 0),
             kind: match view.kind {
@@ -260,7 +276,7 @@ impl QueueOut {
 }
 
 /// List the queues that you have a right on
-#[utoipa::path(get, path = "/v1/queues", tag = "queues", params(ListParams),
+#[utoipa::path(get, path = "/v1/queues", tag = "queues", params(QueueListParams),
     responses(
         (status = 200, description = "A page of queues, by name", body = Page<QueueOut>),
         (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
@@ -269,10 +285,12 @@ impl QueueOut {
 pub(super) async fn list(
     State(web): State<Web>,
     caller: Caller,
-    Params(params): Params<ListParams>,
+    Params(params): Params<QueueListParams>,
 ) -> Result<Json<Page<QueueOut>>, Problem> {
-    let access = caller.access(&web, DEFAULT_VHOST)?;
-    let (contains, page) = params.page()?;
+    let access = caller.access(&web, &vhost_of(params.vhost))?;
+    let page = PageParams::new(params.cursor, params.limit)?;
+    let contains = params.name.unwrap_or_default();
+    let points = if params.history { BRIEF_POINTS } else { 0 };
     let views = web
         .gateway()
         .engine()
@@ -288,7 +306,7 @@ pub(super) async fn list(
     Ok(Json(page.cut(
         views,
         |view| view.name.to_string(),
-        QueueOut::of,
+        |view| QueueOut::of(&web, &access, view, points),
     )))
 }
 
@@ -347,7 +365,7 @@ pub(super) async fn create(
 
 /// Look at a queue
 #[utoipa::path(get, path = "/v1/queues/{queue}", tag = "queues",
-    params(("queue" = String, Path, description = "The queue")),
+    params(("queue" = String, Path, description = "The queue"), VhostParams),
     responses(
         (status = 200, description = "The queue", body = QueueOut),
         (status = "4XX", description = "There is none that you have a right on", body = Problem, content_type = "application/problem+json"),
@@ -357,8 +375,11 @@ pub(super) async fn show(
     State(web): State<Web>,
     caller: Caller,
     InPath(queue): InPath<String>,
+    Params(params): Params<VhostParams>,
 ) -> Result<Json<QueueOut>, Problem> {
-    find(&web, &caller, &queue).await.map(Json)
+    let access = caller.access(&web, &vhost_of(params.vhost))?;
+    let view = find_as(&web, &access, &queue).await?;
+    Ok(Json(QueueOut::of(&web, &access, view, 0)))
 }
 
 /// What is to change of a queue.
@@ -451,7 +472,8 @@ pub(super) async fn purge(
 /// Finds a queue that the caller has a right on.
 async fn find(web: &Web, caller: &Caller, queue: &str) -> Result<QueueOut, Problem> {
     let access = caller.access(web, DEFAULT_VHOST)?;
-    find_as(web, &access, queue).await.map(QueueOut::of)
+    let view = find_as(web, &access, queue).await?;
+    Ok(QueueOut::of(web, &access, view, 0))
 }
 
 pub(super) async fn find_as(web: &Web, access: &Access, queue: &str) -> Result<QueueView, Problem> {

@@ -32,7 +32,7 @@ pub(super) struct ScrapeParams {
 /// In Prometheus' text format: totals, or with `per=queue` the numbers of every queue. For administrators and accounts with the tag
 /// `monitoring`; with the setting `metrics.open` totals are for everybody.
 #[utoipa::path(get, path = "/metrics", tag = "server", 
-    params(("per" = Option<Per>, Query, description = "The numbers of every queue instead of totals")),
+    params(("per" = inline(Option<Per>), Query, description = "The numbers of every queue instead of totals")),
     responses(
         (status = 200, description = "The metrics", body = String),
         (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),

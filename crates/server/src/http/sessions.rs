@@ -2,17 +2,21 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::sessions::{Credentials, SessionKind, SessionView, SessionWish};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Web;
+use super::accounts::AccountOut;
 use super::body::{InPath, JsonBody, Params};
-use super::caller::{Caller, SESSION_COOKIE, Visitor};
+use super::caller::{Caller, Newcomer, SESSION_COOKIE, cookie};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
+
+/// The longest that a cookie is kept, as sessions are: 365 days.
+const TTL_MS_MAX: u64 = 365 * 24 * 3_600_000;
 
 /// A login.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -28,7 +32,7 @@ pub(super) struct LoginWish {
     /// What the client calls itself.
     #[schema(max_length = 256)]
     client: Option<String>,
-    /// Set the token as a cookie, for a page in a browser.
+    /// Set the token as a cookie, for a page in a browser. With `ttl_ms` the browser keeps it so long, without as long as it is open.
     cookie: bool,
 }
 
@@ -73,6 +77,18 @@ pub(super) struct SessionOut {
     vhost: Option<String>,
     /// It is the one that asks.
     present: bool,
+}
+
+/// A session, and whose it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Present {
+    /// The session.
+    session: SessionOut,
+    /// The account.
+    account: AccountOut,
+    /// Send it as X-CSRF-Token with whatever changes something; for the page whose cookie this session is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csrf: Option<String>,
 }
 
 /// Which sessions to list.
@@ -124,7 +140,7 @@ impl SessionOut {
     ))]
 pub(super) async fn create(
     State(web): State<Web>,
-    visitor: Visitor,
+    Newcomer(visitor): Newcomer,
     JsonBody(wish): JsonBody<LoginWish>,
 ) -> Result<Response, Problem> {
     let engine = web.gateway().engine();
@@ -150,7 +166,7 @@ pub(super) async fn create(
     let opened = engine.open_session(&login, &origin, session).await?;
     let cookie = wish
         .cookie
-        .then(|| set_cookie(&opened.token, visitor.is_tls))
+        .then(|| set_cookie(&opened.token, wish.ttl_ms, visitor.is_tls))
         .flatten();
     let peer = std::net::SocketAddr::from((origin.address, 0));
     let caller = Caller::new(login, origin, peer);
@@ -166,10 +182,14 @@ pub(super) async fn create(
     Ok(response)
 }
 
-fn set_cookie(token: &str, is_tls: bool) -> Option<HeaderValue> {
+/// The cookie of a session. It goes with the browser's window, unless it is to hold for a time.
+fn set_cookie(token: &str, ttl_ms: Option<u64>, is_tls: bool) -> Option<HeaderValue> {
     // A browser would not keep a Secure cookie that came without TLS.
     let secure = if is_tls { "; Secure" } else { "" };
-    let cookie = format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}");
+    let age = ttl_ms.map(|ttl_ms| format!("; Max-Age={}", ttl_ms.min(TTL_MS_MAX) / 1_000));
+    let age = age.unwrap_or_default();
+    let cookie =
+        format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{age}{secure}");
     HeaderValue::from_str(&cookie).ok()
 }
 
@@ -201,6 +221,78 @@ pub(super) async fn list(
     )))
 }
 
+/// Look at a session
+///
+/// A page that was loaded again learns so who it is, and what to send as X-CSRF-Token: when it asks for `present` with its cookie, from
+/// this server's own address.
+#[utoipa::path(get, path = "/v1/sessions/{session}", tag = "sessions",
+    params(("session" = String, Path, description = "The session, or `present` for the one that asks")),
+    responses(
+        (status = 200, description = "The session", body = Present),
+        (status = "4XX", description = "There is none of yours of this id", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn show(
+    State(web): State<Web>,
+    caller: Caller,
+    headers: HeaderMap,
+    InPath(session): InPath<String>,
+) -> Result<Json<Present>, Problem> {
+    let engine = web.gateway().engine();
+    let is_administrator = caller.login.is_administrator();
+    let own = (!is_administrator).then_some(&*caller.login.name);
+    let (wanted, csrf) = match (session.as_str(), caller.login.session()) {
+        ("present", Some(present)) => (present, own_csrf(engine, &caller, &headers)?),
+        _ => (session.as_str(), None),
+    };
+    let views = engine.sessions(own).into_iter();
+    let view = views
+        .into_iter()
+        .find(|view| view.id == wanted)
+        .ok_or_else(|| unknown(&session))?;
+    Ok(Json(Present {
+        account: super::accounts::find(&web, &view.login)?,
+        session: SessionOut::of(view, &caller),
+        csrf,
+    }))
+}
+
+/// What the caller's page has to send beside its cookie; nothing for whoever came without one.
+fn own_csrf(
+    engine: &engine::Handle,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<Option<String>, Problem> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return Ok(None);
+    }
+    let Some(token) = cookie(headers) else {
+        return Ok(None);
+    };
+    if !is_own_page(headers) {
+        return Err(Problem::forbidden(
+            "this is for the page of this server alone, not for those of others",
+        ));
+    }
+    Ok(engine.csrf_of(&caller.login, &token))
+}
+
+/// Says whether a browser sends the request for a page of this server. What browsers say of it stays away where they do not trust the
+/// connection; then no other page can read the answer, as none is allowed to.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
+    let is_own_site = text("sec-fetch-site").is_none_or(|site| site == "same-origin");
+    let host = text("host").unwrap_or_default();
+    let is_own_origin = text("origin").is_none_or(|origin| {
+        let address = origin.split_once("://").map(|(_, address)| address);
+        address.is_some_and(|address| address.eq_ignore_ascii_case(host))
+    });
+    is_own_site && is_own_origin
+}
+
 /// End a session
 ///
 /// Its connections are closed and its deliveries stop within a second.
@@ -214,9 +306,11 @@ pub(super) async fn list(
 pub(super) async fn end(
     State(web): State<Web>,
     caller: Caller,
+    headers: HeaderMap,
     InPath(session): InPath<String>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let engine = web.gateway().engine();
+    let is_present = session == "present";
     let id = match (session.as_str(), caller.login.session()) {
         ("present", Some(present)) => present.to_owned(),
         _ => session,
@@ -225,9 +319,18 @@ pub(super) async fn end(
     let own = (!is_administrator).then_some(&*caller.login.name);
     let is_there = engine.sessions(own).iter().any(|view| view.id == id);
     if is_there && engine.end_session(&id, &caller.author()).await? {
-        return Ok(StatusCode::NO_CONTENT);
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        if is_present && cookie(&headers).is_some() {
+            let gone = format!("{SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+            if let Ok(gone) = HeaderValue::try_from(gone) {
+                response.headers_mut().insert(header::SET_COOKIE, gone);
+            }
+        }
+        return Ok(response);
     }
-    Err(Problem::not_found(format!(
-        "there is no session '{id}' of yours"
-    )))
+    Err(unknown(&id))
+}
+
+fn unknown(id: &str) -> Problem {
+    Problem::not_found(format!("there is no session '{id}' of yours"))
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
-use broker::access::Access;
+use broker::access::{Access, Resource};
 use broker::topology::BindingView;
 use broker::{ExchangeKind, Request, StreamOffset};
 use codec::amqp::field::{Table, Value};
@@ -19,6 +19,7 @@ use super::message::{Address, Attributes};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::publish::{BatchPublished, Published, message_of, publish_routed};
+use super::samples::Rights;
 use crate::flaw::check_name;
 use crate::json::{json_of_table, map_of_table, table_of_json};
 
@@ -81,6 +82,8 @@ pub(super) struct TopicOut {
     /// What it was declared with, in AMQP's terms.
     #[schema(value_type = Object)]
     arguments: serde_json::Value,
+    /// What you may do with it.
+    rights: Rights,
 }
 
 /// Which topics to list.
@@ -160,8 +163,10 @@ impl TopicKind {
 }
 
 impl TopicOut {
-    fn of(view: ExchangeView) -> Self {
+    fn of(web: &Web, access: &Access, view: ExchangeView) -> Self {
+        let engine = web.gateway().engine();
         Self {
+            rights: Rights::of(engine, access, Resource::Exchange, &view.name),
             name: view.name.to_string(),
             kind: TopicKind::of(view.kind),
             durable: view.durable,
@@ -228,7 +233,7 @@ pub(super) async fn list(
     Ok(Json(page.cut(
         views,
         |view| view.name.to_string(),
-        TopicOut::of,
+        |view| TopicOut::of(&web, &access, view),
     )))
 }
 
@@ -551,7 +556,9 @@ pub(crate) fn reader_stream(name: &str) -> Request {
 fn find(web: &Web, access: &Access, topic: &str) -> Result<TopicOut, Problem> {
     let engine = web.gateway().engine();
     let found = engine.exchanges_seen_by(access, |name| name == topic, 1);
-    found.into_iter().next().map(TopicOut::of).ok_or_else(|| {
+    let found = found.into_iter().next();
+    let shown = found.map(|view| TopicOut::of(web, access, view));
+    shown.ok_or_else(|| {
         Problem::not_found(format!(
             "there is no topic '{topic}' that you have a right on"
         ))

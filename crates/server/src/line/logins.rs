@@ -11,8 +11,7 @@ use session::line::{LogInRefused, Registering};
 
 use super::Rules;
 use crate::chat::{Caller, Inbox, Letter, LineLetter};
-use crate::config::Registration;
-use crate::registration::{self, NotRegistered, Wish};
+use crate::registration::{self, NotRegistered, Policy, Wish};
 
 /// Somebody whose login was accepted.
 pub(crate) struct Admitted {
@@ -33,7 +32,7 @@ pub(super) enum Shown {
 /// Starts logins; their outcomes come as letters.
 pub(super) struct Logins {
     engine: Handle,
-    policy: Registration,
+    policy: Policy,
     inbox: Arc<Inbox>,
     runtime: tokio::runtime::Handle,
 }
@@ -68,7 +67,7 @@ impl Logins {
     }
 }
 
-async fn log_in(engine: &Handle, policy: Registration, peer: SocketAddr, shown: Shown) -> Outcome {
+async fn log_in(engine: &Handle, policy: Policy, peer: SocketAddr, shown: Shown) -> Outcome {
     let origin = Origin {
         address: peer.ip(),
         door: "line",
@@ -102,7 +101,7 @@ async fn log_in(engine: &Handle, policy: Registration, peer: SocketAddr, shown: 
 
 async fn register(
     engine: &Handle,
-    policy: Registration,
+    policy: Policy,
     origin: &Origin,
     wish: Registering,
 ) -> Result<(), LogInRefused> {
@@ -120,9 +119,7 @@ async fn register(
     };
     let registered = registration::register(engine, policy, None, origin, wish).await;
     registered.map_err(|reason| match reason {
-        NotRegistered::Forbidden(_) if policy == Registration::Invitation => {
-            LogInRefused::Invitation
-        }
+        NotRegistered::NotInvited => LogInRefused::Invitation,
         NotRegistered::Forbidden(_) => LogInRefused::RegistrationClosed,
         NotRegistered::Flawed(flaw) => LogInRefused::Flawed {
             field: field_of(&flaw.field),

@@ -110,7 +110,7 @@ impl Table {
             server: "Chaski",
             version: env!("CARGO_PKG_VERSION"),
             language: self.rules.language,
-            registration: registration(self.rules.registration),
+            registration: registration(self.rules.registration.who),
             time_ms: now_ms,
             first_byte_ms: Some(self.rules.first_byte_ms),
             login_ms: self.rules.login_ms,

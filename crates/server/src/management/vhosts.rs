@@ -63,7 +63,7 @@ impl VhostOut {
 }
 
 /// Makes a virtual host in which its maker may do everything, as RabbitMQ does.
-pub(super) fn made_by(login: &str, name: String) -> [Change; 2] {
+pub(crate) fn made_by(login: &str, name: String) -> [Change; 2] {
     let everything = || ".*".to_owned();
     let permission = Permission {
         vhost: name.clone(),

@@ -40,7 +40,6 @@ pub(super) struct Errand {
 enum Attempt {
     Fetched(Value),
     Failed(anyhow::Error),
-    Paused,
     Cancelled,
     Interrupted,
 }
@@ -77,10 +76,13 @@ impl Errand {
         let mut is_first = true;
         loop {
             let ended = self.attempt(status, &mut transfer, is_first).await;
-            let (Attempt::Paused, Some(transfer)) = (&ended, &mut transfer) else {
+            if let Some(ended) = ended {
                 return ended;
-            };
+            }
             is_first = false;
+            let Some(transfer) = &mut transfer else {
+                continue;
+            };
             let text = format!("held; `chaski transfers resume {}` goes on", transfer.id());
             output::note(&text);
             // What cannot be noted is shown wrongly, and held all the same.
@@ -101,19 +103,22 @@ impl Errand {
         }
     }
 
+    /// Fetches until that ends, or is to be held: then nothing came of it.
     async fn attempt(
         &self,
         status: &watch::Sender<Status>,
         transfer: &mut Option<&mut Running>,
         is_first: bool,
-    ) -> Attempt {
+    ) -> Option<Attempt> {
         let fetching = self.fetch(status, is_first);
         tokio::pin!(fetching);
         let mut look = interval(LOOK);
         loop {
             tokio::select! {
-                fetched = &mut fetching => return fetched.map_or_else(Attempt::Failed, Attempt::Fetched),
-                _ = tokio::signal::ctrl_c() => return Attempt::Interrupted,
+                fetched = &mut fetching => {
+                    return Some(fetched.map_or_else(Attempt::Failed, Attempt::Fetched));
+                }
+                _ = tokio::signal::ctrl_c() => return Some(Attempt::Interrupted),
                 _ = look.tick() => {}
             }
             let Some(transfer) = transfer else {
@@ -126,8 +131,8 @@ impl Errand {
             transfer.progress(bytes, rate);
             match transfer.wanted() {
                 Want::Run => {}
-                Want::Pause => return Attempt::Paused,
-                Want::Cancel => return Attempt::Cancelled,
+                Want::Pause => return None,
+                Want::Cancel => return Some(Attempt::Cancelled),
             }
         }
     }
@@ -217,7 +222,7 @@ impl Errand {
                 let text = "given up, as it was asked; nothing of it is kept";
                 Err(CommandError::new(Exit::Failed, text).into())
             }
-            Attempt::Interrupted | Attempt::Paused => {
+            Attempt::Interrupted => {
                 let text = "interrupted; what is there is kept: run the same command to go on";
                 Err(CommandError::new(Exit::Failed, text).into())
             }

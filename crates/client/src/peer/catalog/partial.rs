@@ -6,7 +6,7 @@ use std::path::Path;
 
 use files::content::{Invalid, Root, Segment, Shape, Top};
 use files::have::Have;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::peer::now_ms;
 
@@ -45,7 +45,7 @@ impl Catalog {
                     kept = Some(have);
                 }
             }
-            let (share, relative) = batch.place_of(path)?.unzip();
+            let (share, relative) = place_of(batch.transaction, path)?.unzip();
             batch.put_file(&FileRow {
                 path,
                 share,
@@ -121,7 +121,7 @@ impl Catalog {
             if shape.groups() > 1 && batch.segments(content)? != shape.segments() {
                 return Err(CatalogError::Incomplete(*root));
             }
-            let (share, relative) = batch.place_of(path)?.unzip();
+            let (share, relative) = place_of(batch.transaction, path)?.unzip();
             batch.put_file(&FileRow {
                 path,
                 share,
@@ -155,7 +155,7 @@ impl Catalog {
     /// The database fails.
     pub fn is_shared(&self, path: &Path) -> Result<bool, CatalogError> {
         let path = path.as_os_str().as_bytes();
-        self.write(|batch| Ok(batch.place_of(path)?.is_some()))
+        Ok(place_of(&self.read(), path)?.is_some())
     }
 
     fn size_of(&self, root: &Root) -> Result<u64, CatalogError> {
@@ -203,19 +203,22 @@ impl Batch<'_> {
             Kind::File
         })
     }
+}
 
-    /// Finds the share that a path is in, with the path below its folder.
-    fn place_of(&self, path: &[u8]) -> Result<Option<(ShareId, String)>, CatalogError> {
-        let sql = "SELECT id, folder FROM shares WHERE shared = 1";
-        let mut statement = self.transaction.prepare_cached(sql)?;
-        let mut rows = statement.query([])?;
-        let path = Path::new(std::ffi::OsStr::from_bytes(path));
-        while let Some(row) = rows.next()? {
-            let below = path.strip_prefix(path_of(row, 1)?).ok();
-            if let Some(relative) = below.and_then(Path::to_str) {
-                return Ok(Some((ShareId(row.get(0)?), relative.to_owned())));
-            }
+/// Finds the share that a path is in, with the path below its folder.
+fn place_of(
+    connection: &Connection,
+    path: &[u8],
+) -> Result<Option<(ShareId, String)>, CatalogError> {
+    let sql = "SELECT id, folder FROM shares WHERE shared = 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    while let Some(row) = rows.next()? {
+        let below = path.strip_prefix(path_of(row, 1)?).ok();
+        if let Some(relative) = below.and_then(Path::to_str) {
+            return Ok(Some((ShareId(row.get(0)?), relative.to_owned())));
         }
-        Ok(None)
     }
+    Ok(None)
 }

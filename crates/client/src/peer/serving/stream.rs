@@ -11,7 +11,7 @@ use files::content::{Root, Shape};
 use rpc::v1::fetch_request::Ask;
 use rpc::v1::fetch_response::Answer;
 use rpc::v1::{
-    FetchRequest, FetchResponse, Group, Groups, Open, Opened, Refused, RefusedReason, SegmentHashes,
+    FetchRequest, FetchResponse, Groups, Open, Opened, Refused, RefusedReason, SegmentHashes,
 };
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 use tonic::Status;
 
+use super::answers::{Framed, frame, group_frame};
 use super::gate::{Gate, Seat};
 use super::{Contents, Stored};
 use crate::peer::limits::{BUSY_RETRY, OPEN_MAX, WAITING_MAX};
@@ -45,7 +46,7 @@ struct Opening {
 pub(super) struct Worker<'a, C> {
     contents: &'a C,
     gate: &'a Gate,
-    answers: mpsc::Sender<Result<FetchResponse, Status>>,
+    answers: mpsc::Sender<Framed>,
     open: HashMap<u32, Opening>,
     jobs: VecDeque<(u32, Job)>,
     /// Its place among the streams of its account, once it has shown whose it is.
@@ -53,11 +54,7 @@ pub(super) struct Worker<'a, C> {
 }
 
 impl<'a, C: Contents> Worker<'a, C> {
-    pub(super) fn new(
-        contents: &'a C,
-        gate: &'a Gate,
-        answers: mpsc::Sender<Result<FetchResponse, Status>>,
-    ) -> Self {
+    pub(super) fn new(contents: &'a C, gate: &'a Gate, answers: mpsc::Sender<Framed>) -> Self {
         Self {
             contents,
             gate,
@@ -248,11 +245,8 @@ impl<'a, C: Contents> Worker<'a, C> {
         let Some(opening) = self.open.get(&content) else {
             return Ok(());
         };
-        match opening.read(group) {
-            Ok(data) => {
-                let index = u64::from(group);
-                self.answer(content, Answer::Group(Group { index, data }))
-            }
+        match opening.read(content, group) {
+            Ok(framed) => self.send(framed),
             Err(Unread::NotThere) => self.refuse_group(content, group),
             Err(Unread::Changed) => {
                 self.open.remove(&content);
@@ -320,7 +314,11 @@ impl<'a, C: Contents> Worker<'a, C> {
             content,
             answer: Some(answer),
         };
-        self.answers.blocking_send(Ok(answer)).map_err(|_| Gone)
+        self.send(frame(&answer))
+    }
+
+    fn send(&self, framed: Bytes) -> Result<(), Gone> {
+        self.answers.blocking_send(Ok(framed)).map_err(|_| Gone)
     }
 }
 
@@ -337,38 +335,41 @@ enum Unread {
 }
 
 impl Opening {
-    fn read(&self, group: u32) -> Result<Bytes, Unread> {
+    /// Reads a group, framed as an answer.
+    fn read(&self, content: u32, group: u32) -> Result<Bytes, Unread> {
         let place = self.shape.bytes_of(group..group.saturating_add(1));
         let is_here = |have: &files::have::Have| have.contains(group);
         if place.is_empty() || !self.stored.have.as_ref().is_none_or(is_here) {
             return Err(Unread::NotThere);
         }
         let length = usize::try_from(place.end - place.start).unwrap_or(usize::MAX);
-        let read = read_at(&self.stored.file, place.start, length);
+        let mut framed = group_frame(content, group, length);
+        let read = read_at(&self.stored.file, place.start, length, &mut framed);
         // Looked at behind the bytes: what was read before a change is what it was.
         let facts = self.stored.file.metadata().map_err(Unread::Disk)?;
         let is_same = |modified| facts.modified().is_ok_and(|now| now == modified);
         if facts.len() != self.stored.size || !self.stored.modified.is_none_or(is_same) {
             return Err(Unread::Changed);
         }
-        read.map(Bytes::from).map_err(Unread::Disk)
+        read.map(|()| framed.into()).map_err(Unread::Disk)
     }
 }
 
-/// Reads so many bytes, into memory that nobody has to clear before.
-fn read_at(file: &File, place: u64, length: usize) -> io::Result<Vec<u8>> {
-    let mut data = Vec::with_capacity(length);
-    while data.len() < length {
-        let at = place + data.len() as u64;
-        match pread(file, spare_capacity(&mut data), at) {
+/// Reads so many bytes behind what is in memory already, which nobody has to clear before.
+fn read_at(file: &File, place: u64, length: usize, data: &mut Vec<u8>) -> io::Result<()> {
+    let begin = data.len();
+    data.reserve_exact(length);
+    while data.len() < begin + length {
+        let at = place + (data.len() - begin) as u64;
+        match pread(file, spare_capacity(data), at) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
     // What the allocator gave beyond it may have been read into as well.
-    data.truncate(length);
-    Ok(data)
+    data.truncate(begin + length);
+    Ok(())
 }
 
 /// Reads a run of groups; the numbers of contents fit 32 bits, and none is empty.

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 
-/// What the bytes in memory, their place and their number have to be a multiple of: the largest block of disks that are sold.
-const ALIGNMENT: usize = 4_096;
+use crate::peer::limits::DISK_ALIGNMENT;
+
 /// Buffers that are kept for the next groups.
 const BUFFERS_MAX: usize = 8;
 
@@ -38,14 +38,17 @@ impl Direct {
 
     /// Whether that many bytes can be written so.
     pub(super) const fn takes(bytes: &[u8]) -> bool {
-        !bytes.is_empty() && bytes.len().is_multiple_of(ALIGNMENT)
+        !bytes.is_empty() && bytes.len().is_multiple_of(DISK_ALIGNMENT)
     }
 
     /// Writes bytes that [`Self::takes`] allows, at a multiple of their length.
     pub(super) fn write(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        if bytes.as_ptr().align_offset(DISK_ALIGNMENT) == 0 {
+            return self.file.write_all_at(bytes, at);
+        }
         let mut buffer = self.buffers().pop().unwrap_or_default();
-        buffer.resize(bytes.len() + ALIGNMENT, 0);
-        let start = buffer.as_ptr().align_offset(ALIGNMENT);
+        buffer.resize(bytes.len() + DISK_ALIGNMENT, 0);
+        let start = buffer.as_ptr().align_offset(DISK_ALIGNMENT);
         let aligned = buffer.get_mut(start..start + bytes.len());
         let written = aligned.ok_or_else(|| io::ErrorKind::InvalidInput.into());
         let written = written.and_then(|aligned| {

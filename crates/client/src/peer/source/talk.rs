@@ -7,8 +7,9 @@ use std::time::Duration;
 use rpc::v1::{FetchRequest, FetchResponse};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tonic::{Status, Streaming};
+use tonic::Status;
 
+use super::answers::Answers;
 use super::{Client, Source, SourceError, connect, fetch, reach};
 use crate::peer::download::SourcePeer;
 use crate::peer::identity::Fingerprint;
@@ -26,7 +27,7 @@ pub(in crate::peer) enum Heard {
 pub(in crate::peer) struct Talk {
     source: Source,
     /// The way through the server, until everything that was asked there is answered.
-    before: Option<(Streaming<FetchResponse>, Client)>,
+    before: Option<(Answers, Client)>,
     /// Looks for a direct path, as long as there is none: one task at most, which ends with this.
     search: JoinSet<Source>,
     key: Fingerprint,
@@ -124,7 +125,7 @@ fn lost(status: Status) -> SourceError {
 }
 
 async fn answer_of(
-    before: &mut Option<(Streaming<FetchResponse>, Client)>,
+    before: &mut Option<(Answers, Client)>,
 ) -> Result<Option<FetchResponse>, Status> {
     match before {
         Some((answers, _)) => answers.message().await,

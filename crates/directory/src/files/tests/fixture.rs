@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::*;
 
-pub(super) const FILES_MAX: u64 = 1_600;
+pub(super) const FILES_MAX: u64 = 3_200;
 
 pub(super) struct Fixture {
     pub(super) reader: FileReader,
     pub(super) store: FileStore,
     pub(super) live: LivePeers,
+    pub(super) index: Option<WordIndex>,
     folder: tempfile::TempDir,
 }
 
@@ -26,6 +27,7 @@ impl Fixture {
             reader: FileReader::open(&path).unwrap(),
             store,
             live: LivePeers::new(),
+            index: None,
             folder,
         }
     }
@@ -82,7 +84,7 @@ impl Fixture {
 
     pub(super) fn search(&self, search: &FileSearch, login: &str) -> FilePage {
         self.reader
-            .search(search, &viewer(login), &self.live)
+            .search(search, &viewer(login), &self.live, self.index.as_ref())
             .unwrap()
     }
 

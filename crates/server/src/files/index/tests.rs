@@ -22,7 +22,8 @@ fn fixture() -> Fixture {
     let (readings, told) = channel();
     let path = folder.path().join("files.sqlite");
     let counts = Arc::new(FileCounts::default());
-    let index = Index::open(&path, &Arc::new(settings), counts, readings).unwrap();
+    let (changes, _) = channel();
+    let index = Index::open(&path, &Arc::new(settings), counts, readings, changes).unwrap();
     Fixture {
         index,
         told,
@@ -66,7 +67,7 @@ impl Fixture {
         let told = self.told.try_iter().map(|told| match told {
             ToReader::Live(peer) => i64::try_from(peer.number).unwrap(),
             ToReader::Gone(number) => -i64::try_from(number).unwrap(),
-            ToReader::Look(_) | ToReader::Renewed | ToReader::End => {
+            ToReader::Look(_) | ToReader::Renewed(_) | ToReader::Indexed { .. } | ToReader::End => {
                 panic!("nothing else happened")
             }
         });
