@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { Browser } from './harness/browser.js';
+import { eventually } from './harness/eventually.js';
+import { die, goTo, operator, publish, settled } from './harness/operator.js';
+import { passwordOf, Server } from './harness/server.js';
+
+let browser;
+let server;
+
+before(async () => {
+  [browser, server] = await Promise.all([Browser.start(), Server.start()]);
+});
+after(async () => {
+  await browser?.stop();
+  await server?.stop();
+});
+
+const ask = (method, path, body) => server.ask('guest', method, path, body);
+const told = (visitor, text) => visitor.page.getByRole('status').getByText(text).first().waitFor();
+
+test('an operator makes a queue, publishes, looks, and replays a dead letter', async () => {
+  const visitor = await operator(browser, server, 'guest');
+  const { page } = visitor;
+  await page.getByText('There are no queues yet').waitFor();
+  for (const [name, letters] of [['jobs.dead', ''], ['jobs', 'jobs.dead']]) {
+    await page.getByRole('button', { name: 'Make a queue' }).first().click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Name').fill(name);
+    await dialog.getByText('Limits and dead letters').click();
+    await dialog.getByLabel('Dead letters go to the queue').fill(letters);
+    await dialog.getByRole('button', { name: 'Make a queue' }).click();
+    await page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
+    if (name === 'jobs.dead') await goTo(visitor, 'list');
+  }
+  assert.equal((await ask('GET', '/v1/queues/jobs')).arguments['x-dead-letter-routing-key'], 'jobs.dead');
+
+  await page.getByRole('link', { name: 'Publish' }).first().click();
+  await page.getByLabel('Body').fill('{"task":"wash"}');
+  await page.getByRole('button', { name: 'Add a header' }).click();
+  await page.getByLabel('Header', { exact: true }).fill('attempt');
+  await page.getByLabel('Value').fill('7');
+  await page.getByLabel('As', { exact: true }).selectOption('number');
+  await page.getByRole('button', { name: 'Publish' }).click();
+  await told(visitor, 'Stored in jobs at position');
+
+  await page.getByRole('link', { name: 'Messages', exact: true }).click();
+  await page.getByRole('region', { name: 'Body' }).getByText('"task": "wash"').waitFor();
+  const [peeked] = (await ask('GET', '/v1/queues/jobs/peek')).items;
+  assert.deepEqual(peeked.headers, { attempt: 7 });
+  assert.equal(peeked.content_type, 'application/json');
+  assert.equal((await ask('GET', '/v1/queues/jobs')).messages_ready, 1, 'looking took nothing');
+
+  await page.getByRole('button', { name: 'Take messages' }).click();
+  await page.getByRole('list', { name: 'Held for you' }).getByRole('button', { name: 'Reject' }).click();
+  await told(visitor, '1 settled.');
+  assert.equal((await ask('GET', '/v1/queues/jobs')).messages_ready, 0);
+
+  await goTo(visitor, 'queue/jobs.dead/letters');
+  await page.getByText('Died in jobs').waitFor();
+  await page.getByRole('button', { name: 'Replay all' }).click();
+  await told(visitor, '1 went back to where they died.');
+  await page.getByText('No dead letters').waitFor();
+  assert.equal((await ask('GET', '/v1/queues/jobs')).messages_ready, 1);
+  assert.deepEqual(visitor.errors, []);
+  await visitor.close();
+});
+
+test('some dead letters are chosen and discarded, the others stay', async () => {
+  await ask('PUT', '/v1/queues/bin', {});
+  await ask('PUT', '/v1/queues/source', { settings: { dead_letter_exchange: '', dead_letter_routing_key: 'bin' } });
+  await publish(server, 'source', ['one', 'two', 'three']);
+  await die(server, 'source', 3);
+  const visitor = await operator(browser, server, 'guest', 'queue/bin/letters');
+  await visitor.page.getByRole('list', { name: 'Dead letters' }).getByRole('checkbox').nth(1).check();
+  await visitor.page.getByRole('button', { name: 'Discard 1' }).click();
+  await visitor.page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
+  await told(visitor, '1 are gone.');
+  const left = (await ask('GET', '/v1/queues/bin/deadletters')).items.map((letter) => letter.message.body);
+  assert.deepEqual(left, ['"one"', '"three"']);
+  await visitor.close();
+});
+
+test('a queue is made by the keyboard alone', async () => {
+  const visitor = await operator(browser, server, 'guest');
+  await visitor.page.keyboard.press('Control+K');
+  await visitor.page.getByRole('combobox').fill('Make a queue');
+  await visitor.page.keyboard.press('Enter');
+  await visitor.page.getByRole('dialog').getByLabel('Name').and(visitor.page.locator(':focus')).waitFor();
+  await visitor.type('by keys', 'Enter');
+  await visitor.page.getByRole('heading', { level: 1, name: 'by keys' }).waitFor();
+  await goTo(visitor, 'list');
+  await visitor.page.locator('body').press('/');
+  await visitor.type('by k');
+  await eventually(async () => (await visitor.page.getByRole('rowheader').count()) === 1, 'the list holds one queue');
+  await visitor.close();
+});
+
+test('the list is live, and asks at most once a second', async () => {
+  await ask('PUT', '/v1/queues/lively', {});
+  const visitor = await operator(browser, server, 'guest', 'queue/lively');
+  const asked = [];
+  visitor.page.on('request', (request) => {
+    const { pathname } = new URL(request.url());
+    if (pathname.startsWith('/v1/queues')) asked.push(performance.now());
+  });
+  await publish(server, 'lively', [1, 2, 3]);
+  await visitor.page.locator('dd', { hasText: /^3$/ }).first().waitFor();
+  await eventually(() => asked.length >= 5, 'the page has asked five times', 20_000);
+  // The browser's clock and this one are not the same; a tenth is left to them.
+  assert.ok(asked[4] - asked[0] > 4 * 900, `five questions within ${asked[4] - asked[0]} ms`);
+  await visitor.close();
+});
+
+test('a page that is hidden asks nothing', async () => {
+  const visitor = await operator(browser, server, 'guest', 'list');
+  const { page } = visitor;
+  await page.evaluate(() => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => window.isHidden ?? false });
+    window.isHidden = true;
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  await ask('PUT', '/v1/queues/unseen', {});
+  const asked = [];
+  // What was under way may still come; then nothing does, for twice as long as the list would wait.
+  await page.waitForFunction(() => new Promise((resolve) => setTimeout(() => resolve(true), 3_000)));
+  page.on('request', (request) => asked.push(request.url()));
+  await page.waitForFunction(() => new Promise((resolve) => setTimeout(() => resolve(true), 4_500)));
+  assert.deepEqual(asked.filter((url) => url.includes('/v1/queues')), []);
+  await page.evaluate(() => {
+    window.isHidden = false;
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  await page.getByRole('link', { name: 'unseen' }).waitFor();
+  await visitor.close();
+});
+
+test('a stream is browsed by offset and by time, and followed', async () => {
+  await ask('PUT', '/v1/queues/log', { kind: 'stream' });
+  await publish(server, 'log', [...Array(120).keys()]);
+  const visitor = await operator(browser, server, 'guest', 'queue/log/messages');
+  const { page } = visitor;
+  const list = page.getByRole('list', { name: 'Messages' });
+  await eventually(async () => (await list.getByRole('listitem').count()) === 50, 'the first page is there');
+  await page.getByRole('button', { name: 'Read on' }).click();
+  await list.getByRole('listitem').first().getByText('50', { exact: true }).first().waitFor();
+  await page.getByRole('button', { name: 'Back' }).click();
+  await list.getByRole('listitem').first().getByText('0', { exact: true }).first().waitFor();
+  await page.getByLabel('Begin at').first().selectOption('offset');
+  await page.getByLabel('Offset').fill('117');
+  await page.getByRole('button', { name: 'Begin at' }).click();
+  await eventually(async () => (await list.getByRole('listitem').count()) === 3, 'three are left from there');
+  await page.getByLabel('Begin at').first().selectOption('time');
+  await page.getByLabel('Day and time').fill('2000-01-01T00:00');
+  await page.getByRole('button', { name: 'Begin at' }).click();
+  await eventually(async () => (await list.getByRole('listitem').count()) === 50, 'everything is later than that');
+  await page.getByLabel('Begin at').first().selectOption('last');
+  await page.getByRole('button', { name: 'Begin at' }).click();
+  await page.getByRole('button', { name: 'Follow' }).click();
+  await publish(server, 'log', ['it came just now']);
+  await list.getByText('it came just now').first().waitFor();
+  assert.equal((await ask('GET', '/v1/queues/log')).messages_ready, 121, 'reading took nothing');
+  assert.deepEqual(visitor.errors, []);
+  await visitor.close();
+});
+
+test('a session that is ended in the page opens nothing any more', async () => {
+  await server.account('marta');
+  const opened = await server.ask(null, 'POST', '/v1/sessions', { login: 'marta', password: passwordOf('marta') });
+  const withToken = () => fetch(new URL('/v1/me', server.page), { headers: { authorization: `Bearer ${opened.token}` } });
+  assert.equal((await withToken()).status, 200);
+  const visitor = await operator(browser, server, 'guest', 'sessions');
+  await visitor.page.getByRole('row', { name: /^marta/ }).getByRole('button', { name: 'End' }).click();
+  await visitor.page.getByRole('dialog').getByRole('button', { name: 'End the session' }).click();
+  await told(visitor, 'The session is ended.');
+  assert.equal((await withToken()).status, 401);
+  await visitor.close();
+});
+
+test('what is renamed goes on under its new name, and what is deleted is gone', async () => {
+  await ask('PUT', '/v1/queues/old', {});
+  const visitor = await operator(browser, server, 'guest', 'queue/old/settings');
+  const { page } = visitor;
+  await page.getByLabel('New name').fill('new/one');
+  await page.getByRole('button', { name: 'Rename' }).click();
+  await page.getByRole('heading', { level: 1, name: 'new/one' }).waitFor();
+  await settled(visitor);
+  await page.getByRole('button', { name: 'Delete the queue' }).click();
+  const dialog = page.getByRole('dialog');
+  assert.ok(await dialog.getByRole('button', { name: 'Delete the queue' }).isDisabled(), 'its name is asked for first');
+  await dialog.getByLabel('Write new/one').fill('new/one');
+  await dialog.getByRole('button', { name: 'Delete the queue' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Queues' }).waitFor();
+  await assert.rejects(ask('GET', '/v1/queues/new%2Fone'), /404/);
+  await visitor.close();
+});
+
+test('a refusal says what, why, and leaves what was typed', async () => {
+  await ask('PUT', '/v1/queues/taken', { kind: 'stream' });
+  const visitor = await operator(browser, server, 'guest');
+  await visitor.page.getByRole('button', { name: 'Make a queue' }).first().click();
+  const dialog = visitor.page.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('taken');
+  await dialog.getByRole('button', { name: 'Make a queue' }).click();
+  await dialog.getByRole('alert').waitFor();
+  assert.match(await dialog.getByRole('alert').innerText(), /taken/);
+  assert.equal(await dialog.getByLabel('Name').inputValue(), 'taken');
+  await visitor.close();
+});
