@@ -1,6 +1,6 @@
 # The doors for people; what is more than a line behind them lives in tools/, bench/ and conformance/.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench bench-chat bench-check bench-doors bench-files bench-scaling fmt
+.PHONY: help run test test-long bench bench-chat bench-check bench-doors bench-files bench-scaling fmt screenshots
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ bench-files: ## Compare files between peers with rsync, aria2 and bare TCP
 
 bench-check: ## Count the instructions of the hot path and fail past 5 % more than the baselines
 	bench/check.py
+
+screenshots: ## Make pictures of every view of the page, in target/screenshots
+	tools/page --needed
+	cargo build --profile dist --package chaski
+	cd conformance/browser && npm ci --silent --no-audit --no-fund && CHASKI_BIN=../../target/dist/chaski node screenshots.js
 
 fmt: ## Format the code
 	cargo fmt --all

@@ -69,7 +69,7 @@ export class Visitor {
   /** Types where the cursor is. */
   async type(...keys) {
     for (const key of keys) {
-      if (key.length > 1 && /^[A-Z][A-Za-z]+([+].)?$/.test(key)) await this.page.keyboard.press(key);
+      if (/^([A-Z][a-z]+\+)*[A-Z][A-Za-z]+$/.test(key)) await this.page.keyboard.press(key);
       else await this.page.keyboard.type(key);
     }
   }

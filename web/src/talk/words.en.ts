@@ -1,6 +1,7 @@
 /** The words of the chat in English. */
 export const words = {
   // Names and lists.
+  attach: 'Share files',
   talk: 'Talk',
   rooms: 'Rooms',
   conversations: 'Private',

@@ -3,6 +3,7 @@ import type { words as english } from './words.en.ts';
 
 /** The words of the chat in Spanish. */
 export const words: Same<typeof english> = {
+  attach: 'Compartir archivos',
   talk: 'Hablar',
   rooms: 'Salas',
   conversations: 'En privado',

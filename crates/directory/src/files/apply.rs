@@ -12,7 +12,7 @@ use crate::limits::{LINKS_PER_LOGIN_MAX, SWEPT_AT_ONCE_MAX};
 
 /// The columns that [`peer`] reads, in its order.
 const PEER: &str =
-    "id, number, login, account_ms, name, addresses, key, relay, revision, files, seen_ms";
+    "id, number, login, account_ms, name, addresses, key, relay, revision, files, seen_ms, sealed";
 /// The columns that [`link`] reads, in its order.
 const LINK: &str = "id, hash, login, account_ms, root, created_ms, expires_ms";
 
@@ -125,9 +125,9 @@ fn set_peer(
     };
     run(
         sql,
-        "INSERT INTO peers (id, number, login, account_ms, name, addresses, key, relay, revision, files, seen_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9)
-         ON CONFLICT (id) DO UPDATE SET name = ?5, addresses = ?6, key = ?7, relay = ?8, seen_ms = ?9",
+        "INSERT INTO peers (id, number, login, account_ms, name, addresses, key, relay, revision, files, seen_ms, sealed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9, ?10)
+         ON CONFLICT (id) DO UPDATE SET name = ?5, addresses = ?6, key = ?7, relay = ?8, seen_ms = ?9, sealed = ?10",
         params![
             draft.id,
             int(number),
@@ -137,7 +137,8 @@ fn set_peer(
             draft.addresses.join("\n"),
             draft.key,
             draft.relay,
-            int(now_ms)
+            int(now_ms),
+            draft.sealed
         ],
     )?;
     outcome_of(sql, &draft.id, known.is_none())
@@ -417,6 +418,7 @@ fn peer(row: &Row<'_>) -> Result<FilePeer> {
             addresses: addresses.lines().map(str::to_owned).collect(),
             key: row.get(6)?,
             relay: row.get(7)?,
+            sealed: row.get(11)?,
         },
         number: uint(row, 1)?,
         revision: uint(row, 8)?,

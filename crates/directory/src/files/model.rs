@@ -23,6 +23,8 @@ pub struct PeerDraft {
     pub key: [u8; 32],
     /// It can be reached through the server.
     pub relay: bool,
+    /// It speaks the sealed line and no TLS, as browsers do.
+    pub sealed: bool,
 }
 
 /// A peer.

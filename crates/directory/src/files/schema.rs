@@ -8,6 +8,7 @@ pub(super) const FILES: Schema<'static> = Schema {
     steps: &[
         include_str!("schema/step1.sql"),
         include_str!("schema/step2.sql"),
+        include_str!("schema/step3.sql"),
     ],
     refuse: |_, _| Ok(()),
 };

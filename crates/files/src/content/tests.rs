@@ -234,3 +234,27 @@ fn a_root_is_written_and_read_as_64_digits() {
     assert_eq!(Root::try_from(root.as_bytes().as_slice()), Ok(root));
     assert_eq!(Root::try_from([0; 31].as_slice()), Err(RootError));
 }
+
+/// What `web/src/files/peer/content.test.ts` holds the page's own hashing against: size, root, and the values of all groups.
+fn vectors() -> String {
+    let sizes = [
+        0, 1, 63, 64, 65, 127, 1_023, 1_024, 1_025, 2_048, 2_049, 3_072, 5_121, 16_384, 31_744,
+        102_400, 262_143, 262_144, 262_145, 524_288, 524_289, 786_432, 1_000_003, 1_310_721,
+    ];
+    let mut lines = String::new();
+    for size in sizes {
+        let bytes: Vec<u8> = (0..size).map(|at: u32| (at % 251) as u8).collect();
+        let outline = Outline::of(&bytes).expect("a content");
+        lines += &format!("{size} {}", outline.root());
+        for value in outline.values() {
+            lines += &format!(" {}", Root::from_bytes(*value.as_bytes()));
+        }
+        lines.push('\n');
+    }
+    lines
+}
+
+#[test]
+fn the_vectors_for_other_programs_are_ours() {
+    assert_eq!(vectors(), include_str!("vectors.txt"));
+}

@@ -54,6 +54,7 @@ impl FileIndexService for FileIndex {
             port: port.map_err(|_| flawed(Flaw::new("port", "port is from 1 to 65535")))?,
             key: request.key,
             relay: request.relay,
+            sealed: request.sealed,
         };
         let announced = peers::announce_as(&self.0, &sharer, request.peer, wish).await;
         let (announced, created) = announced.map_err(|problem| of_problem(&problem))?;
@@ -191,6 +192,7 @@ impl FileIndexService for FileIndex {
                 addresses: source.addresses,
                 key: source.key,
                 relay: source.relay,
+                sealed: source.sealed,
                 have: have.and_then(Result::ok),
                 ticket: source.ticket,
                 expires_at_ms: signed(source.expires_ms),
@@ -244,6 +246,7 @@ impl FileIndexService for FileIndex {
                 addresses: receiver.addresses,
                 key: receiver.key,
                 relay: receiver.relay,
+                sealed: receiver.sealed,
                 have: None,
                 ticket: receiver.ticket,
                 expires_at_ms: signed(receiver.expires_ms),
@@ -390,6 +393,7 @@ fn peer(peer: PeerOut) -> v1::Peer {
         addresses: peer.addresses,
         key: peer.key,
         relay: peer.relay,
+        sealed: peer.sealed,
         live: peer.live,
         own: peer.own,
         files: peer.files,

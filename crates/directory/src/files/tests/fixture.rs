@@ -125,6 +125,7 @@ pub(super) fn peer_set(id: &str, login: &str) -> FileChange {
             addresses: vec!["192.0.2.1:7070".to_owned()],
             key: [7; 32],
             relay: false,
+            sealed: false,
         },
         now_ms: 1_000,
         peers_max: 3,

@@ -48,6 +48,7 @@ impl Fixture {
             addresses: Vec::new(),
             key: [0; 32],
             relay: false,
+            sealed: false,
         };
         let announced = self.index.announce(draft, now_ms);
         announced.map(|(peer, _)| peer.number)

@@ -41,6 +41,9 @@ pub(crate) struct Announcement {
     /// It can be reached through the server.
     #[serde(default)]
     pub(crate) relay: bool,
+    /// It speaks the sealed line and no TLS, as browsers do.
+    #[serde(default)]
+    pub(crate) sealed: bool,
 }
 
 /// A key that tickets are signed with.
@@ -127,6 +130,8 @@ pub(crate) struct PeerOut {
     pub(crate) key: String,
     /// It can be reached through the server.
     pub(crate) relay: bool,
+    /// It speaks the sealed line and no TLS, as browsers do.
+    pub(crate) sealed: bool,
     /// It is there.
     pub(crate) live: bool,
     /// It is yours.
@@ -151,6 +156,7 @@ impl PeerOut {
             addresses: draft.addresses.clone(),
             key: hex(&draft.key),
             relay: draft.relay,
+            sealed: draft.sealed,
             live: view.is_live,
             own: view.is_own,
             files: view.is_own.then_some(view.peer.files),
@@ -211,6 +217,7 @@ pub(crate) async fn announce_as(
         addresses: addresses.clone(),
         key: unhex("key", &wish.key)?,
         relay: wish.relay && settings.relay_enabled,
+        sealed: wish.sealed,
     };
     let announced = web
         .files()

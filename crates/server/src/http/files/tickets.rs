@@ -45,6 +45,8 @@ pub(crate) struct SourceOut {
     pub(crate) key: String,
     /// It can be reached through the server.
     pub(crate) relay: bool,
+    /// It speaks the sealed line and no TLS, as browsers do.
+    pub(crate) sealed: bool,
     /// The parts that it has, in their wire form as base64url; null: the whole.
     pub(crate) have: Option<String>,
     /// What to show to it.
@@ -122,6 +124,8 @@ pub(crate) struct ReceiverOut {
     pub(crate) key: String,
     /// It can be reached through the server.
     pub(crate) relay: bool,
+    /// It speaks the sealed line and no TLS, as browsers do.
+    pub(crate) sealed: bool,
     /// What to show to it.
     pub(crate) ticket: String,
     /// When that ends, in milliseconds since 1970.
@@ -197,6 +201,7 @@ pub(crate) async fn fetch_as(
             addresses: draft.addresses.clone(),
             key: hex(&draft.key),
             relay: draft.relay,
+            sealed: draft.sealed,
             have: holder
                 .have
                 .as_ref()
@@ -316,6 +321,7 @@ pub(crate) async fn offer_as(
             addresses: draft.addresses.clone(),
             key: hex(&draft.key),
             relay: draft.relay,
+            sealed: draft.sealed,
             ticket: ticket(web, sharer, peer, root, Right::Put, times)?,
             expires_ms: times.1,
         })
