@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { Browser } from './harness/browser.js';
-import { goTo, operator, publish, stock, VIEWS } from './harness/operator.js';
+import { goTo, operator, publish, stock, unfold, VIEWS } from './harness/operator.js';
 import { Server } from './harness/server.js';
 
 let browser;
@@ -95,14 +95,13 @@ test('scripts in names, bodies, headers and patterns stay text', async () => {
   await ask('POST', '/v1/sessions', { login: 'guest', password: 'guest', client: script });
   const headers = { [script]: script };
   await publish(server, script, [script], { headers, type: script, message_id: script, content_type: script, app_id: script });
-  await publish(server, script, [], {});
   const visitor = await operator(browser, server, 'guest');
   const addresses = ['overview', 'list', 'topics', 'connections', 'sessions', 'policies', 'vhosts', 'audit', 'permissions'];
   for (const part of ['', 'messages', 'publish', 'letters', 'bindings', 'access', 'webhooks', 'settings']) addresses.push(`queue/${inPath}/${part}`);
   for (const part of ['', 'publish', 'access', 'settings']) addresses.push(`topic/${inPath}/${part}`);
   for (const address of addresses) {
     await goTo(visitor, address);
-    for (const summary of await visitor.page.locator('.queues details:not([open]) > summary').all()) await summary.click();
+    await unfold(visitor);
     assert.equal(await visitor.page.locator('.queues :is(img, script)').count(), 0, address);
     assert.equal(await visitor.page.evaluate(() => window.wasRun), undefined, address);
   }
@@ -119,7 +118,7 @@ for (const language of ['en', 'es']) {
       const visitor = await operator(browser, server, 'guest', 'list', { locale: language, colorScheme });
       for (const address of VIEWS) {
         await goTo(visitor, address);
-        for (const summary of (await visitor.page.locator('.queues details:not([open]) > summary').all()).slice(0, 3)) await summary.click();
+        await unfold(visitor);
         assert.deepEqual(await visitor.flaws(), [], address);
       }
       for (const address of ['list', 'topics', 'accounts', 'invitations', 'policies', 'vhosts', 'permissions']) {

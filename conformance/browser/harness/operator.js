@@ -61,6 +61,11 @@ export async function settled(visitor) {
   await visitor.page.waitForFunction(() => document.querySelector('.queues .running') === null);
 }
 
+/** Opens everything that can be unfolded. */
+export function unfold(visitor) {
+  return visitor.page.evaluate(() => document.querySelectorAll('.queues details').forEach((details) => (details.open = true)));
+}
+
 /** Something of everything that is operated. */
 export async function stock(server) {
   const ask = (method, path, body) => server.ask('guest', method, path, body);
