@@ -42,6 +42,8 @@ export function isTyping(target: EventTarget | null): boolean {
 
 class Registry {
   #lists = $state.raw<(() => Command[])[]>([]);
+  /** The same, plainly: what a component reads of the state while it goes away is what was there before its successor came. */
+  #present: (() => Command[])[] = [];
   /** Keys that are single characters work. Whoever dictates, or rests on the keyboard, turns them off. */
   hasLetters = $state(localStorage.getItem(LETTERS_STORED_AS) !== 'off');
   readonly all = $derived(this.#lists.flatMap((list) => list()).filter((command) => command.when?.() ?? true));
@@ -52,8 +54,13 @@ class Registry {
   }
 
   add(list: () => Command[]): () => void {
-    this.#lists = [...this.#lists, list];
-    return () => (this.#lists = this.#lists.filter((other) => other !== list));
+    this.#put([...this.#present, list]);
+    return () => this.#put(this.#present.filter((other) => other !== list));
+  }
+
+  #put(lists: (() => Command[])[]) {
+    this.#present = lists;
+    this.#lists = lists;
   }
 
   /** Runs what a key is for. The latest that came counts, as the view that is in front came last. */
