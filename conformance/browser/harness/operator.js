@@ -18,6 +18,7 @@ export const VIEWS = [
   'topics',
   'topic/shop',
   'topic/shop/publish',
+  'topic/shop/follow',
   'topic/shop/access',
   'topic/shop/settings',
   'connections',
