@@ -114,25 +114,52 @@ test('the list is live, and asks at most once a second', async () => {
 });
 
 test('a page that is hidden asks nothing', async () => {
-  const visitor = await operator(browser, server, 'guest', 'list');
+  const visitor = await operator(browser, server, 'guest', 'list', { hasClock: true });
   const { page } = visitor;
-  await page.evaluate(() => {
-    Object.defineProperty(document, 'hidden', { configurable: true, get: () => window.isHidden ?? false });
-    window.isHidden = true;
-    document.dispatchEvent(new Event('visibilitychange'));
-  });
-  await ask('PUT', '/v1/queues/unseen', {});
+  const show = (isShown) =>
+    page.evaluate((is) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => !is });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, isShown);
   const asked = [];
-  // What was under way may still come; then nothing does, for twice as long as the list would wait.
-  await page.waitForFunction(() => new Promise((resolve) => setTimeout(() => resolve(true), 3_000)));
   page.on('request', (request) => asked.push(request.url()));
-  await page.waitForFunction(() => new Promise((resolve) => setTimeout(() => resolve(true), 4_500)));
+  await page.clock.runFor(10_000);
+  await eventually(() => asked.some((url) => url.includes('/v1/queues')), 'the page asks while it is seen');
+  await page.waitForLoadState('networkidle');
+  await show(false);
+  asked.length = 0;
+  await page.clock.runFor(60_000);
   assert.deepEqual(asked.filter((url) => url.includes('/v1/queues')), []);
-  await page.evaluate(() => {
-    window.isHidden = false;
-    document.dispatchEvent(new Event('visibilitychange'));
-  });
+  await ask('PUT', '/v1/queues/unseen', {});
+  await show(true);
   await page.getByRole('link', { name: 'unseen' }).waitFor();
+  await visitor.close();
+});
+
+test('queues of another virtual host are looked at, and left as they are', async () => {
+  await ask('PUT', '/v1/vhosts/elsewhere');
+  // HTTP of our own makes queues in / alone.
+  const declared = await fetch(`http://${server.ready.management}/api/queues/elsewhere/far`, {
+    method: 'PUT',
+    headers: { authorization: `Basic ${btoa('guest:guest')}`, 'content-type': 'application/json' },
+    body: '{}',
+  });
+  assert.ok(declared.ok, `${declared.status}`);
+  const visitor = await operator(browser, server, 'guest', 'list');
+  await visitor.page.getByLabel('Virtual host').selectOption('elsewhere');
+  await visitor.page.getByRole('link', { name: 'far' }).waitFor();
+  assert.equal(await visitor.page.getByRole('button', { name: 'Make a queue' }).count(), 0);
+  await visitor.page.getByRole('link', { name: 'far' }).click();
+  await visitor.page.getByRole('heading', { level: 1, name: 'far' }).waitFor();
+  await settled(visitor);
+  const tabs = await visitor.page.getByRole('navigation', { name: 'Parts of this queue' }).getByRole('link').allInnerTexts();
+  assert.deepEqual(tabs, ['Overview', 'Messages', 'Bindings', 'Settings']);
+  await visitor.page.getByRole('link', { name: 'Settings' }).click();
+  await visitor.page.getByText('What it was declared with').waitFor();
+  assert.equal(await visitor.page.getByRole('button', { name: 'Delete the queue' }).count(), 0);
+  await goTo(visitor, 'list?vhost=elsewhere');
+  await visitor.page.getByLabel('Virtual host').selectOption('/');
+  await visitor.page.getByRole('button', { name: 'Make a queue' }).first().waitFor();
   await visitor.close();
 });
 

@@ -32,9 +32,10 @@ export const VIEWS = [
   'audit',
 ];
 
-/** Somebody who is logged in and stands somewhere among the queues. */
-export async function operator(browser, server, login, address = 'list', options = {}) {
+/** Somebody who is logged in and stands somewhere among the queues; with `hasClock` the page's time can be moved on. */
+export async function operator(browser, server, login, address = 'list', { hasClock = false, ...options } = {}) {
   const visitor = await browser.visitor(options);
+  if (hasClock) await visitor.page.clock.install();
   await visitor.open(`${server.page}#/queues/${address}`);
   await visitor.page.fill('[name=username]', login);
   await visitor.page.fill('[name=password]', passwordOf(login));
