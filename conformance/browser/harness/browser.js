@@ -84,7 +84,7 @@ export class Visitor {
   /** Waits until the cursor is in the composer and the connection is there. */
   async ready() {
     await this.page.locator('.composer textarea').waitFor();
-    await this.page.locator('.sidebar footer .online').waitFor();
+    await this.page.locator('.sidebar footer .online').waitFor({ state: 'attached' });
   }
 
   async go(address) {

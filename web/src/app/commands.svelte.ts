@@ -9,7 +9,7 @@ export interface Command {
   group: () => string;
   /** Its keys: `ctrl+k`, `?`, `f6`, `arrowleft`. `ctrl` is the command key on a Mac, too. */
   keys?: string[];
-  /** Its keys work while one types as well. Single letters never should. */
+  /** Its keys work while one types as well, but for single characters. */
   whileTyping?: boolean;
   /** False hides it for now. */
   when?: () => boolean;
@@ -67,8 +67,9 @@ class Registry {
   press(event: KeyboardEvent) {
     if (event.defaultPrevented || event.isComposing) return;
     const name = nameOf(event);
+    const isCharacter = name.length === 1;
     const typing = isTyping(event.target);
-    if (!this.hasLetters && name.length === 1) return;
+    if (isCharacter && (typing || !this.hasLetters)) return;
     // While a dialog is open, the keys are its own.
     if (document.querySelector('dialog[open]') && name !== 'ctrl+k') return;
     const command = this.all.findLast((one) => one.run && !one.isListedOnly && one.keys?.includes(name) && (!typing || one.whileTyping));

@@ -21,6 +21,8 @@ const AWAKE_MS_MAX = 4_000;
 const READINGS_AT_FIRST = 3;
 const TYPING_EVERY_MS = 3_000;
 const PRESENCE_MS = 60_000;
+/** What happens within this is shown together. */
+const GATHER_MS = 40;
 
 /** The chat as one account sees it: where it talks, who is there, and how the connection is. */
 export class Chat {
@@ -49,6 +51,8 @@ export class Chat {
   #timers: ReturnType<typeof setInterval>[] = [];
   #offlineTimer: ReturnType<typeof setTimeout> | undefined;
   #typedMs = -Infinity;
+  #gathered: Said[] = [];
+  #tookMs = -Infinity;
   #stop = new AbortController();
 
   readonly joined = $derived([...this.places.values()].filter((place) => !place.isPrivate && (place.isJoined || place.mentions > 0)).sort((one, other) => Number(other.isDefault) - Number(one.isDefault) || one.name.localeCompare(other.name)));
@@ -68,7 +72,7 @@ export class Chat {
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
     this.#link = new Link(() => `${scheme}//${location.host}/v1/chat?enter=false&lang=${locale.code}`, {
       opened: (hello) => void this.#opened(hello),
-      heard: (said) => this.#heard(said),
+      heard: (said) => this.#gather(said),
       lost: (nextMs, cause) => this.#lost(nextMs, cause),
       attempting: () => (this.isAttempting = true),
     });
@@ -290,6 +294,22 @@ export class Chat {
     }
   }
 
+  /** Takes what happens at once while little does, and together while much does: each time the page is laid out anew. */
+  #gather(said: Said) {
+    this.#gathered.push(said);
+    if (this.#gathered.length > 1) return;
+    const sinceMs = performance.now() - this.#tookMs;
+    if (sinceMs >= GATHER_MS) this.#take();
+    else setTimeout(() => this.#take(), GATHER_MS - sinceMs);
+  }
+
+  #take() {
+    const all = this.#gathered;
+    this.#gathered = [];
+    this.#tookMs = performance.now();
+    for (const said of all) this.#heard(said);
+  }
+
   #heard(said: Said) {
     switch (said.type) {
       case 'message':
@@ -393,6 +413,7 @@ export class Chat {
 
   #lost(nextMs: number, cause: string | null) {
     const wasOpen = this.isOpen;
+    this.#take();
     this.isOpen = false;
     this.isAttempting = false;
     this.nextAttemptMs = nextMs;
