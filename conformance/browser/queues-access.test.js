@@ -36,7 +36,7 @@ test('who has no right on anything sees nothing of anybody, and asks for nothing
   const refused = refusals(visitor);
   assert.deepEqual(await tabsOf(visitor, 'Parts of the queues'), ['Queues', 'Topics', 'Connections', 'My account', 'More']);
   await visitor.page.getByText('There are no queues yet').waitFor();
-  for (const address of ['topics', 'connections', 'sessions', 'account/nora', 'audit']) {
+  for (const address of ['topics', 'connections', 'sessions', 'account/nora', 'webhooks', 'audit']) {
     await goTo(visitor, address);
     const text = await visitor.page.locator('.queues').innerText();
     for (const name of ['orders', 'events', 'shop', 'guest', 'luis']) assert.ok(!text.includes(name), `${address} tells of ${name}`);
@@ -96,7 +96,7 @@ test('scripts in names, bodies, headers and patterns stay text', async () => {
   const headers = { [script]: script };
   await publish(server, script, [script], { headers, type: script, message_id: script, content_type: script, app_id: script });
   const visitor = await operator(browser, server, 'guest');
-  const addresses = ['overview', 'list', 'topics', 'connections', 'sessions', 'policies', 'vhosts', 'audit', 'permissions'];
+  const addresses = ['overview', 'list', 'topics', 'connections', 'sessions', 'webhooks', 'policies', 'vhosts', 'audit', 'permissions'];
   for (const part of ['', 'messages', 'publish', 'letters', 'bindings', 'access', 'webhooks', 'settings']) addresses.push(`queue/${inPath}/${part}`);
   for (const part of ['', 'publish', 'access', 'settings']) addresses.push(`topic/${inPath}/${part}`);
   for (const address of addresses) {

@@ -27,6 +27,7 @@ export const VIEWS = [
   'account/guest',
   'invitations',
   'permissions',
+  'webhooks',
   'policies',
   'vhosts',
   'audit',
@@ -85,6 +86,7 @@ export async function stock(server) {
   await ask('PUT', '/v1/queues/orders/grants/luis', { read: true });
   await ask('POST', '/v1/queues/orders/keys', { note: 'the desk', write: true });
   await ask('POST', '/v1/invitations', { uses: 2 });
+  await ask('POST', '/v1/queues/orders/webhooks', { url: 'https://shop.example/orders', paused: true });
   await ask('PUT', '/v1/vhosts/%2F/policies/short', { pattern: '^tmp', definition: { 'max-length': 10 } });
   await ask('PUT', '/v1/vhosts/%2F/permissions/luis', { configure: '', write: '^own', read: '^own' });
 }

@@ -68,6 +68,8 @@ export const keys = {
 export type Webhook = Shape<'WebhookOut'>;
 
 export const webhooks = {
+  /** All that one may see. */
+  all: () => done(api.GET('/v1/webhooks')),
   list: (queue: string) => done(api.GET('/v1/queues/{queue}/webhooks', { params: at(queue) })),
   make: (queue: string, body: Shape<'NewWebhook'>) => done(api.POST('/v1/queues/{queue}/webhooks', { params: at(queue), body })),
   change: (id: string, body: Shape<'WebhookChange'>) => done(api.PATCH('/v1/webhooks/{id}', { params: { path: { id } }, body })),
