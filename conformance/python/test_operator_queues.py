@@ -1,6 +1,5 @@
 """What an operator asks of queues: how they did lately, who consumes, what leads to them, what lies in them; and of the whole server."""
 
-import json
 import time
 
 import pika
@@ -224,10 +223,19 @@ def test_an_operator_raises_and_clears_alarms(server, member):
 def test_nothing_of_this_is_told_to_the_holder_of_a_queue_s_key(server):
     rest, queue = Rest(server), unique("keyed")
     path = rest.make(queue)
-    made = rest.post(path + "/keys", {"read": True, "write": True})
-    key = json.loads(made.body)["key"]
+    key = rest.post(path + "/keys", {"read": True, "write": True}).ok(201)["secret"]
     holder = Rest(server, authorization="Bearer " + key)
     assert holder.get(path + "/peek").status == 200
     assert holder.get("/v1/connections").ok()["items"] == []
     holder.get("/v1/overview").problem(403)
     holder.get("/v1/permissions").problem(403)
+
+
+def test_webhooks_of_all_queues_are_listed_to_those_they_concern(server, member):
+    rest, queue = Rest(server), unique("hooked")
+    path = rest.make(queue)
+    hook = rest.post(path + "/webhooks", {"url": "https://hooks.example/in"}).ok(201)
+    assert hook["id"] in [one["id"] for one in rest.get("/v1/webhooks").ok()["items"]]
+    assert member.get("/v1/webhooks").ok() == {"items": []}
+    rest.delete("/v1/webhooks/" + hook["id"]).ok(204)
+    assert hook["id"] not in [one["id"] for one in rest.get("/v1/webhooks").ok()["items"]]

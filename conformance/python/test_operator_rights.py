@@ -51,14 +51,17 @@ def test_connections_are_listed_and_closed(server, request):
     request.addfinalizer(lambda: connection.is_closed or connection.close())
     [shown] = connections(rest, name=name)
     assert shown["login"] == "guest" and shown["door"] == "amqp" and shown["vhost"] == "/" and shown["since_ms"] > 0
-    answer = rest.call("DELETE", f"/v1/connections/{shown['id']}", reason="tidying up")
-    assert answer.status == 204
+    rest.delete(f"/v1/connections/{shown['id']}", reason="tidying up").ok(204)
     eventually(lambda: closed(connection), within=10, what="the connection is closed")
     eventually(lambda: not connections(rest, name=name), within=10, what="it is gone from the list")
     rest.delete(f"/v1/connections/{shown['id']}").problem(404)
     rest.delete("/v1/connections/nonsense").problem(404)
-    entries = rest.get("/v1/audit", action="connection.close").ok()["items"]
-    assert any(entry["object"] == shown["id"] and "tidying up" in entry["detail"] for entry in entries), entries
+
+    def written_down():
+        entries = rest.get("/v1/audit", action="connection.close").ok()["items"]
+        return [entry for entry in entries if entry["object"] == shown["id"] and "tidying up" in entry["detail"]]
+
+    eventually(written_down, within=10, what="it is in the audit log")
 
 
 def test_members_see_and_close_their_own_connections_alone(server, member, request):

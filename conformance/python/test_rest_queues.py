@@ -147,7 +147,11 @@ def test_a_queue_keeps_settings_and_messages_over_a_kill(rest, broker, name):
     broker.kill()
     broker.start()
     after = eventually(lambda: rest.get(path).ok(), within=20)
-    assert after == {**before, "messages_ready": 1, "message_bytes": len("persistent")}
+    # What happened per second is known only some seconds after a start.
+    for shown in (before, after):
+        shown.pop("rates", None)
+    # Rates are those of the last seconds, and of this start alone.
+    assert {**after, "rates": None} == {**before, "rates": None, "messages_ready": 1, "message_bytes": len("persistent")}
     assert rest.put(path, wish).status == 200
     assert [message["body"] for message in rest.pull(queue, max=10, auto_ack=True)] == ["persistent"]
 
@@ -242,7 +246,7 @@ def test_a_method_that_a_path_does_not_take_is_405_with_what_it_takes(rest, meth
     assert allowed in answer.headers["Allow"]
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v2/queues", "/v1/queue", "/v1/queues/a/b/c", "/v1/queues/"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v2/queues", "/v1/queue", "/v1/queues/a/b/c", "/v1/queues/"])
 def test_a_path_that_leads_nowhere_is_a_404_problem(rest, path):
     rest.get(path).problem(404)
 

@@ -17,6 +17,7 @@ mod limits;
 pub mod put;
 pub mod receive;
 pub mod relay;
+mod sealed;
 pub mod serving;
 pub mod share;
 mod sink;

@@ -147,9 +147,9 @@ impl Operator {
             };
         let (uses, expires_ms) = (invitation.uses_left, invitation.expires_ms);
         let change = Change::InvitationAdded(invitation);
-        match admin::answer_commit(self.engine.commit(vec![change]).await) {
-            Response::Done => {}
-            refused => return refused,
+        let committed = self.engine.commit(vec![change]).await;
+        if committed.is_err() {
+            return admin::answer_commit(committed);
         }
         let listeners = self.listeners.iter();
         let page = invitations::page_address(

@@ -218,7 +218,6 @@ pub(crate) fn router(web: Web, page: &[PageFile]) -> Router {
 /// What the OpenAPI document describes, and the document.
 fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(openapi::document())
-        .routes(routes!(welcome::welcome))
         .routes(routes!(accounts::create, accounts::list))
         .routes(routes!(accounts::show, accounts::update, accounts::delete))
         .routes(routes!(accounts::password))
@@ -340,8 +339,10 @@ fn described_routes() -> (Router<Web>, utoipa::openapi::OpenApi) {
         .routes(routes!(files::links::create, files::links::list))
         .routes(routes!(files::links::delete))
         .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::list_all))
         .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
         .routes(routes!(webhooks::test))
+        .routes(routes!(welcome::welcome))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(scrape::metrics))

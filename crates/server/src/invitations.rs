@@ -1,6 +1,6 @@
 //! Making invitations, the same at every door, and the links by which people follow them.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use directory::{Invitation, Role, token};
 
@@ -103,7 +103,7 @@ pub(crate) fn page_address<'a>(
     };
     let mut reached = address;
     if address.ip().is_unspecified() {
-        reached.set_ip(own_address().unwrap_or(IpAddr::from([127, 0, 0, 1])));
+        reached.set_ip(own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     }
     Some(format!("{scheme}://{reached}/"))
 }

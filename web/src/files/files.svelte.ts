@@ -38,7 +38,7 @@ class Files {
   #next = 1;
   /** What becomes of what is fetched: it is saved, or shown. */
   readonly #shows = new Set<number>();
-  readonly #fetched = new Map<number, File>();
+  readonly #fetched = new Map<number, { root: string; file: File }>();
 
   /** Browsers give scripts no keys on pages that came over a network in the clear. */
   readonly isSecure = window.isSecureContext;
@@ -170,7 +170,7 @@ class Files {
         break;
       case 'fetched':
         if (event.file) {
-          this.#fetched.set(event.id, event.file);
+          this.#fetched.set(event.id, { root: event.root, file: event.file });
           this.#use(event.id, this.#shows.delete(event.id));
         }
         break;
@@ -192,14 +192,14 @@ class Files {
   }
 
   #use(id: number, isToShow: boolean) {
-    const file = this.#fetched.get(id);
-    const transfer = this.transfers.find((one) => one.id === id);
-    if (!file) return;
+    const fetched = this.#fetched.get(id);
+    if (!fetched) return;
+    const { root, file } = fetched;
     const type = isToShow ? isShown(file.name) : null;
-    if (type && transfer) {
+    if (type) {
       // Only as an image, whatever it is: what cannot be drawn is not.
       const address = URL.createObjectURL(file.slice(0, file.size, type));
-      this.looked = new Map(this.looked).set(transfer.root, address);
+      this.looked = new Map(this.looked).set(root, address);
       return;
     }
     const address = URL.createObjectURL(file.slice(0, file.size, 'application/octet-stream'));

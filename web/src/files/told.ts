@@ -15,6 +15,7 @@ export function troubleTold({ kind, text }: Trouble): string {
     'too-many': words.troubleTooMany,
     ignored: words.troubleIgnored,
     refused: words.troubleRefused,
+    declined: words.troubleDeclined,
     'no-relay': words.troubleNoRelay,
     insecure: words.insecureText,
     'old-browser': words.troubleOldBrowser,

@@ -199,6 +199,7 @@ impl Vhost {
 
     /// What leads to a queue, but for the default exchange: that leads to all.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "they are sorted")]
     pub fn bindings_to_queue(&self, name: &str) -> Vec<BindingView> {
         let mut found: Vec<_> = self
             .exchanges

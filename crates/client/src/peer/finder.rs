@@ -177,6 +177,8 @@ pub(super) fn reachable(api: &Api, value: &Value) -> Option<SourcePeer> {
     let detour = peer.map(|peer| Detour {
         relay: Relay::of(api),
         peer: peer.to_owned(),
+        // A server of before knows of none.
+        is_sealed: value["sealed"] == true,
     });
     let source = source(value)?;
     Some(SourcePeer { detour, ..source })

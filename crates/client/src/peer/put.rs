@@ -13,16 +13,16 @@ mod tests;
 
 use std::convert::Infallible;
 
-use rpc::v1::OfferRequest;
 use rpc::v1::offer_response::State;
+use rpc::v1::{OfferRequest, OfferResponse};
 use serde_json::{Value, json};
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 
 use super::download::SourcePeer;
 use super::finder::reachable;
 use super::identity::Fingerprint;
 use super::serving::SECRET_BYTES;
-use super::source::reach;
+use super::source::{Offered, reach};
 use crate::api::{Api, ApiError};
 
 pub(super) use parcel::root_of;
@@ -171,9 +171,6 @@ async fn converse(
     mut tell: impl FnMut(Told),
 ) -> Result<Infallible, Outcome> {
     let at = &receiver.at;
-    let (mut client, _) = reach(&at.addresses, at.key, at.detour.as_ref())
-        .await
-        .map_err(|error| Outcome::Lost(error.to_string()))?;
     let (ticket, _) = at.permission.shown();
     let request = OfferRequest {
         ticket,
@@ -186,7 +183,19 @@ async fn converse(
         secret: secret.to_vec(),
         total: parcel.total,
     };
-    let mut answers = client.offer(request).await.map_err(of_status)?.into_inner();
+    let mut answers = match at.detour.as_ref().filter(|detour| detour.is_sealed) {
+        Some(detour) => {
+            let offered = Offered::begin(detour, at.key, &request).await;
+            Answers::Sealed(offered.map_err(of_status)?)
+        }
+        None => {
+            let (mut client, _) = reach(&at.addresses, at.key, at.detour.as_ref())
+                .await
+                .map_err(|error| Outcome::Lost(error.to_string()))?;
+            let answers = client.offer(request).await.map_err(of_status)?;
+            Answers::Tls(answers.into_inner())
+        }
+    };
     loop {
         let answer = answers.message().await.map_err(of_status)?;
         let Some(answer) = answer else {
@@ -200,6 +209,21 @@ async fn converse(
             Some(State::Refused(why)) => return Err(Outcome::Refused(why)),
             // What a later version tells.
             None => {}
+        }
+    }
+}
+
+/// What a receiver says, over either kind of line.
+enum Answers {
+    Tls(Streaming<OfferResponse>),
+    Sealed(Offered),
+}
+
+impl Answers {
+    async fn message(&mut self) -> Result<Option<OfferResponse>, Status> {
+        match self {
+            Self::Tls(answers) => answers.message().await,
+            Self::Sealed(offered) => offered.message().await,
         }
     }
 }

@@ -165,8 +165,10 @@ impl Inbox {
         gate: &Gate,
         contents: &Arc<C>,
         request: &OfferRequest,
+        is_sealed: bool,
     ) -> Result<mpsc::Receiver<Result<OfferResponse, Status>>, Status> {
-        let offer = Offer::read(request).map_err(Status::invalid_argument)?;
+        let mut offer = Offer::read(request).map_err(Status::invalid_argument)?;
+        offer.is_sealed = is_sealed;
         let ticket = gate
             .receive(&request.ticket, offer.root)
             .map_err(|denied| Status::permission_denied(denied.to_string()))?;
@@ -253,6 +255,8 @@ struct Offer {
     addresses: Vec<String>,
     key: Fingerprint,
     secret: Vec<u8>,
+    /// It came over the sealed line: so does what it offers.
+    is_sealed: bool,
 }
 
 impl Offer {
@@ -285,6 +289,7 @@ impl Offer {
             addresses: request.addresses.clone(),
             key: Fingerprint::from_bytes(key),
             secret: request.secret.clone(),
+            is_sealed: false,
         })
     }
 }

@@ -71,6 +71,8 @@ pub struct Detour {
     pub relay: Relay,
     /// The peer's id there.
     pub peer: String,
+    /// It speaks the sealed line and no TLS, as browsers do: there is no other way to it.
+    pub is_sealed: bool,
 }
 
 /// The line on which this peer hears of calls, kept as long as this is not dropped.

@@ -5,6 +5,7 @@
 mod answers;
 mod doors;
 mod gate;
+mod sealed;
 mod shared;
 mod stream;
 
@@ -29,9 +30,11 @@ use tonic::{Request, Response, Status, Streaming};
 use super::identity::Identity;
 use super::limits::{
     BUSY_RETRY, CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
-    REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
+    KEEPALIVE_TIMEOUT, RELAY_KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES,
+    STREAMS_MAX,
 };
 use super::receive::Inbox;
+use super::sealed::{MAGIC, Signer};
 use super::tls;
 use crate::chat::link::socket::Stream;
 use answers::{Framing, Outbox};
@@ -103,6 +106,7 @@ pub async fn serve_and_receive<C: Contents>(
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), rustls::Error> {
     let acceptor = TlsAcceptor::from(tls::server_config(identity)?);
+    let signer = Signer::of(identity).map(Arc::new);
     let streams = gate.terms().streams;
     let service = Service {
         contents,
@@ -126,15 +130,51 @@ pub async fn serve_and_receive<C: Contents>(
             _ = stopping.wait_for(|stops| *stops) => return Ok(()),
         };
         let (acceptor, service, stopping) = (acceptor.clone(), service.clone(), stopping.clone());
+        let signer = signer.clone();
         tokio::spawn(async move {
-            let Caller { stream, patience } = caller;
-            let secured = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
+            let secured = timeout(
+                HANDSHAKE_TIMEOUT,
+                secure(caller, &acceptor, signer.as_deref()),
+            );
+            let secured = secured.await;
             drop(permit);
-            if let Ok(Ok(stream)) = secured {
-                answer(stream, patience, service, stopping).await;
+            match secured {
+                Ok(Some(Answered::Tls(stream, patience))) => {
+                    answer(*stream, patience, service, stopping).await;
+                }
+                Ok(Some(Answered::Sealed(line))) => sealed::answer(line, service, stopping).await,
+                // It is none of this protocol's, or has gone.
+                Ok(None) | Err(_) => {}
             }
         });
     }
+}
+
+/// A caller with whom nobody else can read or speak.
+enum Answered {
+    /// With how long it may take to say that it is there.
+    Tls(Box<Secured>, Duration),
+    Sealed(sealed::Line),
+}
+
+/// Secures a call. Callers through the server say by their first byte how.
+async fn secure(
+    caller: Caller,
+    acceptor: &TlsAcceptor,
+    signer: Option<&Signer>,
+) -> Option<Answered> {
+    let (stream, patience): (Box<dyn Stream>, _) = match caller {
+        Caller::Direct(socket) => (Box::new(socket), KEEPALIVE_TIMEOUT),
+        Caller::Relayed(mut tunnel) => {
+            if tunnel.first().await.ok()? == MAGIC.first().copied() {
+                let line = super::sealed::answer(tunnel, signer?).await;
+                return line.ok().map(Answered::Sealed);
+            }
+            (Box::new(tunnel), RELAY_KEEPALIVE_TIMEOUT)
+        }
+    };
+    let stream = acceptor.accept(stream).await.ok()?;
+    Some(Answered::Tls(Box::new(stream), patience))
 }
 
 type Secured = tokio_rustls::server::TlsStream<Box<dyn Stream>>;
@@ -186,6 +226,41 @@ impl<C> Clone for Service<C> {
     }
 }
 
+impl<C: Contents> Service<C> {
+    /// Begins to serve a stream: requests go in, answers come out until everything that was asked is answered.
+    fn begin(
+        &self,
+    ) -> Result<(mpsc::Sender<FetchRequest>, mpsc::Receiver<answers::Framed>), Status> {
+        let Ok(permit) = self.streams.clone().try_acquire_owned() else {
+            let wait = BUSY_RETRY.as_millis();
+            return Err(Status::resource_exhausted(format!(
+                "too many are served already; come again in {wait} ms"
+            )));
+        };
+        let (commands, inbox) = mpsc::channel(CHANNEL);
+        let (answers, outbox) = mpsc::channel(CHANNEL);
+        let (contents, gate) = (self.contents.clone(), self.gate.clone());
+        // Files are read on a thread of their own, which ends with the stream.
+        tokio::task::spawn_blocking(move || {
+            stream::Worker::new(&*contents, &gate, answers).run(inbox);
+            drop(permit);
+        });
+        Ok((commands, outbox))
+    }
+
+    /// Judges an offer; tells what becomes of it. One that came over the sealed line is fetched over one.
+    fn receive(
+        &self,
+        offer: &OfferRequest,
+        is_sealed: bool,
+    ) -> Result<mpsc::Receiver<Result<OfferResponse, Status>>, Status> {
+        let Some(inbox) = &self.inbox else {
+            return Err(Status::unimplemented("this peer takes no files"));
+        };
+        inbox.receive(&self.gate, &self.contents, offer, is_sealed)
+    }
+}
+
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
 
 #[tonic::async_trait]
@@ -198,21 +273,8 @@ impl<C: Contents> PeerService for Service<C> {
         &self,
         request: Request<Streaming<FetchRequest>>,
     ) -> Result<Response<Self::FetchStream>, Status> {
-        let Ok(permit) = self.streams.clone().try_acquire_owned() else {
-            let wait = BUSY_RETRY.as_millis();
-            return Err(Status::resource_exhausted(format!(
-                "too many are served already; come again in {wait} ms"
-            )));
-        };
+        let (commands, outbox) = self.begin()?;
         let mut requests = request.into_inner();
-        let (commands, inbox) = mpsc::channel(CHANNEL);
-        let (answers, outbox) = mpsc::channel(CHANNEL);
-        let (contents, gate) = (self.contents.clone(), self.gate.clone());
-        // Files are read on a thread of their own, which ends with the stream.
-        tokio::task::spawn_blocking(move || {
-            stream::Worker::new(&*contents, &gate, answers).run(inbox);
-            drop(permit);
-        });
         tokio::spawn(async move {
             while let Ok(Some(request)) = requests.message().await {
                 if commands.send(request).await.is_err() {
@@ -229,10 +291,7 @@ impl<C: Contents> PeerService for Service<C> {
         &self,
         request: Request<OfferRequest>,
     ) -> Result<Response<Self::OfferStream>, Status> {
-        let Some(inbox) = &self.inbox else {
-            return Err(Status::unimplemented("this peer takes no files"));
-        };
-        let outbox = inbox.receive(&self.gate, &self.contents, request.get_ref())?;
+        let outbox = self.receive(request.get_ref(), false)?;
         Ok(Response::new(drained(outbox)))
     }
 }

@@ -3,6 +3,7 @@
 //! Start reading at [`Talk::open`].
 
 mod answers;
+mod sealed;
 mod talk;
 
 use std::io;
@@ -32,6 +33,7 @@ use super::tls;
 use crate::chat::link::socket::Stream;
 
 use answers::{Answers, Passing, Undecoded};
+pub(super) use sealed::Offered;
 pub(super) use talk::{Heard, Talk};
 
 /// Why there is no stream to a peer.
@@ -104,8 +106,11 @@ struct Source {
     requests: mpsc::Sender<FetchRequest>,
     answers: Answers,
     /// The connection lasts as long as it.
-    client: Client,
+    connection: Connection,
 }
+
+/// What keeps a connection open.
+type Connection = Box<dyn std::any::Any + Send + Sync>;
 
 /// Connects to the peer with this key at whichever of its addresses answers first, or else through the server, if that is a way; tells
 /// whether it is the server.
@@ -206,7 +211,7 @@ async fn fetch(mut client: Client) -> Result<Source, SourceError> {
     Ok(Source {
         requests,
         answers,
-        client,
+        connection: Box::new(client),
     })
 }
 

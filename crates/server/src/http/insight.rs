@@ -19,7 +19,7 @@ use super::message::MessageOut;
 use super::problem::Problem;
 use super::pull::parse_offset;
 use super::queues::find_as;
-use super::samples::{Rights, SampleParams, Samples, VhostParams, vhost_of};
+use super::samples::{OwnRights, SampleParams, Samples, VhostParams, vhost_of};
 use crate::gateway::{Delivered, Link, Pull, PullFrom, SettleKind};
 use crate::json::json_of_table;
 
@@ -180,7 +180,7 @@ pub(super) async fn consumers(
     find_as(&web, &access, &queue).await?;
     let engine = web.gateway().engine();
     // They tell of others: who is there, and from where.
-    Rights::of(engine, &access, Resource::Queue, &queue).check_insight()?;
+    OwnRights::of(engine, &access, Resource::Queue, &queue).check_insight()?;
     let open: HashMap<_, _> = engine
         .connections()
         .into_iter()

@@ -45,6 +45,10 @@ pub(super) fn document() -> OpenApi {
             "files",
             "Peers say what they have, and everybody finds what they may see. Files go from peer to peer, never through here.",
         ),
+        (
+            "virtual hosts",
+            "Separate worlds of queues and topics, and what accounts may do in them by patterns of names.",
+        ),
         ("server", "Whether it is up, and how it is doing."),
     ];
     let tags = tags.map(|(name, description)| {

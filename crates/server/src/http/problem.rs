@@ -18,13 +18,15 @@ const RETRY_AFTER_S: u32 = 1;
 pub(crate) struct Problem {
     /// The kind of problem, a relative reference to its description.
     #[serde(rename = "type")]
-    kind: String,
+    #[schema(value_type = String)]
+    kind: Box<str>,
     /// The kind in a few words, the same for every occurrence.
     title: &'static str,
     /// The HTTP status.
     status: u16,
     /// What was wrong this time, and what to do.
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// The request that it is the answer to, as in the server's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
@@ -33,7 +35,8 @@ pub(crate) struct Problem {
     revision: Option<u64>,
     /// The member of the request's body that it is about, where it is one alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
+    #[schema(value_type = Option<String>)]
+    field: Option<Box<str>>,
     /// How many seconds to wait before trying again.
     #[serde(skip)]
     retry_after_s: Option<u32>,
@@ -42,10 +45,10 @@ pub(crate) struct Problem {
 impl Problem {
     fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("/problems/{name}"),
+            kind: format!("/problems/{name}").into(),
             title,
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             request_id: current_id(),
             revision: None,
             field: None,
@@ -181,7 +184,7 @@ impl Problem {
 
     /// The same, about one member of the request's body.
     pub(super) fn about(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.field = Some(field.into().into());
         self
     }
 

@@ -17,7 +17,7 @@ use super::caller::{Caller, DEFAULT_VHOST};
 use super::insight::sample_key;
 use super::page::{Page, PageParams};
 use super::problem::Problem;
-use super::samples::{BRIEF_POINTS, Rates, Rights, Sparkline, VhostParams, vhost_of};
+use super::samples::{BRIEF_POINTS, OwnRights, Rates, Sparkline, VhostParams, vhost_of};
 use crate::flaw::check_name;
 use crate::json::json_of_table;
 
@@ -148,7 +148,7 @@ pub(super) struct QueueOut {
     /// The virtual host.
     vhost: String,
     /// What you may do with it.
-    rights: Rights,
+    rights: OwnRights,
     /// What happened per second in the last five seconds, once that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     rates: Option<Rates>,
@@ -248,7 +248,7 @@ impl QueueOut {
         let key = sample_key(&view.vhost, &view.name);
         let samples = web.history().of_queue(&key, points.max(1), engine.now_ms());
         Self {
-            rights: Rights::of(engine, access, Resource::Queue, &view.name),
+            rights: OwnRights::of(engine, access, Resource::Queue, &view.name),
             rates: samples.last().map(|newest| newest.rates.into()),
             history: (points > 0).then(|| Sparkline::of(&samples)),
             vhost: view.vhost.to_string(),

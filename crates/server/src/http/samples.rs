@@ -14,7 +14,7 @@ pub(super) const BRIEF_POINTS: usize = 30;
 
 /// What the caller may do.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-pub(super) struct Rights {
+pub(super) struct OwnRights {
     /// Change and delete it.
     configure: bool,
     /// Publish to it.
@@ -118,7 +118,7 @@ fn step_ms() -> u64 {
     u64::try_from(STEP.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl Rights {
+impl OwnRights {
     /// Asks what somebody may do with a queue or an exchange.
     pub(super) fn of(engine: &Handle, access: &Access, resource: Resource, name: &str) -> Self {
         let may = |right| engine.check_right(access, right, resource, name).is_ok();

@@ -19,7 +19,7 @@ use super::message::{Address, Attributes};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::publish::{BatchPublished, Published, message_of, publish_routed};
-use super::samples::Rights;
+use super::samples::OwnRights;
 use crate::flaw::check_name;
 use crate::json::{json_of_table, map_of_table, table_of_json};
 
@@ -83,7 +83,7 @@ pub(super) struct TopicOut {
     #[schema(value_type = Object)]
     arguments: serde_json::Value,
     /// What you may do with it.
-    rights: Rights,
+    rights: OwnRights,
 }
 
 /// Which topics to list.
@@ -166,7 +166,7 @@ impl TopicOut {
     fn of(web: &Web, access: &Access, view: ExchangeView) -> Self {
         let engine = web.gateway().engine();
         Self {
-            rights: Rights::of(engine, access, Resource::Exchange, &view.name),
+            rights: OwnRights::of(engine, access, Resource::Exchange, &view.name),
             name: view.name.to_string(),
             kind: TopicKind::of(view.kind),
             durable: view.durable,

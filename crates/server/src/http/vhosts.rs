@@ -3,6 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use broker::access::Pattern;
 use directory::{Change, Permission, TopicPermission};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -11,7 +13,7 @@ use super::Web;
 use super::body::{InPath, JsonBody, Params};
 use super::caller::{Caller, DEFAULT_VHOST};
 use super::problem::Problem;
-use crate::flaw::check_name;
+use crate::flaw::{Flaw, check_name};
 use crate::management::made_by;
 
 /// A virtual host.
@@ -40,7 +42,7 @@ pub(super) struct PermissionListParams {
 }
 
 /// Names that an account may work with, as regular expressions; empty is none.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Patterns {
     /// What it may make and delete.
@@ -55,7 +57,7 @@ pub(super) struct Patterns {
 }
 
 /// Routing keys that an account may use with a topic, as regular expressions.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KeyPatterns {
     /// What it may publish with.
@@ -73,9 +75,12 @@ pub(super) struct PermissionOut {
     login: String,
     /// The virtual host.
     vhost: String,
-    /// The names.
-    #[serde(flatten)]
-    patterns: Patterns,
+    /// What it may make and delete.
+    configure: String,
+    /// What it may publish to.
+    write: String,
+    /// What it may read.
+    read: String,
 }
 
 /// Which routing keys an account may use with a topic.
@@ -87,9 +92,10 @@ pub(super) struct TopicPermissionOut {
     vhost: String,
     /// The topic.
     topic: String,
-    /// The routing keys.
-    #[serde(flatten)]
-    patterns: KeyPatterns,
+    /// What it may publish with.
+    write: String,
+    /// What it may bind with.
+    read: String,
 }
 
 /// Permissions by pattern.
@@ -127,7 +133,7 @@ pub(super) async fn list(State(web): State<Web>, caller: Caller) -> Result<Json<
 #[utoipa::path(put, path = "/v1/vhosts/{vhost}", tag = "virtual hosts",
     params(("vhost" = String, Path, description = "Its name")),
     responses(
-        (status = 201, description = "It is made"),
+        (status = 201, description = "It is made", body = VhostOut),
         (status = 204, description = "It was there"),
         (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
@@ -136,16 +142,17 @@ pub(super) async fn create(
     State(web): State<Web>,
     caller: Caller,
     InPath(vhost): InPath<String>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     caller.check_administrator()?;
     check_name("vhost", &vhost)?;
     let engine = web.gateway().engine();
     if engine.has_vhost(&vhost) {
-        return Ok(StatusCode::NO_CONTENT);
+        return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let changes = made_by(&caller.login.name, vhost);
+    let changes = made_by(&caller.login.name, vhost.clone());
     engine.commit_as(&caller.author(), changes.into()).await?;
-    Ok(StatusCode::CREATED)
+    let made = Json(VhostOut { name: vhost });
+    Ok((StatusCode::CREATED, made).into_response())
 }
 
 /// Delete a virtual host with everything in it
@@ -208,11 +215,9 @@ impl From<Permission> for PermissionOut {
         Self {
             login: permission.login,
             vhost: permission.vhost,
-            patterns: Patterns {
-                configure: permission.configure,
-                write: permission.write,
-                read: permission.read,
-            },
+            configure: permission.configure,
+            write: permission.write,
+            read: permission.read,
         }
     }
 }
@@ -223,12 +228,17 @@ impl From<TopicPermission> for TopicPermissionOut {
             login: permission.login,
             vhost: permission.vhost,
             topic: permission.exchange,
-            patterns: KeyPatterns {
-                write: permission.write,
-                read: permission.read,
-            },
+            write: permission.write,
+            read: permission.read,
         }
     }
+}
+
+/// Refuses what is no regular expression: it would allow nothing, and nobody would know why.
+fn check_pattern(field: &str, pattern: &str) -> Result<(), Flaw> {
+    Pattern::compile(pattern)
+        .map(drop)
+        .map_err(|reason| Flaw::new(field, reason))
 }
 
 /// Say what an account may do in a virtual host
@@ -247,6 +257,9 @@ pub(super) async fn permit(
     JsonBody(patterns): JsonBody<Patterns>,
 ) -> Result<StatusCode, Problem> {
     caller.check_administrator()?;
+    check_pattern("configure", &patterns.configure)?;
+    check_pattern("write", &patterns.write)?;
+    check_pattern("read", &patterns.read)?;
     let permission = Permission {
         vhost,
         login,
@@ -300,6 +313,8 @@ pub(super) async fn permit_topic(
     JsonBody(patterns): JsonBody<KeyPatterns>,
 ) -> Result<StatusCode, Problem> {
     caller.check_administrator()?;
+    check_pattern("write", &patterns.write)?;
+    check_pattern("read", &patterns.read)?;
     let permission = TopicPermission {
         vhost,
         login,

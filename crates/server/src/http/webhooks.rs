@@ -312,6 +312,28 @@ pub(super) async fn list(
     }))
 }
 
+/// List the webhooks of all queues
+///
+/// Your own; also those of others for queues that you may configure.
+#[utoipa::path(get, path = "/v1/webhooks", tag = "webhooks",
+    responses(
+        (status = 200, description = "The webhooks", body = Webhooks),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn list_all(
+    State(web): State<Web>,
+    Extension(hooks): Extension<Hooks>,
+    caller: Caller,
+) -> Result<Json<Webhooks>, Problem> {
+    let access = caller.access(&web, DEFAULT_VHOST)?;
+    let views = hooks.list_all(&access).await?;
+    let items = views.into_iter().map(|view| WebhookOut::of(view, None));
+    Ok(Json(Webhooks {
+        items: items.collect(),
+    }))
+}
+
 /// Look at a webhook
 #[utoipa::path(get, path = "/v1/webhooks/{id}", tag = "webhooks",
     params(("id" = String, Path, description = "The webhook")),

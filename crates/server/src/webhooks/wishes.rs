@@ -68,16 +68,28 @@ impl Hooks {
         access: &Access,
         queue: &str,
     ) -> Result<Vec<HookView>, HookError> {
-        self.load().await?;
         let place = self.gateway().engine().queue_place(&access.vhost, queue);
-        let of_queue: Vec<_> = {
+        let is_wanted = |entry: &Entry| Some(entry.place) == place;
+        self.list_wanted(access, is_wanted).await
+    }
+
+    /// The webhooks of all queues that somebody may see.
+    pub(crate) async fn list_all(&self, access: &Access) -> Result<Vec<HookView>, HookError> {
+        self.list_wanted(access, |_| true).await
+    }
+
+    async fn list_wanted(
+        &self,
+        access: &Access,
+        is_wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Vec<HookView>, HookError> {
+        self.load().await?;
+        let wanted: Vec<_> = {
             let table = self.table();
             let all = table.values();
-            all.filter(|entry| Some(entry.place) == place)
-                .cloned()
-                .collect()
+            all.filter(|entry| is_wanted(entry)).cloned().collect()
         };
-        let alive = of_queue.iter().filter_map(|entry| self.alive(entry));
+        let alive = wanted.iter().filter_map(|entry| self.alive(entry));
         Ok(alive
             .filter_map(|entry| Some(self.view(&entry, self.standing(access, &entry)?)))
             .collect())

@@ -14,6 +14,7 @@ export interface Trouble {
     | 'too-many'
     | 'ignored'
     | 'refused'
+    | 'declined'
     | 'no-relay'
     | 'insecure'
     | 'old-browser'
@@ -91,4 +92,4 @@ export type Event =
   /** A share can be fetched from now on. */
   | { tell: 'shared'; share: Share }
   /** Everything of a transfer is here and checked; `file` is null where it was written to its target. */
-  | { tell: 'fetched'; id: number; file: File | null };
+  | { tell: 'fetched'; id: number; root: string; file: File | null };

@@ -144,8 +144,10 @@ export class Presence {
         share.stage = 'failed';
         share.trouble = { kind: 'ignored' };
       } else {
+        // What is told anew to a server that has forgotten it is no news to anybody else.
+        const isNew = share.stage !== 'shared';
         share.stage = 'shared';
-        this.shared(held);
+        if (isNew) this.shared(held);
       }
     }
     this.tell();

@@ -27,6 +27,8 @@ export interface House {
   identity(): Identity | null;
   keys(): TicketKey[];
   now(): number;
+  /** Tells whether a secret was given away for a content. */
+  opens(secret: Uint8Array, root: string): boolean;
   /** Lists a transfer from now on. */
   list(transfer: Transfer, rate: Rate): void;
   tell(): void;
@@ -142,11 +144,13 @@ class Stream {
   async #take(content: number, open: Open) {
     const { house } = this.serving;
     if (this.#open.has(content) || this.#open.size >= OPEN_MAX) return this.#refuse(content, Reason.invalid, `at most ${OPEN_MAX} contents may be open`);
+    // Whose a secret is, the offer tells; only a ticket names an account.
+    const isOffered = open.ticket.length === 0 && house.opens(open.secret, hexOf(open.root));
     let account: string;
     try {
       // A page shares no folders: a permission is for the content itself.
       if (open.collection.length > 0 && !isSame(open.collection, open.root)) throw new Denied('the folder that the ticket is for is not here');
-      account = await verifyTicket(open.ticket, house.keys(), { peer: house.identity()!.fingerprint, root: open.root, right: 'fetch' }, house.now());
+      account = isOffered ? '' : await verifyTicket(open.ticket, house.keys(), { peer: house.identity()!.fingerprint, root: open.root, right: 'fetch' }, house.now());
     } catch (thrown) {
       return this.#refuse(content, Reason.ticket, thrown instanceof Denied ? thrown.message : 'the ticket cannot be checked');
     }
@@ -215,7 +219,7 @@ class Stream {
     }
     await this.#answer(content, { group: { index: group, data } });
     // Listed with the first byte: whoever only looks fetches nothing.
-    if (transfer.bytes === 0) house.list(transfer, rate);
+    if (transfer.bytes === 0 && transfer.partners[0] !== '') house.list(transfer, rate);
     transfer.bytes += data.length;
     share.sent += data.length;
     rate.add(data.length);

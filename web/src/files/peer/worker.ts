@@ -4,11 +4,12 @@
  */
 import { Download } from './download.ts';
 import type { Audience, Command, Event, State, Transfer } from './messages.ts';
+import { offerTo, Secrets } from './offering.ts';
 import { Presence } from './presence.ts';
 import type { Rate } from './rate.ts';
 import { Server } from './server.ts';
 import { Serving } from './serving.ts';
-import { Shares, SHARES_MAX } from './shares.ts';
+import { Shares, SHARES_MAX, type Held } from './shares.ts';
 
 /** How often the page is told. */
 const TELL_MS = 200;
@@ -29,6 +30,7 @@ class Peer {
   readonly server = new Server();
   readonly shares = new Shares();
   readonly serving: Serving;
+  readonly #secrets = new Secrets();
   presence: Presence | null = null;
   #name = '';
   /** By numbers that the page gives to what it fetches; what others fetch has negative ones. */
@@ -45,10 +47,8 @@ class Peer {
       identity: () => this.presence?.identity ?? null,
       keys: () => this.presence?.keys ?? [],
       now: () => this.server.now(),
-      list: (transfer, rate) => {
-        transfer.id = this.#next--;
-        this.#list({ transfer, rate, download: null });
-      },
+      opens: (secret, root) => this.#secrets.opens(secret, root),
+      list: (transfer, rate) => this.#listOut(transfer, rate),
       tell: () => this.#tell(),
     });
     // Rates fall while nothing comes, too.
@@ -92,11 +92,31 @@ class Peer {
       this.shares,
       () => this.#tell(),
       (peer) => post({ tell: 'announced', peer }),
-      ({ share }) => post({ tell: 'shared', share: { ...share } }),
+      (held) => this.#shared(held),
       (pipe) => void this.serving.answer(pipe),
     );
     this.presence.start();
     return this.presence;
+  }
+
+  #shared(held: Held) {
+    const { share } = held;
+    post({ tell: 'shared', share: { ...share } });
+    if (!('accounts' in share.audience)) return;
+    const offerer = {
+      server: this.server,
+      id: () => this.presence?.id ?? null,
+      identity: () => this.presence?.identity ?? null,
+      allow: (secret: Uint8Array, root: string) => this.#secrets.allow(secret, root),
+      list: (transfer: Transfer, rate: Rate) => this.#listOut(transfer, rate),
+      tell: () => this.#tell(),
+    };
+    for (const login of share.audience.accounts) void offerTo(login, held, offerer);
+  }
+
+  #listOut(transfer: Transfer, rate: Rate) {
+    transfer.id = this.#next--;
+    this.#list({ transfer, rate, download: null });
   }
 
   #share(files: File[], audience: Audience) {
@@ -156,7 +176,7 @@ class Peer {
       if (!download || download.transfer.stage === 'cancelled') continue;
       this.#running += 1;
       void download.run().then((file) => {
-        if (download.transfer.stage === 'done') post({ tell: 'fetched', id, file });
+        if (download.transfer.stage === 'done') post({ tell: 'fetched', id, root: download.transfer.root, file });
         this.#running -= 1;
         this.#tell();
         this.#advance();

@@ -183,6 +183,7 @@ impl Taking {
             detour: self.entry.inbox.relay.clone().map(|relay| Detour {
                 relay,
                 peer: self.offer.key.peer(),
+                is_sealed: self.offer.is_sealed,
             }),
         };
         loop {

@@ -80,6 +80,7 @@ fn offer(name: &str, content: &[u8]) -> Offer {
         addresses: vec!["127.0.0.1:1".to_owned()],
         key: Fingerprint::from_bytes([1; 32]),
         secret: vec![7; 32],
+        is_sealed: false,
     }
 }
 
@@ -179,7 +180,7 @@ fn an_offer_needs_a_ticket() {
     };
     let contents = Arc::new(Parcels::default());
     let code = |request: &OfferRequest| {
-        let received = inbox.receive(&gate, &contents, request);
+        let received = inbox.receive(&gate, &contents, request, false);
         received.expect_err("it is refused").code()
     };
     assert_eq!(code(&request), Code::PermissionDenied);

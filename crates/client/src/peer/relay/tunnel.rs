@@ -1,5 +1,6 @@
 //! A WebSocket as a stream of bytes.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -30,6 +31,20 @@ impl Tunnel {
             socket,
             rest: Bytes::new(),
         }
+    }
+
+    /// Waits for the first byte that comes, and leaves it to be read; none when the other end is gone.
+    ///
+    /// # Concurrency
+    /// Cancel safe.
+    pub(in crate::peer) async fn first(&mut self) -> io::Result<Option<u8>> {
+        while self.rest.is_empty() {
+            match poll_fn(|context| self.poll_message(context)).await? {
+                Some(bytes) => self.rest = bytes,
+                None => return Ok(None),
+            }
+        }
+        Ok(self.rest.first().copied())
     }
 
     /// Reads the next message; none when the other end is gone.

@@ -1,13 +1,10 @@
 //! Where callers come from: a port, the relay, or both.
 
 use std::io;
-use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use crate::chat::link::socket::Stream;
-use crate::peer::limits::{KEEPALIVE_TIMEOUT, RELAY_KEEPALIVE_TIMEOUT};
 use crate::peer::relay::Tunnel;
 
 /// Where callers come from; without any, nobody comes.
@@ -29,10 +26,11 @@ impl From<TcpListener> for Doors {
 }
 
 /// Somebody who is to be answered.
-pub(super) struct Caller {
-    pub(super) stream: Box<dyn Stream>,
-    /// How long it may take to say that it is there.
-    pub(super) patience: Duration,
+pub(super) enum Caller {
+    /// Who reaches this peer directly.
+    Direct(TcpStream),
+    /// Who comes through the server.
+    Relayed(Tunnel),
 }
 
 impl Doors {
@@ -48,12 +46,7 @@ impl Doors {
                 tunnel = taken(tunnels.as_mut()) => tunnel,
             };
             match tunnel {
-                Some(tunnel) => {
-                    return Ok(Caller {
-                        stream: Box::new(tunnel),
-                        patience: RELAY_KEEPALIVE_TIMEOUT,
-                    });
-                }
+                Some(tunnel) => return Ok(Caller::Relayed(tunnel)),
                 // Nobody keeps the line any more.
                 None => *tunnels = None,
             }
@@ -67,10 +60,7 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<Caller> {
     };
     let (socket, _) = listener.accept().await?;
     socket.set_nodelay(true)?;
-    Ok(Caller {
-        stream: Box::new(socket),
-        patience: KEEPALIVE_TIMEOUT,
-    })
+    Ok(Caller::Direct(socket))
 }
 
 async fn taken(tunnels: Option<&mut mpsc::Receiver<Tunnel>>) -> Option<Tunnel> {

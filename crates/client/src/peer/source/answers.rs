@@ -43,7 +43,7 @@ struct Filling {
 }
 
 impl Answers {
-    fn new(body: Body) -> Self {
+    pub(super) fn new(body: Body) -> Self {
         Self {
             body: Mutex::new(body),
             frames: VecDeque::new(),

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use tonic::Status;
 
 use super::answers::Answers;
-use super::{Client, Source, SourceError, connect, fetch, reach};
+use super::{Connection, Source, SourceError, connect, fetch, reach, sealed};
 use crate::peer::download::SourcePeer;
 use crate::peer::identity::Fingerprint;
 use crate::peer::limits::{ANSWER_TIMEOUT, DIRECT_RETRY};
@@ -27,7 +27,9 @@ pub(in crate::peer) enum Heard {
 pub(in crate::peer) struct Talk {
     source: Source,
     /// The way through the server, until everything that was asked there is answered.
-    before: Option<(Answers, Client)>,
+    before: Option<(Answers, Connection)>,
+    /// There is no other way than through the server.
+    is_sealed: bool,
     /// Looks for a direct path, as long as there is none: one task at most, which ends with this.
     search: JoinSet<Source>,
     key: Fingerprint,
@@ -43,11 +45,20 @@ impl Talk {
         peer: &SourcePeer,
         patience: Duration,
     ) -> Result<Self, SourceError> {
-        let (client, is_relayed) = reach(&peer.addresses, peer.key, peer.detour.as_ref()).await?;
-        let source = timeout(patience, fetch(client)).await;
+        let sealed = peer.detour.as_ref().filter(|detour| detour.is_sealed);
+        let (source, is_relayed) = match sealed {
+            Some(detour) => (sealed::fetch(detour, peer.key).await?, false),
+            None => {
+                let (addresses, detour) = (&peer.addresses, peer.detour.as_ref());
+                let (client, is_relayed) = reach(addresses, peer.key, detour).await?;
+                let source = timeout(patience, fetch(client)).await;
+                (source.map_err(|_| SourceError::Silent)??, is_relayed)
+            }
+        };
         let mut talk = Self {
-            source: source.map_err(|_| SourceError::Silent)??,
+            source,
             before: None,
+            is_sealed: sealed.is_some(),
             search: JoinSet::new(),
             key: peer.key,
             addresses: peer.addresses.clone(),
@@ -60,12 +71,12 @@ impl Talk {
 
     /// Whether what is asked goes through the server.
     pub(in crate::peer) fn is_relayed(&self) -> bool {
-        !self.search.is_empty()
+        self.is_sealed || !self.search.is_empty()
     }
 
     /// Takes where the peer listens now.
     pub(in crate::peer) fn aim(&mut self, addresses: &[String]) {
-        if self.is_relayed() && self.addresses != addresses {
+        if !self.search.is_empty() && self.addresses != addresses {
             self.addresses = addresses.to_vec();
             self.begin_search();
         }
@@ -112,7 +123,7 @@ impl Talk {
                 Some(Ok(source)) = search.join_next(), if !search.is_empty() => {
                     let before = std::mem::replace(&mut self.source, source);
                     // Without its requests, the peer ends that stream behind the last answer.
-                    self.before = Some((before.answers, before.client));
+                    self.before = Some((before.answers, before.connection));
                     return Ok(Some(Heard::Moved));
                 }
             }
@@ -125,7 +136,7 @@ fn lost(status: Status) -> SourceError {
 }
 
 async fn answer_of(
-    before: &mut Option<(Answers, Client)>,
+    before: &mut Option<(Answers, Connection)>,
 ) -> Result<Option<FetchResponse>, Status> {
     match before {
         Some((answers, _)) => answers.message().await,
