@@ -52,7 +52,7 @@ const VIEWS = {
   search: async (visitor) => {
     await visitor.page.locator('.box').focus();
     await visitor.type('/');
-    await visitor.page.locator('aside input[type=search]').fill('answer');
+    await visitor.page.locator('aside [role=searchbox]').fill('answer');
     await visitor.page.locator('.hit').first().waitFor();
   },
   keys: async (visitor) => dialog(visitor, '?'),

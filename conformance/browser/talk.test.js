@@ -91,7 +91,7 @@ test('messages are answered, edited, reacted to and taken back by keys alone', a
   await ana.composer().press('ArrowUp');
   await ana.type('+');
   await ana.page.getByRole('dialog').getByRole('button', { name: '👍' }).press('Enter');
-  await bruno.page.getByRole('button', { name: '👍 by ana' }).waitFor();
+  await bruno.page.getByRole('button', { name: '👍 1, by ana' }).waitFor();
   await bruno.composer().focus();
   await bruno.composer().press('ArrowUp');
   await bruno.type('d');

@@ -60,7 +60,7 @@ export const words = {
   copyLink: 'Copy the link to it',
   copied: 'Copied.',
   more: 'More',
-  reactedBy: (emoji: string, logins: string) => `${emoji} by ${logins}`,
+  reactedBy: (emoji: string, logins: string) => `${emoji}, by ${logins}`,
   emojiOwn: 'Another emoji',
   file: 'File',
   openFile: 'Look at it in Files',

@@ -61,7 +61,7 @@ export const words: Same<typeof english> = {
   copyLink: 'Copiar su enlace',
   copied: 'Copiado.',
   more: 'Más',
-  reactedBy: (emoji, logins) => `${emoji} de ${logins}`,
+  reactedBy: (emoji, logins) => `${emoji}, de ${logins}`,
   emojiOwn: 'Otro emoji',
   file: 'Archivo',
   openFile: 'Verlo en Archivos',
