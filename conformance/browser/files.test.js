@@ -69,6 +69,7 @@ test('a file goes from one browser to another, by a card in the room', async () 
 });
 
 test('a file is dropped on a person, who is told and fetches it; nobody else finds it', async () => {
+  await server.say('ana', '@bruno', 'something for you');
   const ana = await browser.guest(server, 'ana');
   const bruno = await browser.guest(server, 'bruno');
   await ana.go('#/talk/@bruno');
@@ -110,23 +111,34 @@ test('the index is searched, and what is not shared any more is not found', asyn
   const { bytes } = await saved(bruno, rows.filter({ hasText: 'empty.txt' }).getByRole('button', { name: 'Fetch' }));
   assert.equal(bytes.length, 0);
   await ana.go('#/files/mine');
-  for (let left = 3; left > 0; left -= 1) await ana.page.getByRole('button', { name: 'Stop sharing' }).first().click();
+  const stops = ana.page.getByRole('button', { name: 'Stop sharing' });
+  for (let left = 3; left > 0; left -= 1) {
+    await stops.first().click();
+    await eventually(async () => (await stops.count()) === left - 1, 'one less is shared');
+  }
   await eventually(async () => (await server.ask('bruno', 'GET', '/v1/files?q=harvest')).files.length === 0, 'nothing is found');
   await ana.close();
   await bruno.close();
 });
 
 test('whoever sends something else is found out, and nothing of it is kept', async () => {
-  const ana = await browser.visitor();
+  const ana = await browser.guest(server, 'ana');
   // From the fifth group on her page reads other bytes than there are: it hashes the truth, and sends lies.
-  const lie = 'const read = Blob.prototype.arrayBuffer; let reads = 0; Blob.prototype.arrayBuffer = async function () { const bytes = await read.call(this); reads += 1; if (reads > 4) new Uint8Array(bytes)[9] ^= 1; return bytes; };\n';
-  await ana.context.route('**/assets/worker-*.js', async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: lie + (await response.text()) });
-  });
-  await ana.open(`${server.page}#/talk/lobby`);
-  await ana.logIn('ana');
+  const lies = ana.page.waitForEvent('worker').then((worker) =>
+    worker.evaluate(() => {
+      const read = Blob.prototype.arrayBuffer;
+      let reads = 0;
+      Blob.prototype.arrayBuffer = async function () {
+        const bytes = await read.call(this);
+        reads += 1;
+        if (reads > 4) new Uint8Array(bytes)[9] ^= 1;
+        return bytes;
+      };
+    }),
+  );
   const bruno = await browser.guest(server, 'bruno');
+  await choose(ana, attach(ana), [await fileOf('first.txt', 0)]);
+  await lies;
   await choose(ana, attach(ana), [await fileOf('false map.bin', 4 * 262_144)]);
   await card(bruno, 'false map.bin').getByRole('button', { name: 'Fetch' }).click();
   await card(bruno, 'false map.bin').getByText('ana/browser sent something else than the file').waitFor();
@@ -138,8 +150,9 @@ test('whoever sends something else is found out, and nothing of it is kept', asy
   await bruno.close();
 });
 
-test('a download goes on where it was when the connection is lost', async () => {
+test('a download goes on where it was when the connection is lost', async (test) => {
   const slow = await Server.start({ 'files.relay_bytes_per_s': 4_000_000 });
+  test.after(() => slow.stop());
   for (const login of ['ana', 'bruno']) await slow.account(login);
   const ana = await browser.guest(slow, 'ana');
   const bruno = await browser.guest(slow, 'bruno');
@@ -154,7 +167,6 @@ test('a download goes on where it was when the connection is lost', async () => 
   assert.equal(hash(bytes), hash(await readFile(path)));
   await ana.close();
   await bruno.close();
-  await slow.stop();
 });
 
 test('names are text, whatever stands in them', async () => {
@@ -179,9 +191,10 @@ test('names are text, whatever stands in them', async () => {
   await bruno.close();
 });
 
-test('a browser fetches from chaski peer, and chaski get from a browser', async () => {
+test('a browser fetches from chaski peer, and chaski get from a browser', async (test) => {
   const bruno = await browser.guest(server, 'bruno');
   const carmen = await Native.start(server, 'carmen');
+  test.after(() => carmen.stop());
   const content = randomBytes(2_500_003);
   await writeFile(join(carmen.folder, 'from a terminal.bin'), content);
   carmen.begin(['peer', '--share', carmen.folder, '--no-listen', '--json']);
@@ -191,6 +204,8 @@ test('a browser fetches from chaski peer, and chaski get from a browser', async 
   const fetched = await saved(bruno, row.getByRole('button', { name: 'Fetch' }));
   assert.equal(hash(fetched.bytes), hash(content));
   const path = await fileOf('from a page.bin', 2_600_001);
+  // A room's files are for those who have been there.
+  await server.say('carmen', 'lobby', 'is anything for me?');
   await bruno.go('#/talk/lobby');
   await bruno.ready();
   await choose(bruno, attach(bruno), [path]);
@@ -199,7 +214,6 @@ test('a browser fetches from chaski peer, and chaski get from a browser', async 
   const { code, text } = await carmen.run(['get', 'from a page.bin', '--output', place]);
   assert.equal(code, 0, text);
   assert.equal(hash(await readFile(join(place, 'from a page.bin'))), hash(await readFile(path)));
-  await carmen.stop();
   await bruno.close();
 });
 
@@ -208,7 +222,7 @@ test('axe finds nothing grave, light and dark, in both languages', async () => {
     for (const locale of ['en', 'es']) {
       const ana = await browser.guest(server, 'ana', { colorScheme, locale });
       await ana.go('#/files');
-      await choose(ana, ana.page.locator('header button'), [await fileOf(`${colorScheme} ${locale}.txt`, 1000)]);
+      await choose(ana, ana.page.locator('.files header button'), [await fileOf(`${colorScheme} ${locale}.txt`, 1000)]);
       assert.deepEqual(await ana.flaws(), []);
       await ana.page.getByRole('dialog').locator('footer button').last().click();
       await ana.page.getByRole('link', { name: `${colorScheme} ${locale}.txt` }).waitFor({ state: 'attached' });
@@ -223,13 +237,15 @@ test('axe finds nothing grave, light and dark, in both languages', async () => {
   }
 });
 
-test('a file for a person goes to the program of theirs that takes files', async () => {
+test('a file for a person goes to the program of theirs that takes files', async (test) => {
   const ana = await browser.guest(server, 'ana');
   const carmen = await Native.start(server, 'carmen');
+  test.after(() => carmen.stop());
   const inbox = join(carmen.home, 'inbox');
   await mkdir(inbox);
   const peer = carmen.begin(['peer', '--receive', inbox, '--accept', 'everyone', '--no-listen', '--json']);
   await eventually(async () => (await server.ask('carmen', 'GET', '/v1/peers')).items.some((one) => one.account === 'carmen' && one.relay), 'it is there');
+  await server.say('ana', '@carmen', 'something for you');
   await ana.go('#/talk/@carmen');
   await ana.page.locator('.conversation h2', { hasText: 'carmen' }).waitFor();
   const path = await fileOf('for carmen.bin', 1_500_000);
@@ -237,6 +253,5 @@ test('a file for a person goes to the program of theirs that takes files', async
   await eventually(async () => hash(await readFile(join(inbox, 'for carmen.bin'))) === hash(await readFile(path)), `it is in the inbox: ${peer.text}`, 20_000);
   await ana.go('#/files/transfers');
   await ana.page.getByText(/carmen\/.* has it/).waitFor();
-  await carmen.stop();
   await ana.close();
 });

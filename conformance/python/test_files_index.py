@@ -135,6 +135,23 @@ def test_peers_come_in_pages(member, peer):
     assert seen == made
 
 
+def test_a_peer_says_that_it_speaks_the_sealed_line_alone(member, peer):
+    ana, ben, of = member("ana"), member("ben"), root()
+    page, taker = peer(ana, addresses=(), relay=True, sealed=True), peer(ben)
+    page.publish(entry("of a page.txt", of))
+    listed = {each["peer"]: each["sealed"] for each in ben.get("/v1/peers", limit=1_000).ok()["items"]}
+    assert listed[page.id] is True and listed[taker.id] is False
+    source, = ben.post(f"/v1/files/{of}/tickets", {}).ok()["sources"]
+    assert source["sealed"] is True
+    wish = {"from": taker.id, "root": of, "name": "a.txt", "size": 5, "kind": "file", "to": {"peer": page.id}}
+    receiver, = ben.post("/v1/offers", wish).ok()["receivers"]
+    assert receiver["sealed"] is True
+    page.wish["sealed"] = False
+    page.announce()
+    listed = {each["peer"]: each["sealed"] for each in ben.get("/v1/peers", limit=1_000).ok()["items"]}
+    assert listed[page.id] is False
+
+
 def test_without_an_address_the_server_notes_the_one_that_it_sees(member, peer):
     assert peer(member(), addresses=[], port=7071).announced["addresses"] == ["127.0.0.1:7071"]
     assert peer(member(), addresses=[]).announced["addresses"] == []

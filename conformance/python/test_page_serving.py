@@ -254,7 +254,10 @@ def test_a_browser_keeps_the_cookie_as_long_as_it_is_asked_to(broker):
 def test_whoever_was_invited_learns_whether_the_link_holds(request):
     server = start(request)
     _, code = code_of(server.ready["admin-link"], "admin")
-    ask = lambda code: stranger(server).get("/v1/welcome", invitation=code).ok()["invited"]  # noqa: E731
+
+    def ask(code):
+        return stranger(server).get("/v1/welcome", headers={"X-Invitation": code}).ok()["invited"]
+
     assert ask(code) == {"role": "administrator", "by": "admin"}
     assert ask("chi_nonsense") is None
     stranger(server).post("/v1/accounts", {"login": "first", "password": PASSWORD, "invitation": code}).ok(201)

@@ -75,7 +75,7 @@ class Session {
 
   /** Tells whether an invitation still holds, and for what. */
   async invitation(code: string): Promise<Welcome['invited']> {
-    const { invited } = await done(api.GET('/v1/welcome', { params: { query: { invitation: code } } }));
+    const { invited } = await done(api.GET('/v1/welcome', { params: { header: { 'X-Invitation': code } } }));
     return invited;
   }
 

@@ -4,7 +4,9 @@
 //! However much there is, one page looks at a bounded number of entries; a walk that comes to that bound ends its page there, and the
 //! next one goes on. All ways give the same order: a content is where the first of its entries is that fit.
 
+mod gathered;
 mod indexed;
+mod walk;
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -14,13 +16,14 @@ use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
 
 use super::apply::EVERYONE;
 use super::model::{
-    FileContent, FileHolder, FileKind, FilePage, FilePeer, FilePlace, FileSearch, FileSort,
-    FileViewer, LivePeers, PlaceKey,
+    FileContent, FileKind, FilePage, FilePeer, FilePlace, FileSearch, FileSort, FileViewer,
+    LivePeers, PlaceKey,
 };
 use super::word_index::WordIndex;
 use super::words::Words;
 use crate::chat::{int, uint};
-use crate::limits::{CANDIDATES_MAX, GROUP_ROWS_MAX, HOLDERS_MAX, WALK_ROWS_MAX};
+use crate::limits::{CANDIDATES_MAX, GROUP_ROWS_MAX};
+use gathered::content_of;
 
 /// The columns that [`Look::entry`] reads, in its order.
 const ENTRY: &str =
@@ -61,32 +64,6 @@ struct Entry {
 
 /// A content: its root, in one size.
 type Group = ([u8; 32], u64);
-
-/// A page while it is gathered in its order.
-#[derive(Default)]
-struct Gathered {
-    contents: Vec<FileContent>,
-    seen: HashSet<Group>,
-    last: Option<FilePlace>,
-}
-
-impl Gathered {
-    /// The page, when there is more than fits on it.
-    fn full(self) -> FilePage {
-        FilePage {
-            contents: self.contents,
-            next: self.last,
-        }
-    }
-
-    /// The page, when one goes on from another place, or there is no more.
-    fn end(self, next: Option<FilePlace>) -> FilePage {
-        FilePage {
-            contents: self.contents,
-            next,
-        }
-    }
-}
 
 impl<'a> Look<'a> {
     /// Finds out what the viewer may see.
@@ -279,74 +256,6 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// Adds an entry, which comes behind all that were, to a page, if its content is not there yet; tells whether there was no room.
-    fn show(&self, gathered: &mut Gathered, place: FilePlace, entry: Entry) -> Result<bool> {
-        if !gathered.seen.insert((entry.root, entry.size)) {
-            return Ok(false);
-        }
-        let entries = self.entries_of(entry.root, Some(entry.size))?;
-        let mut others = entries.iter().filter(|other| other.fits);
-        // It was on an earlier page.
-        if others.any(|other| self.compare(&self.place(other), &place).is_lt()) {
-            return Ok(false);
-        }
-        if gathered.contents.len() == self.search.limit {
-            return Ok(true);
-        }
-        gathered.contents.push(content_of(&entry, entries.iter()));
-        gathered.last = Some(place);
-        Ok(false)
-    }
-
-    /// Looks at entries in their order until there are enough contents.
-    fn walk(&self) -> Result<FilePage> {
-        let column = self.search.sort.column();
-        let (sign, order) = if self.search.is_descending {
-            ("<", "DESC")
-        } else {
-            (">", "ASC")
-        };
-        let behind = match self.search.after {
-            None => String::new(),
-            Some(_) => format!("WHERE ({column}, id) {sign} (?2, ?3)"),
-        };
-        let query = format!(
-            "SELECT {ENTRY} FROM files {behind} ORDER BY {column} {order}, id {order} LIMIT ?1"
-        );
-        let mut statement = self.sql.prepare_cached(&query)?;
-        let limit = int(WALK_ROWS_MAX as u64);
-        let mut rows = match &self.search.after {
-            None => statement.query([limit])?,
-            Some(FilePlace { key, id }) => match key {
-                PlaceKey::Text(text) => statement.query(params![limit, text, int(*id)])?,
-                PlaceKey::Number(number) => {
-                    statement.query(params![limit, int(*number), int(*id)])?
-                }
-            },
-        };
-        let mut gathered = Gathered::default();
-        let mut count = 0;
-        let mut last = None;
-        while let Some(row) = rows.next()? {
-            count += 1;
-            if count == WALK_ROWS_MAX {
-                last = Some(self.place_of_row(row)?);
-            }
-            // Most entries of a walk are others: they cost no more than a look at their name.
-            if !self.is_named(row.get_ref(6)?.as_str()?) {
-                continue;
-            }
-            let Some(entry) = self.entry(row)?.filter(|entry| entry.fits) else {
-                continue;
-            };
-            let place = self.place(&entry);
-            if self.show(&mut gathered, place, entry)? {
-                return Ok(gathered.full());
-            }
-        }
-        Ok(gathered.end(last))
-    }
-
     /// The entries of a content that the viewer may see.
     fn entries_of(&self, root: [u8; 32], size: Option<u64>) -> Result<Vec<Entry>> {
         let query = format!("SELECT {ENTRY} FROM files WHERE root = ?1 ORDER BY id LIMIT ?2");
@@ -510,45 +419,5 @@ fn is_type(wanted: &str, media_type: &str) -> bool {
             .get(..kind.len())
             .is_some_and(|beginning| beginning.eq_ignore_ascii_case(kind)),
         None => media_type.eq_ignore_ascii_case(wanted),
-    }
-}
-
-/// A content by the entry that comes first and all that there are.
-fn content_of<'e>(first: &Entry, entries: impl Iterator<Item = &'e Entry>) -> FileContent {
-    let mut names = vec![first.name.clone()];
-    let mut best: HashMap<u64, &Entry> = HashMap::new();
-    let mut order = Vec::new();
-    for entry in entries {
-        if names.len() < HOLDERS_MAX && !names.contains(&entry.name) {
-            names.push(entry.name.clone());
-        }
-        match best.get_mut(&entry.peer.number) {
-            None => {
-                best.insert(entry.peer.number, entry);
-                order.push(entry.peer.number);
-            }
-            Some(known) if known.part < entry.part => *known = entry,
-            Some(_) => {}
-        }
-    }
-    let mut entries: Vec<&Entry> = order.iter().filter_map(|peer| best.remove(peer)).collect();
-    entries.sort_by(|one, other| other.part.total_cmp(&one.part));
-    entries.truncate(HOLDERS_MAX);
-    let holders = entries.into_iter().map(|entry| FileHolder {
-        peer: entry.peer.clone(),
-        path: entry.path.clone(),
-        have: entry.have.clone(),
-        part: entry.part,
-        since_ms: entry.since_ms,
-    });
-    FileContent {
-        root: first.root,
-        size: first.size,
-        name: first.name.clone(),
-        names,
-        media_type: first.media_type.clone(),
-        kind: first.kind,
-        since_ms: first.since_ms,
-        holders: holders.collect(),
     }
 }

@@ -3,13 +3,13 @@
 use ::chat::Language;
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use directory::token;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Web;
 use super::accounts::RoleWord;
-use super::body::Params;
 use super::problem::Problem;
 use crate::config::{ProfileTime, Registration};
 
@@ -62,31 +62,26 @@ struct Invited {
     by: String,
 }
 
-/// What else is to be told.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default)]
-#[into_params(parameter_in = Query)]
-pub(super) struct WelcomeParams {
-    /// The code of an invitation, to learn whether it holds.
-    #[param(max_length = 256)]
-    invitation: Option<String>,
-}
+/// The header that brings an invitation's code: what stands in an address is written down on the way.
+const INVITATION: &str = "x-invitation";
 
 /// What does one need to come in?
-#[utoipa::path(get, path = "/v1/welcome", tag = "server", security(()), params(WelcomeParams),
+#[utoipa::path(get, path = "/v1/welcome", tag = "server", security(()), 
+    params(("X-Invitation" = Option<String>, Header, description = "The code of an invitation, to learn whether it holds")),
     responses(
         (status = 200, description = "What the server asks for and offers", body = Welcome),
         (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn welcome(
-    State(web): State<Web>,
-    Params(params): Params<WelcomeParams>,
-) -> Result<Json<Welcome>, Problem> {
+pub(super) async fn welcome(State(web): State<Web>, headers: HeaderMap) -> Json<Welcome> {
     let policy = web.settings().registration;
     let door = web.chat_door();
     let mut languages = vec![Language::English.code(), Language::Spanish.code()];
     languages.sort_by_key(|code| *code != door.language.code());
-    Ok(Json(Welcome {
+    // One that is no text is nobody's code, and void like others.
+    let code = headers
+        .get(INVITATION)
+        .map(|code| code.to_str().unwrap_or_default());
+    Json(Welcome {
         version: env!("CARGO_PKG_VERSION"),
         default_room: door.default_room.clone(),
         registration: match policy.who {
@@ -99,8 +94,8 @@ pub(super) async fn welcome(
             ProfileTime::AtOnce => ProfileWord::AtOnce,
         },
         languages,
-        invited: params.invitation.map(|code| invited(&web, &code)),
-    }))
+        invited: code.map(|code| invited(&web, code)),
+    })
 }
 
 /// What a code makes of its owner, while it holds. Codes are as good as random, so that nobody learns anything by asking for others'.

@@ -124,7 +124,8 @@ export class Download {
     } catch (thrown) {
       const problem = Problem.of(thrown);
       if (problem.status === 404) {
-        if (this.#verifier === null && this.#lastWhy === null) throw new Failed({ kind: 'nobody' });
+        const isHopeless = this.#banned.size > 0 && this.#sources.size === 0;
+        if (isHopeless || (this.#verifier === null && this.#lastWhy === null)) throw new Failed({ kind: 'nobody' });
         return;
       }
       // The server comes back, and the rest goes on meanwhile.

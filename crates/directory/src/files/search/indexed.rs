@@ -5,7 +5,8 @@ use rusqlite::{OptionalExtension, Result, params};
 use super::super::model::{FilePage, FilePlace, FileSort, PlaceKey};
 use super::super::slots::Slots;
 use super::super::word_index::WordIndex;
-use super::{ENTRY, Entry, Gathered, Look, limit};
+use super::gathered::Gathered;
+use super::{ENTRY, Entry, Look, limit};
 use crate::chat::int;
 use crate::limits::{GONE_IN_A_ROW_MAX, WALK_ROWS_MAX};
 
