@@ -54,6 +54,22 @@ test('a private message reaches one person alone', async () => {
   for (const visitor of [ana, bruno, carmen]) await visitor.close();
 });
 
+test('a conversation that was never had is begun by writing', async () => {
+  await server.account('diego');
+  const diego = await browser.guest(server, 'diego');
+  const ana = await browser.guest(server, 'ana');
+  await ana.go('#/talk/@diego');
+  await ana.page.getByText('Nothing has been said yet').waitFor();
+  await diego.go('#/talk/@ana');
+  await diego.page.getByText('Nothing has been said yet').waitFor();
+  await ana.say('nice to meet you');
+  await diego.sees('nice to meet you');
+  await diego.say('likewise');
+  await ana.sees('likewise');
+  await ana.close();
+  await diego.close();
+});
+
 test('unread messages and mentions are counted, and N goes to them', async () => {
   const ana = await browser.guest(server, 'ana');
   await ana.say('#cR quiet keep');

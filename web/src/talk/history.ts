@@ -1,4 +1,4 @@
-import { Lost, type SaidOf } from './protocol.ts';
+import { Lost, Refused, type SaidOf } from './protocol.ts';
 import type { Place } from './place.svelte.ts';
 
 /** Messages of a page. */
@@ -102,8 +102,10 @@ export class History {
       await work();
       place.problem = null;
     } catch (thrown) {
+      // Whoever has never written to somebody may begin.
+      if (thrown instanceof Refused && thrown.code === 'no_conversation') place.show([], place.head, false);
       // The next connection asks again.
-      if (!(thrown instanceof Lost)) place.problem = thrown;
+      else if (!(thrown instanceof Lost)) place.problem = thrown;
     } finally {
       place.isLoading = false;
     }

@@ -186,7 +186,7 @@ async fn converse(
     let mut answers = match at.detour.as_ref().filter(|detour| detour.is_sealed) {
         Some(detour) => {
             let offered = Offered::begin(detour, at.key, &request).await;
-            Answers::Sealed(offered.map_err(of_status)?)
+            Answers::Sealed(Box::new(offered.map_err(of_status)?))
         }
         None => {
             let (mut client, _) = reach(&at.addresses, at.key, at.detour.as_ref())
@@ -216,7 +216,7 @@ async fn converse(
 /// What a receiver says, over either kind of line.
 enum Answers {
     Tls(Streaming<OfferResponse>),
-    Sealed(Offered),
+    Sealed(Box<Offered>),
 }
 
 impl Answers {

@@ -142,7 +142,7 @@ pub async fn serve_and_receive<C: Contents>(
                 Ok(Some(Answered::Tls(stream, patience))) => {
                     answer(*stream, patience, service, stopping).await;
                 }
-                Ok(Some(Answered::Sealed(line))) => sealed::answer(line, service, stopping).await,
+                Ok(Some(Answered::Sealed(line))) => sealed::answer(*line, service, stopping).await,
                 // It is none of this protocol's, or has gone.
                 Ok(None) | Err(_) => {}
             }
@@ -154,7 +154,7 @@ pub async fn serve_and_receive<C: Contents>(
 enum Answered {
     /// With how long it may take to say that it is there.
     Tls(Box<Secured>, Duration),
-    Sealed(sealed::Line),
+    Sealed(Box<sealed::Line>),
 }
 
 /// Secures a call. Callers through the server say by their first byte how.
@@ -167,8 +167,8 @@ async fn secure(
         Caller::Direct(socket) => (Box::new(socket), KEEPALIVE_TIMEOUT),
         Caller::Relayed(mut tunnel) => {
             if tunnel.first().await.ok()? == MAGIC.first().copied() {
-                let line = super::sealed::answer(tunnel, signer?).await;
-                return line.ok().map(Answered::Sealed);
+                let line = super::sealed::answer(*tunnel, signer?).await;
+                return line.ok().map(|line| Answered::Sealed(Box::new(line)));
             }
             (Box::new(tunnel), RELAY_KEEPALIVE_TIMEOUT)
         }

@@ -30,7 +30,7 @@ pub(super) enum Caller {
     /// Who reaches this peer directly.
     Direct(TcpStream),
     /// Who comes through the server.
-    Relayed(Tunnel),
+    Relayed(Box<Tunnel>),
 }
 
 impl Doors {
@@ -46,7 +46,7 @@ impl Doors {
                 tunnel = taken(tunnels.as_mut()) => tunnel,
             };
             match tunnel {
-                Some(tunnel) => return Ok(Caller::Relayed(tunnel)),
+                Some(tunnel) => return Ok(Caller::Relayed(Box::new(tunnel))),
                 // Nobody keeps the line any more.
                 None => *tunnels = None,
             }
