@@ -17,6 +17,9 @@ pub(super) fn parse(typed: &str) -> Result<String, String> {
         );
     }
     if check_account_name(&name).is_err() {
+        if !name.chars().any(char::is_alphanumeric) {
+            return Err("a name has letters or digits".to_owned());
+        }
         let joined = name.replace([' ', '.'], "_");
         chat::RoomName::parse(&joined).map_err(|_| {
             "a name is made of letters of one script, digits, spaces, '.', '_' and '-'".to_owned()
