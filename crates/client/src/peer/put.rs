@@ -193,7 +193,7 @@ async fn converse(
                 .await
                 .map_err(|error| Outcome::Lost(error.to_string()))?;
             let answers = client.offer(request).await.map_err(of_status)?;
-            Answers::Tls(answers.into_inner())
+            Answers::Tls(Box::new(answers.into_inner()))
         }
     };
     loop {
@@ -215,7 +215,7 @@ async fn converse(
 
 /// What a receiver says, over either kind of line.
 enum Answers {
-    Tls(Streaming<OfferResponse>),
+    Tls(Box<Streaming<OfferResponse>>),
     Sealed(Box<Offered>),
 }
 
