@@ -2,18 +2,17 @@
 
 pub(crate) mod addresses;
 mod audience;
+mod classroom;
 mod environment;
 mod receiving;
 mod show;
+mod state;
 
 #[cfg(test)]
 mod tests;
 
-use std::env;
-use std::fs::{DirBuilder, File, TryLockError};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +21,7 @@ use anyhow::Context as _;
 use clap::Args;
 use client::peer::announce::{Announcing, Me, State};
 use client::peer::catalog::{self, Audience, Catalog};
+use client::peer::classroom::Classroom;
 use client::peer::identity::Identity;
 use client::peer::receive::Inbox;
 use client::peer::relay::{Relay, Standing, Tunnel};
@@ -33,9 +33,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use self::classroom::{ClassroomArgs, Room};
 use self::environment::Environment;
 use self::receiving::{ReceiveArgs, Receiving};
 use self::show::Show;
+use self::state::lock;
+pub(crate) use self::state::state;
 use crate::exit::{CommandError, Exit};
 use crate::files::rate;
 use crate::number::{self, parse_size};
@@ -66,19 +69,26 @@ Nothing is overwritten, and nothing of it is shared unless the folder is, too.
 Others need to reach this machine: --address says where, if not at its own addresses. Who cannot,
 does so through the server, which sees nothing of what passes.
 
+With --classroom, clients and peers of an older system that speak the gRPC service PServer do so on
+the same port, without TLS. Only callers on this machine are let in, or all with --classroom=anyone.
+Whoever logs in as this peer's account has it fetch and send files by their names.
+
 Without flags, these are taken from the environment, or from .env in the working directory:
   SERVER_URL        the server, as http://HOST, http://HOST:PORT or HOST
   SERVER_PORT       its port, where SERVER_URL names none
   PSERVER_URL       where other peers reach this one, as HOST, HOST:PORT or http://HOST
   PSERVER_LOCAL_URL the address to listen on, as ADDR or ADDR:PORT
   PSERVER_PORT      the port to listen on, and where PSERVER_URL names none
+With --classroom the server may be the one that `chaski login` logged in to, at the host of
+SERVER_URL; SERVER_PORT is then that of the list of older peers.
 
 Examples:
   chaski peer --share ~/Music
   chaski peer --share ~/Work --share ~/Plans --to anna --to ben
   chaski peer --share photos --to room:family --address home.example:5001
   chaski peer --receive ~/Incoming --contact anna --contact ben
-  chaski peer --receive ~/Incoming --accept everyone --quota 10000000000")]
+  chaski peer --receive ~/Incoming --accept everyone --quota 10000000000
+  chaski peer --share files --classroom")]
 pub(crate) struct PeerArgs {
     /// A folder to share; may be repeated
     #[arg(long, value_name = "DIR", required_unless_present = "receive")]
@@ -97,7 +107,7 @@ pub(crate) struct PeerArgs {
     address: Vec<String>,
 
     /// Do not listen: others reach this peer through the server alone
-    #[arg(long, conflicts_with_all = ["listen", "address", "no_relay"])]
+    #[arg(long, conflicts_with_all = ["listen", "address", "no_relay", "classroom"])]
     no_listen: bool,
 
     /// Do not let others reach this peer through the server
@@ -128,13 +138,16 @@ pub(crate) struct PeerArgs {
     receive: ReceiveArgs,
 
     #[command(flatten)]
+    classroom: ClassroomArgs,
+
+    #[command(flatten)]
     remote: RemoteArgs,
 }
 
 /// Shares, until it is interrupted.
 pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_process();
-    environment.name_server(&mut args.remote)?;
+    args.classroom.name_server(&environment, &mut args.remote)?;
     let audience =
         audience::parse(&args.to).map_err(|message| CommandError::new(Exit::Usage, message))?;
     let folders = folders(&args.share, &audience)?;
@@ -153,21 +166,28 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     let show = Show::new(is_json, door.url.clone());
     let connect = || api(&door.url, door.credentials.clone(), door.ca.as_ref());
     let (api, asking) = (connect()?, connect()?);
+    let index = args.classroom.index(&environment, &door.url)?;
 
     let runtime = runtime()?;
-    let terms = Terms {
-        throttle: Arc::new(Throttle::new(rate(args.limit_rate))),
-        streams: args.slots,
-        streams_per_account: args.slots_per_account,
-    };
-    let gate = Arc::new(Gate::with_terms(identity.fingerprint(), terms));
+    let gate = Arc::new(Gate::with_terms(identity.fingerprint(), args.terms()));
     let (stop, stopping) = watch::channel(false);
     let receiving = Receiving::new(&args.receive, Relay::of(&api))?;
     receiving.learn_account(&runtime, asking);
     let (tunnels, calls) = mpsc::channel(TUNNELS_MAX);
-    let doors = (listener, calls, receiving.inbox());
+    let folder = receiving
+        .folder()
+        .or_else(|| Some(folders.first()?.0.clone()));
+    let room = Room::new(
+        &args.classroom,
+        (index, folder),
+        connect()?,
+        &identity,
+        (&catalog, &gate),
+    );
+    let doors = (listener, calls, room.door(), receiving.inbox());
     let serving = serve(&runtime, doors, identity, &catalog, &gate, stopping)?;
     show.listening(listen, &me);
+    room.tell_terms(&show);
 
     let (sender, events) = mpsc::channel(EVENTS_MAX);
     let plan = Plan { folders, state };
@@ -183,7 +203,8 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
         let standing =
             relay.map(|(relay, peer)| Standing::start(relay, peer, state.clone(), tunnels));
         let is_open = standing.as_ref().map(Standing::is_open);
-        attend(events, receiving, (state, is_open), &gate, serving, show).await
+        let comes = (events, receiving, room);
+        attend(comes, (state, is_open), &gate, serving, show).await
     });
     // Whoever asks now is told that this peer is gone, before it is.
     drop(announcing);
@@ -204,6 +225,15 @@ fn listen(named: Option<SocketAddr>, environment: &Environment) -> anyhow::Resul
 }
 
 impl PeerArgs {
+    /// How much it gives.
+    fn terms(&self) -> Terms {
+        Terms {
+            throttle: Arc::new(Throttle::new(rate(self.limit_rate))),
+            streams: self.slots,
+            streams_per_account: self.slots_per_account,
+        }
+    }
+
     /// Who the peer is, for others.
     fn me(
         &self,
@@ -239,9 +269,10 @@ pub(crate) fn name_server(remote: &mut RemoteArgs) -> anyhow::Result<()> {
 /// Starts to serve other peers: what the catalog has, to those whom the gate lets in; and to take what they bring, if there is an inbox.
 fn serve(
     runtime: &Runtime,
-    (listener, tunnels, inbox): (
+    (listener, tunnels, plain, inbox): (
         Option<TcpListener>,
         mpsc::Receiver<Tunnel>,
+        Option<Arc<Classroom>>,
         Option<Arc<Inbox>>,
     ),
     identity: Identity,
@@ -258,6 +289,7 @@ fn serve(
         let doors = Doors {
             listener: listener.transpose()?,
             tunnels: Some(tunnels),
+            plain,
         };
         serving::serve_and_receive(doors, &identity, catalog, gate, inbox, stopping).await?;
         Ok(())
@@ -266,8 +298,7 @@ fn serve(
 
 /// Shows what happens, until it is interrupted.
 async fn attend(
-    mut events: mpsc::Receiver<ShareEvent>,
-    mut receiving: Receiving,
+    (mut events, mut receiving, mut room): (mpsc::Receiver<ShareEvent>, Receiving, Room),
     (mut state, mut relay): (watch::Receiver<State>, Option<watch::Receiver<bool>>),
     gate: &Gate,
     mut serving: JoinHandle<anyhow::Result<()>>,
@@ -281,9 +312,11 @@ async fn attend(
             _ = interrupt.recv() => return Ok(()),
             Some(event) = events.recv() => show.share(&event),
             Some(event) = receiving.next() => show.receive(&event),
+            Some(event) = room.next() => show.classroom(&event),
             Ok(()) = state.changed() => {
                 let state = state.borrow_and_update().clone();
                 gate.set_keys(state.ticket_keys.clone());
+                room.set_addresses(&state.addresses);
                 show.state(state);
             }
             is_open = changed(&mut relay) => show.relay(is_open),
@@ -332,44 +365,6 @@ fn folders(
         Ok((folder, audience.clone()))
     };
     named.iter().map(folder).collect()
-}
-
-/// Finds the state directory, and makes it if need be.
-pub(crate) fn state(named: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let of = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-    let state = match named {
-        Some(named) => named.to_owned(),
-        None => of("CHASKI_STATE")
-            .map(PathBuf::from)
-            .or_else(|| Some(Path::new(&of("XDG_STATE_HOME")?).join("chaski")))
-            .or_else(|| Some(Path::new(&of("HOME")?).join(".local/state/chaski")))
-            .ok_or_else(|| usage("where is what the peer keeps? --state says so"))?,
-    };
-    let cannot = || format!("cannot use {}", state.display());
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&state)
-        .with_context(cannot)?;
-    state.canonicalize().with_context(cannot)
-}
-
-/// Keeps others from being the same peer: they would tell the server different things.
-fn lock(state: &Path) -> anyhow::Result<File> {
-    let path = state.join("peer.lock");
-    let cannot = || format!("cannot use {}", path.display());
-    let file = File::create(&path).with_context(cannot)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let message = format!(
-                "another peer runs with {}; --state names another place",
-                state.display()
-            );
-            Err(CommandError::new(Exit::Exists, message).into())
-        }
-        Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
-    }
 }
 
 pub(crate) fn host_name() -> String {

@@ -2,12 +2,11 @@
 
 mod show;
 
-use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -15,15 +14,16 @@ use client::api::{Api, ApiError};
 use client::peer::announce::{Me, Passing, PassingError};
 use client::peer::identity::Identity;
 use client::peer::put::{
-    self, Depot, Outcome, PackError, Packing, Parcel, Parcels, Receiver, ReceiversError, To, Told,
+    Depot, Offers, Outcome, PackError, Packing, Parcel, Parcels, Picks, Receiver, ReceiversError,
+    To, Told,
 };
 use client::peer::relay::{Relay, Standing, Tunnel};
-use client::peer::serving::{self, Doors, Gate, SECRET_BYTES, Terms};
+use client::peer::serving::{self, Doors, Gate, Terms};
 use client::peer::throttle::Throttle;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 
 use self::show::{Counts, Show};
 use crate::exit::{CommandError, Exit};
@@ -36,10 +36,6 @@ use crate::remote::{RemoteArgs, api};
 const OFFERS_AT_ONCE: usize = 16;
 /// What receivers tell that waits to be shown; then they wait, too.
 const TOLD_MAX: usize = 256;
-/// Peers that the server may pick, one after the other, until one takes it.
-const PICKS_MAX: usize = 16;
-/// A ticket that ends sooner is asked for anew, in milliseconds.
-const TICKET_LEFT_MS: u64 = 10_000;
 /// How long those who are served may take to notice the end.
 const END: Duration = Duration::from_secs(1);
 
@@ -146,13 +142,13 @@ pub(crate) fn run(mut args: PutArgs, is_json: bool) -> anyhow::Result<ExitCode> 
         addresses: announced.addresses().to_vec(),
         key,
     };
-    let putter = Arc::new(Putter {
+    let (own, state) = (me.peer.clone(), announced.state());
+    let putter = Putter(Offers {
         api,
         peer: me.peer,
         depot,
         gate,
     });
-    let (own, state) = (putter.peer.clone(), announced.state());
     let ended = runtime.block_on(async {
         // For those who cannot reach this machine.
         let _standing = Standing::start(relay, own, state, tunnels);
@@ -184,6 +180,7 @@ fn serve(
         let doors = Doors {
             listener: Some(tokio::net::TcpListener::from_std(listener)?),
             tunnels: Some(tunnels),
+            plain: None,
         };
         serving::serve(doors, &identity, Arc::new(parcels), gate, stopping).await?;
         anyhow::Ok(())
@@ -281,17 +278,11 @@ fn live(api: &Api) -> Result<Vec<Value>, ApiError> {
     }
 }
 
-/// What offers are made with.
-struct Putter {
-    api: Arc<Api>,
-    /// The id of this command as a peer.
-    peer: String,
-    depot: Depot,
-    gate: Arc<Gate>,
-}
+/// Makes offers, and shows what becomes of them.
+struct Putter(Offers);
 
 async fn put_all(
-    putter: &Arc<Putter>,
+    putter: &Putter,
     parcels: &[Parcel],
     to: &To,
     show: &mut Show,
@@ -301,7 +292,8 @@ async fn put_all(
         if *to == To::Any {
             putter.put_to_any(parcel, show, &mut counts).await?;
         } else {
-            let receivers = putter.receivers(parcel, to).await?;
+            let receivers = putter.0.receivers(parcel, to).await;
+            let receivers = receivers.map_err(no_receivers)?;
             for outcome in putter.put(parcel, receivers, show).await? {
                 counts.add(&outcome);
             }
@@ -311,36 +303,24 @@ async fn put_all(
     Ok(counts.exit().into())
 }
 
-impl Putter {
-    /// Asks the server for receivers.
-    async fn receivers(
-        self: &Arc<Self>,
-        parcel: &Parcel,
-        to: &To,
-    ) -> anyhow::Result<Vec<Receiver>> {
-        let (putter, parcel, to) = (Arc::clone(self), parcel.clone(), to.clone());
-        let asked = spawn_blocking(move || put::receivers(&putter.api, &putter.peer, &parcel, &to));
-        asked.await?.map_err(|error| match error {
-            ReceiversError::Api(error) => error.into(),
-            ReceiversError::Answer => error.into(),
-        })
+fn no_receivers(error: ReceiversError) -> anyhow::Error {
+    match error {
+        ReceiversError::Api(error) => error.into(),
+        ReceiversError::Answer | ReceiversError::Ended => error.into(),
     }
+}
 
+impl Putter {
     /// Offers to those whom the server picks, one after the other, until one has it.
     async fn put_to_any(
-        self: &Arc<Self>,
+        &self,
         parcel: &Parcel,
         show: &mut Show,
         counts: &mut Counts,
     ) -> anyhow::Result<()> {
-        let mut tried = HashSet::new();
+        let mut picks = Picks::default();
         let mut last = None;
-        while tried.len() < PICKS_MAX {
-            let picked = self.receivers(parcel, &To::Any).await?;
-            let Some(receiver) = picked.into_iter().find(|it| tried.insert(it.peer.clone())) else {
-                // Everybody was asked, as far as the server picks.
-                break;
-            };
+        while let Some(receiver) = picks.next(&self.0, parcel).await.map_err(no_receivers)? {
             let outcomes = self.put(parcel, vec![receiver], show).await?;
             last = outcomes.into_iter().next();
             match last {
@@ -356,7 +336,7 @@ impl Putter {
 
     /// Offers to several, and waits until all of them have ended.
     async fn put(
-        self: &Arc<Self>,
+        &self,
         parcel: &Parcel,
         receivers: Vec<Receiver>,
         show: &mut Show,
@@ -365,14 +345,17 @@ impl Putter {
         let places = Arc::new(Semaphore::new(OFFERS_AT_ONCE));
         let (tell, mut told) = mpsc::channel::<(usize, Told)>(TOLD_MAX);
         // Dropped when this is interrupted: then what was offered is taken back.
-        let mut offers = JoinSet::new();
+        let mut running = JoinSet::new();
         for (index, receiver) in receivers.into_iter().enumerate() {
-            let (putter, parcel, places) = (Arc::clone(self), parcel.clone(), places.clone());
+            let (offers, parcel, places) = (self.0.clone(), parcel.clone(), places.clone());
             let tell = tell.clone();
-            offers.spawn(async move {
+            running.spawn(async move {
                 let _place = places.acquire_owned().await;
-                let outcome = putter.offer(&parcel, receiver, index, &tell).await;
-                (index, outcome)
+                let tell = |told| {
+                    // What is not shown is followed by more.
+                    let _ = tell.try_send((index, told));
+                };
+                (index, offers.offer(&parcel, receiver, tell).await)
             });
         }
         drop(tell);
@@ -381,69 +364,15 @@ impl Putter {
             tokio::select! {
                 biased;
                 Some((index, told)) = told.recv() => show.told(parcel, index, told),
-                ended = offers.join_next() => {
+                ended = running.join_next() => {
                     let Some(ended) = ended else {
                         return Ok(outcomes);
                     };
                     let (index, outcome) = ended.context("an offer was given up")?;
-                    let outcome = outcome?;
                     show.outcome(parcel, index, &outcome);
                     outcomes.push(outcome);
                 }
             }
         }
     }
-
-    /// Offers to one, who may fetch as long as that lasts.
-    async fn offer(
-        self: &Arc<Self>,
-        parcel: &Parcel,
-        mut receiver: Receiver,
-        index: usize,
-        tell: &mpsc::Sender<(usize, Told)>,
-    ) -> anyhow::Result<Outcome> {
-        if receiver.expires_ms < now_ms() + TICKET_LEFT_MS {
-            // It had to wait for others for so long.
-            let again = To::Peer(receiver.peer.clone());
-            match self.receivers(parcel, &again).await {
-                Ok(mut fresh) if !fresh.is_empty() => receiver = fresh.swap_remove(0),
-                Ok(_) => return Ok(Outcome::Lost("it is not there any more".to_owned())),
-                Err(error) => return Ok(Outcome::Lost(error.to_string())),
-            }
-        }
-        let mut secret = [0; SECRET_BYTES];
-        getrandom::fill(&mut secret).context("the system gives no random numbers")?;
-        let offered = Offered::new(&self.gate, secret, parcel);
-        let outcome = put::offer(parcel, &receiver, &self.depot, &offered.secret, |told| {
-            // What is not shown is followed by more.
-            let _ = tell.try_send((index, told));
-        });
-        Ok(outcome.await)
-    }
-}
-
-/// A secret that opens a parcel, until this is dropped.
-struct Offered<'a> {
-    gate: &'a Gate,
-    secret: [u8; SECRET_BYTES],
-}
-
-impl<'a> Offered<'a> {
-    fn new(gate: &'a Gate, secret: [u8; SECRET_BYTES], parcel: &Parcel) -> Self {
-        gate.offer(secret, parcel.root);
-        Self { gate, secret }
-    }
-}
-
-impl Drop for Offered<'_> {
-    fn drop(&mut self) {
-        self.gate.withdraw(&self.secret);
-    }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

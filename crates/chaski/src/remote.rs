@@ -89,6 +89,17 @@ impl RemoteArgs {
         Ok(())
     }
 
+    /// The address of the server that was logged in to last, unless one is named.
+    pub(crate) fn usual(&self) -> anyhow::Result<Option<String>> {
+        let contexts = Contexts::load()?;
+        let known = if self.is_named() {
+            None
+        } else {
+            self.known(&contexts)?
+        };
+        Ok(known.map(|server| server.url.clone()))
+    }
+
     /// Whether a server was named, by itself or by a context.
     pub(crate) const fn is_named(&self) -> bool {
         self.server.is_some() || self.context.is_some()

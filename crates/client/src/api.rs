@@ -160,6 +160,18 @@ impl Api {
         })
     }
 
+    /// The same server, as somebody else.
+    #[must_use]
+    pub fn with_credentials(&self, credentials: Credentials) -> Self {
+        Self {
+            agent: self.agent.clone(),
+            url: self.url.clone(),
+            credentials,
+            ca: self.ca.clone(),
+            patience: self.patience,
+        }
+    }
+
     /// Says in which file the certificates to trust are, for connections of the server's that are no requests.
     #[must_use]
     pub fn with_ca(mut self, ca: Option<PathBuf>) -> Self {

@@ -9,6 +9,7 @@
 
 pub mod announce;
 pub mod catalog;
+pub mod classroom;
 pub mod download;
 pub mod finder;
 pub mod folder;

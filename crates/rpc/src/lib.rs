@@ -22,6 +22,12 @@ pub mod message_queue {
     include!(concat!(env!("OUT_DIR"), "/message_queue.rs"));
 }
 
+/// Peers of an older system, as they call each other: no package.
+#[expect(unused_qualifications, reason = "generated: paths are whole")]
+pub mod pserver {
+    include!(concat!(env!("OUT_DIR"), "/_.rs"));
+}
+
 /// All files of `proto/chaski` as an encoded `google.protobuf.FileDescriptorSet`, with their comments: what a reflection service shows.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 

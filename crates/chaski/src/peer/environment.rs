@@ -54,6 +54,21 @@ impl Environment {
         }
     }
 
+    /// The host of the server, if one is named.
+    pub(super) fn server_host(&self) -> Option<&str> {
+        self.server_url.as_deref().map(host)
+    }
+
+    /// The server's port, where its URL names none.
+    pub(super) fn server_port(&self) -> Result<Option<u16>, String> {
+        let Some(text) = &self.server_port else {
+            return Ok(None);
+        };
+        let port = text.parse();
+        port.map(Some)
+            .map_err(|_| format!("SERVER_PORT={text}: that is no port"))
+    }
+
     /// The server's URL, if one is named.
     pub(super) fn server(&self) -> Option<String> {
         let url = self.server_url.as_deref()?;
@@ -100,6 +115,15 @@ impl Environment {
 /// A URL without its scheme.
 fn bare(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest)
+}
+
+/// The host of a URL, with its brackets if it has some.
+pub(crate) fn host(url: &str) -> &str {
+    let authority = bare(url).split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once(':') {
+        Some((host, _)) if has_port(authority) => host,
+        Some(_) | None => authority,
+    }
 }
 
 /// Whether a host has a port behind it; the colons of an address in brackets are its own.

@@ -92,6 +92,7 @@ pub(super) enum Told {
 /// The inbox, and what is asked because of it.
 pub(super) struct Receiving {
     inbox: Option<Arc<Inbox>>,
+    folder: Option<PathBuf>,
     events: mpsc::Receiver<ReceiveEvent>,
     /// Those that wait for an answer; the first was shown.
     questions: VecDeque<(Offered, oneshot::Sender<bool>)>,
@@ -115,13 +116,14 @@ impl Receiving {
             quota: args.quota,
             largest: args.max_bytes,
         };
-        let inbox = |folder: &PathBuf| {
-            let folder = made(folder)?;
+        let folder = args.receive.as_deref().map(made).transpose()?;
+        let inbox = |folder: PathBuf| {
             let inbox = Inbox::new(folder, rules, is_attended(), tell).with_relay(relay);
-            anyhow::Ok(Arc::new(inbox))
+            Arc::new(inbox)
         };
         Ok(Self {
-            inbox: args.receive.as_ref().map(inbox).transpose()?,
+            inbox: folder.clone().map(inbox),
+            folder,
             events,
             questions: VecDeque::new(),
             is_shown: false,
@@ -131,6 +133,11 @@ impl Receiving {
 
     pub(super) fn inbox(&self) -> Option<Arc<Inbox>> {
         self.inbox.clone()
+    }
+
+    /// Where it goes what is taken.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        self.folder.clone()
     }
 
     /// Asks the server which account this is, whose files are taken without a question.

@@ -1,5 +1,7 @@
 //! Shows what a peer does: JSON events, lines, or lines with a bar below them on a terminal.
 
+mod classroom;
+
 use std::io::{IsTerminal as _, stderr};
 use std::net::SocketAddr;
 

@@ -35,7 +35,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, TransactionBe
 
 pub use error::CatalogError;
 pub use model::{
-    Audience, Changes, Content, Entry, Found, Holding, Kind, Known, Listed, Share, ShareId, Stamp,
+    Audience, Changes, Content, Entry, Found, Holding, Kind, Known, Listed, Named, Share, ShareId,
+    Stamp,
 };
 
 /// The name of the file in the state directory.

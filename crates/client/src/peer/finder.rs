@@ -1,6 +1,7 @@
 //! Asking the server who has a content: what it is, and peers with the permission to fetch it from them, again and again while a
 //! download runs.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::download::SourcePeer;
+use super::download::{Lie, SourcePeer};
 use super::relay::{Detour, Relay};
 use super::source::Permission;
 use crate::api::{Api, ApiError, escape};
@@ -19,6 +20,10 @@ use crate::api::{Api, ApiError, escape};
 const REFRESH: Duration = Duration::from_secs(5);
 /// Contents of one name that are told apart.
 const CANDIDATES_MAX: usize = 20;
+/// Pages of the index that are read for a name; there may be nothing on one that is not the last.
+const PAGES_MAX: usize = 32;
+/// Sources that may wait to be tried.
+const SOURCES_MAX: usize = 64;
 
 /// A content that somebody has.
 #[derive(Debug, Clone)]
@@ -93,8 +98,54 @@ pub fn find(api: &Api, query: &Query) -> Result<Found, FindError> {
     }
 }
 
+/// Finds who has a file of exactly this name. Of several contents that have it, it is the one that most peers have as a whole: whoever knows no more
+/// than a name cannot choose.
+///
+/// # Errors
+/// [`FindError`].
+pub fn find_file(api: &Api, name: &str) -> Result<Found, FindError> {
+    let candidates = candidates(api, name)?;
+    let chosen = most_held(&candidates, name);
+    let root = chosen.ok_or_else(|| FindError::Nobody(name.to_owned()))?;
+    tickets(api, root, None)
+}
+
+/// The sources of a download: those that were found, and those that are found while it runs.
+///
+/// # Panics
+/// Outside of a runtime.
+#[must_use]
+pub fn sources(api: Arc<Api>, found: &Found, link: Option<String>) -> mpsc::Receiver<SourcePeer> {
+    let (sender, sources) = mpsc::channel(SOURCES_MAX);
+    for source in found.sources.iter().take(SOURCES_MAX) {
+        // There is room for so many.
+        let _ = sender.try_send(source.clone());
+    }
+    tokio::spawn(keep_finding(api, found.root, link, sender));
+    sources
+}
+
+/// Tells the server of those who sent what was not the content, so that they are not named to others; ends with the downloads that tell of them.
+pub async fn report(
+    api: Arc<Api>,
+    mut liars: mpsc::UnboundedReceiver<Lie>,
+    mut tell: impl FnMut(&Lie),
+) {
+    while let Some(lie) = liars.recv().await {
+        tell(&lie);
+        let api = api.clone();
+        let told = tokio::task::spawn_blocking(move || {
+            let body = json!({"root": lie.root.to_string()});
+            let path = format!("/v1/peers/{}/reports", lie.key.peer());
+            api.send("POST", &path, Some(&body))
+        });
+        // It is asked no more by this download, whatever the server thinks of it.
+        let _ = told.await;
+    }
+}
+
 /// Goes on asking until the download has ended.
-pub async fn keep_finding(
+async fn keep_finding(
     api: Arc<Api>,
     root: Root,
     link: Option<String>,
@@ -120,6 +171,19 @@ pub async fn keep_finding(
 }
 
 fn named(api: &Api, name: &str) -> Result<Root, FindError> {
+    let root = |file: &Value| root_of(file).ok_or(FindError::Answer("a file has no root"));
+    match &*candidates(api, name)? {
+        [] => Err(FindError::Nobody(name.to_owned())),
+        [only] => root(only),
+        several => Err(FindError::Several {
+            name: name.to_owned(),
+            list: several.iter().map(described).collect(),
+        }),
+    }
+}
+
+/// What the index has under a name, without regard to case.
+fn candidates(api: &Api, name: &str) -> Result<Vec<Value>, FindError> {
     // Taken literally: a pattern is what `chaski find` is for.
     let literal: String = name
         .chars()
@@ -129,18 +193,41 @@ fn named(api: &Api, name: &str) -> Result<Root, FindError> {
         })
         .collect();
     let path = format!("/v1/files?glob={}&limit={CANDIDATES_MAX}", escape(&literal));
-    let answer = api.get(&path)?;
-    let files = answer["files"].as_array();
-    let files = files.ok_or(FindError::Answer("it has no list"))?;
-    let root = |file: &Value| file["root"].as_str().and_then(|root| root.parse().ok());
-    match &**files {
-        [] => Err(FindError::Nobody(name.to_owned())),
-        [only] => root(only).ok_or(FindError::Answer("a file has no root")),
-        several => Err(FindError::Several {
-            name: name.to_owned(),
-            list: several.iter().map(described).collect(),
-        }),
+    let mut page = path.clone();
+    let mut found = Vec::new();
+    for _ in 0..PAGES_MAX {
+        let answer = api.get(&page)?;
+        let files = answer["files"].as_array();
+        let files = files.ok_or(FindError::Answer("it has no list"))?;
+        found.extend(files.iter().cloned());
+        match answer["next"].as_str() {
+            Some(next) if found.len() < CANDIDATES_MAX => {
+                page = format!("{path}&cursor={}", escape(next));
+            }
+            Some(_) | None => break,
+        }
     }
+    Ok(found)
+}
+
+/// The file that most peers have as a whole, of those that have exactly this name.
+fn most_held(candidates: &[Value], name: &str) -> Option<Root> {
+    let has_name = |file: &&Value| {
+        let mut names = file["names"].as_array().into_iter().flatten();
+        file["kind"] == "file" && names.any(|each| each == name)
+    };
+    let whole = |file: &Value| {
+        let holders = file["holders"].as_array().into_iter().flatten();
+        holders.filter(|holder| holder["part"] == 1.0).count()
+    };
+    let named = candidates.iter().filter(has_name);
+    let rooted = named.filter_map(|file| Some((root_of(file)?, whole(file))));
+    let best = rooted.max_by_key(|(root, whole)| (*whole, Reverse(*root.as_bytes())));
+    best.map(|(root, _)| root)
+}
+
+fn root_of(file: &Value) -> Option<Root> {
+    file["root"].as_str()?.parse().ok()
 }
 
 fn described(file: &Value) -> String {
@@ -212,6 +299,23 @@ mod tests {
         let link = format!("chaski:{root}?key=k");
         assert_eq!(Query::parse(&link), content(Some("k")));
         assert_eq!(Query::parse("a.iso"), Query::Name("a.iso".to_owned()));
+    }
+
+    #[test]
+    fn of_several_files_of_a_name_the_one_that_most_have_is_taken() {
+        let file = |seed: &[u8], names: &[&str], kind: &str, parts: &[f64]| {
+            let holders: Vec<_> = parts.iter().map(|part| json!({"part": part})).collect();
+            json!({"root": Root::of(seed).to_string(), "names": names, "kind": kind, "holders": holders})
+        };
+        let list = [
+            file(b"folder", &["a"], "collection", &[1.0, 1.0, 1.0]),
+            file(b"other case", &["A"], "file", &[1.0, 1.0, 1.0]),
+            file(b"parts", &["a"], "file", &[0.5, 0.5, 0.5]),
+            file(b"one", &["b", "a"], "file", &[1.0]),
+        ];
+        assert_eq!(most_held(&list, "a"), Some(Root::of(b"one")));
+        assert_eq!(most_held(&list, "b"), Some(Root::of(b"one")));
+        assert_eq!(most_held(&list, "c"), None);
     }
 
     #[test]

@@ -54,6 +54,27 @@ pub(super) const TUNNEL_BYTES_MAX: usize = 64 << 10;
 pub(super) const TAKES_MAX: usize = 16;
 /// How long the server may be silent on a standing line; it asks every 20 seconds whether this peer is there.
 pub(super) const LINE_SILENCE: Duration = Duration::from_secs(50);
+/// Callers without TLS that are answered at the same time.
+pub(super) const PLAIN_CALLERS_MAX: usize = 64;
+/// The same from one address.
+pub(super) const PLAIN_CALLERS_PER_ADDRESS_MAX: usize = 32;
+/// Calls that one of them may have under way.
+pub(super) const PLAIN_STREAMS_MAX: u32 = 8;
+/// How long one of them may ask nothing.
+pub(super) const PLAIN_IDLE: Duration = Duration::from_secs(60);
+/// Calls of all of them that are answered at the same time, and those that move a file.
+pub(super) const PLAIN_CALLS_MAX: usize = 32;
+pub(super) const PLAIN_TRANSFERS_MAX: usize = 4;
+/// How long a call may take.
+pub(super) const PLAIN_CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same when it moves a file: what is there by then is kept, and the same call goes on with it.
+pub(super) const PLAIN_TRANSFER_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// Addresses that are logged in; the one that was first is forgotten for another.
+pub(super) const PLAIN_LOGINS_MAX: usize = 64;
+/// Names that were announced and are remembered.
+pub(super) const PLAIN_NAMES_MAX: usize = 1_000;
+/// Peers of the older system that are asked for one file.
+pub(super) const OLDER_PEERS_MAX: usize = 4;
 
 const _: () = assert!(
     files::limits::GROUP_BYTES < ANSWER_BYTES_MAX as u64,

@@ -1,11 +1,12 @@
 //! Bringing files to other peers: they are packed ([`Parcels`]), the server names who may be asked ([`receivers`]), and each of those is
-//! asked and served until it has everything ([`offer`]).
+//! asked and served until it has everything ([`Offers`]).
 //!
 //! Whoever puts is a peer as long as that lasts, with a key of its own ([`Passing`](super::announce::Passing)): receivers fetch from it with a
 //! secret that was made for them.
 //!
-//! Start reading at [`Parcels::pack`], then [`offer`].
+//! Start reading at [`Parcels::pack`], then [`Offers::offer`].
 
+mod offers;
 mod parcel;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ use super::serving::SECRET_BYTES;
 use super::source::{Offered, reach};
 use crate::api::{Api, ApiError};
 
+pub use offers::{Offers, Picks};
 pub(super) use parcel::root_of;
 pub use parcel::{PackError, Packing, Parcel, Parcels};
 
@@ -68,13 +70,16 @@ pub enum ReceiversError {
     /// The answer is none of this interface's.
     #[error("the server's answer cannot be read: it has no receivers")]
     Answer,
+    /// Nothing is asked any more.
+    #[error("this program ends")]
+    Ended,
 }
 
 /// Asks the server who may be asked to take a parcel that the live peer `from` has.
 ///
 /// # Errors
 /// [`ReceiversError`]; 404 where nobody is live.
-pub fn receivers(
+fn receivers(
     api: &Api,
     from: &str,
     parcel: &Parcel,
@@ -150,7 +155,7 @@ pub enum Outcome {
 /// Offers a parcel to a receiver, and waits until it has it. Whoever calls this serves the parcel for `secret` meanwhile.
 ///
 /// *Concurrency*: when it is dropped, the offer is taken back.
-pub async fn offer(
+async fn offer(
     parcel: &Parcel,
     receiver: &Receiver,
     depot: &Depot,

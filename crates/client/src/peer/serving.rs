@@ -1,4 +1,5 @@
-//! Serving contents to other peers: the gRPC service over TLS, and who may have what.
+//! Serving contents to other peers: the gRPC service over TLS, and who may have what. Callers without TLS get no content; they are passed on to
+//! what answers those of an older system, where that is wanted.
 //!
 //! Start reading at [`serve`].
 
@@ -22,11 +23,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rpc::v1::peer_service_server::{PeerService, PeerServiceServer};
 use rpc::v1::{FetchRequest, FetchResponse, OfferRequest, OfferResponse};
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::classroom::{Classroom, Visit, is_plain};
 use super::identity::Identity;
 use super::limits::{
     BUSY_RETRY, CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
@@ -115,6 +118,7 @@ pub async fn serve_and_receive<C: Contents>(
         streams: Arc::new(Semaphore::new(streams)),
     };
     let mut doors = doors.into();
+    let plain = doors.plain.take();
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     loop {
         // Whoever comes while all are busy waits in the system's queue.
@@ -130,12 +134,10 @@ pub async fn serve_and_receive<C: Contents>(
             _ = stopping.wait_for(|stops| *stops) => return Ok(()),
         };
         let (acceptor, service, stopping) = (acceptor.clone(), service.clone(), stopping.clone());
-        let signer = signer.clone();
+        let (signer, plain) = (signer.clone(), plain.clone());
         tokio::spawn(async move {
-            let secured = timeout(
-                HANDSHAKE_TIMEOUT,
-                secure(caller, &acceptor, signer.as_deref()),
-            );
+            let keys = (&acceptor, signer.as_deref());
+            let secured = timeout(HANDSHAKE_TIMEOUT, secure(caller, keys, plain.as_ref()));
             let secured = secured.await;
             drop(permit);
             match secured {
@@ -143,6 +145,7 @@ pub async fn serve_and_receive<C: Contents>(
                     answer(*stream, patience, service, stopping).await;
                 }
                 Ok(Some(Answered::Sealed(line))) => sealed::answer(*line, service, stopping).await,
+                Ok(Some(Answered::Plain(visit, socket))) => visit.answer(socket, stopping).await,
                 // It is none of this protocol's, or has gone.
                 Ok(None) | Err(_) => {}
             }
@@ -150,21 +153,29 @@ pub async fn serve_and_receive<C: Contents>(
     }
 }
 
-/// A caller with whom nobody else can read or speak.
+/// A caller who is answered: one with whom nobody else can read or speak, but for those of the older system.
 enum Answered {
     /// With how long it may take to say that it is there.
     Tls(Box<Secured>, Duration),
     Sealed(Box<sealed::Line>),
+    Plain(Visit, TcpStream),
 }
 
-/// Secures a call. Callers through the server say by their first byte how.
+/// Secures a call. Callers say by their first byte how: those through the server always, others where some may speak without TLS.
 async fn secure(
     caller: Caller,
-    acceptor: &TlsAcceptor,
-    signer: Option<&Signer>,
+    (acceptor, signer): (&TlsAcceptor, Option<&Signer>),
+    plain: Option<&Arc<Classroom>>,
 ) -> Option<Answered> {
     let (stream, patience): (Box<dyn Stream>, _) = match caller {
-        Caller::Direct(socket) => (Box::new(socket), KEEPALIVE_TIMEOUT),
+        Caller::Direct(socket) => {
+            if let Some(plain) = plain
+                && is_plain(&socket).await.ok()?
+            {
+                return Some(Answered::Plain(plain.admit(&socket)?, socket));
+            }
+            (Box::new(socket), KEEPALIVE_TIMEOUT)
+        }
         Caller::Relayed(mut tunnel) => {
             if tunnel.first().await.ok()? == MAGIC.first().copied() {
                 let line = super::sealed::answer(*tunnel, signer?).await;

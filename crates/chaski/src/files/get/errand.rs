@@ -19,8 +19,6 @@ use tokio::time::{Instant, interval, sleep};
 use crate::exit::{CommandError, Exit};
 use crate::output;
 
-/// Sources that may wait to be tried.
-const SOURCES: usize = 64;
 /// How often it is looked whether others want something of it.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long what was held may take to let go of the file.
@@ -49,7 +47,9 @@ impl Errand {
     pub(super) async fn run(mut self, mut transfer: Option<Running>) -> anyhow::Result<Value> {
         let (liars, told) = mpsc::unbounded_channel();
         self.means.liars = Some(liars);
-        let reporter = tokio::spawn(report(self.api.clone(), told, self.is_json));
+        let is_json = self.is_json;
+        let tell = move |lie: &Lie| show_lie(lie, is_json);
+        let reporter = tokio::spawn(finder::report(self.api.clone(), told, tell));
         let (status, shown) = watch::channel(Status::default());
         let shower = tokio::spawn(show(self.found.clone(), shown, self.is_json));
         if let (Some(transfer), true) = (&transfer, self.is_json) {
@@ -141,13 +141,8 @@ impl Errand {
     async fn fetch(&self, status: &watch::Sender<Status>, is_first: bool) -> anyhow::Result<Value> {
         let until = Instant::now() + LET_GO;
         loop {
-            let (sender, sources) = mpsc::channel::<SourcePeer>(SOURCES);
-            for source in self.found.sources.iter().take(SOURCES) {
-                // There is room for so many.
-                let _ = sender.try_send(source.clone());
-            }
             let (api, link) = (self.api.clone(), self.link.clone());
-            tokio::spawn(finder::keep_finding(api, self.found.root, link, sender));
+            let sources = finder::sources(api, &self.found, link);
             match self.fetch_once(sources, status.clone()).await {
                 Err(DownloadError::Sink(SinkError::Busy(_)))
                     if !is_first && Instant::now() < until =>
@@ -230,22 +225,13 @@ impl Errand {
     }
 }
 
-/// Tells the server of those who sent what was not the content, so that they are not named to others.
-async fn report(api: Arc<Api>, mut liars: mpsc::UnboundedReceiver<Lie>, is_json: bool) {
-    while let Some(Lie { key, root }) = liars.recv().await {
-        let peer = key.peer();
-        if is_json {
-            let event = json!({"event": "liar", "peer": peer, "root": root.to_string()});
-            // Whoever reads has gone; the download goes on.
-            let _ = output::raw(&format!("{event}\n"));
-        }
-        let api = api.clone();
-        let told = tokio::task::spawn_blocking(move || {
-            let body = json!({"root": root.to_string()});
-            api.send("POST", &format!("/v1/peers/{peer}/reports"), Some(&body))
-        });
-        // It is asked no more by this download, whatever the server thinks of it.
-        let _ = told.await;
+/// Shows who sent what was not the content.
+fn show_lie(lie: &Lie, is_json: bool) {
+    if is_json {
+        let (peer, root) = (lie.key.peer(), lie.root.to_string());
+        let event = json!({"event": "liar", "peer": peer, "root": root});
+        // Whoever reads has gone; the download goes on.
+        let _ = output::raw(&format!("{event}\n"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! What whoever walks the shared folders asks: what is known of a file, so that it need not be hashed.
+//! What whoever walks the shared folders asks, so that nothing is hashed twice; and what is shared under a name.
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
@@ -8,9 +8,12 @@ use files::content::Root;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{
-    Catalog, CatalogError, Known, Listed, ShareId, Stamp, below, path_of, root_of, stamp_of,
-    unsigned,
+    Audience, Catalog, CatalogError, Known, Listed, Named, ShareId, Stamp, below, path_of, root_of,
+    stamp_of, unsigned,
 };
+
+/// Files of one name that are told apart.
+const NAMED_MAX: i64 = 100;
 
 /// Columns of [`Known`].
 const KNOWN: &str = "SELECT path, root, size, mtime_ns, ctime_ns, inode, birth_ns, mode, share
@@ -124,6 +127,34 @@ impl Catalog {
         let row = rows.next()?;
         row.map(|row| Ok((root_of(row, 1)?, path_of(row, 0)?)))
             .transpose()
+    }
+
+    /// The files that are shared under exactly this name, in whatever folder, and are here as a whole; at most 100.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn named(&self, name: &str) -> Result<Vec<Named>, CatalogError> {
+        let reader = self.read();
+        let mut statement = reader.prepare_cached(
+            "SELECT root, size, audience FROM files JOIN shares ON shares.id = share
+             JOIN contents ON contents.id = content
+             WHERE shared = 1 AND kind = 0 AND have IS NULL
+             AND (relative = ?1 OR substr(relative, -length(?1) - 1) = '/' || ?1)
+             ORDER BY files.id LIMIT ?2",
+        )?;
+        let mut rows = statement.query(params![name, NAMED_MAX])?;
+        let mut named = Vec::new();
+        while let Some(row) = rows.next()? {
+            let audience: String = row.get(2)?;
+            // What cannot be read lets nobody see anything.
+            let audience = serde_json::from_str(&audience).unwrap_or_default();
+            named.push(Named {
+                root: root_of(row, 0)?,
+                size: unsigned(row.get(1)?)?,
+                audience: Audience::from_json(&audience),
+            });
+        }
+        Ok(named)
     }
 
     /// How many files are shared, and how many bytes they have.

@@ -214,6 +214,17 @@ pub struct Listed {
     pub mode: u32,
 }
 
+/// A file that is shared under a name that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The content.
+    pub root: Root,
+    /// Bytes.
+    pub size: u64,
+    /// Who may find it.
+    pub audience: Audience,
+}
+
 /// A file as the index is to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

@@ -1,10 +1,12 @@
 //! Where callers come from: a port, the relay, or both.
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use crate::peer::classroom::Classroom;
 use crate::peer::relay::Tunnel;
 
 /// Where callers come from; without any, nobody comes.
@@ -14,13 +16,15 @@ pub struct Doors {
     pub listener: Option<TcpListener>,
     /// Those who come through the server.
     pub tunnels: Option<mpsc::Receiver<Tunnel>>,
+    /// What answers those who reach this peer directly and speak without TLS; without it they are closed.
+    pub plain: Option<Arc<Classroom>>,
 }
 
 impl From<TcpListener> for Doors {
     fn from(listener: TcpListener) -> Self {
         Self {
             listener: Some(listener),
-            tunnels: None,
+            ..Self::default()
         }
     }
 }
@@ -39,7 +43,9 @@ impl Doors {
     /// # Concurrency
     /// Cancel safe.
     pub(super) async fn next(&mut self) -> io::Result<Caller> {
-        let Self { listener, tunnels } = self;
+        let Self {
+            listener, tunnels, ..
+        } = self;
         loop {
             let tunnel = tokio::select! {
                 direct = accept(listener.as_ref()) => return direct,

@@ -1,0 +1,146 @@
+//! What older clients call: the flags that open it, and what is told of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use client::api::Api;
+use client::peer::catalog::Catalog;
+use client::peer::classroom::{Callers, Classroom, ClassroomEvent, Terms};
+use client::peer::identity::Identity;
+use client::peer::serving::Gate;
+use tokio::sync::mpsc;
+
+use super::environment::{Environment, host};
+use super::show::Show;
+use super::usage;
+use crate::remote::RemoteArgs;
+
+/// The port of the list of older peers.
+const INDEX_PORT: u16 = 4000;
+/// Events that wait to be shown; then older clients wait, too.
+const EVENTS_MAX: usize = 64;
+
+/// Whose calls are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Whose {
+    /// Those of callers on this machine
+    Local,
+    /// Those of callers from anywhere
+    Anyone,
+}
+
+/// The flags for older clients.
+#[derive(Debug, Args)]
+pub(super) struct ClassroomArgs {
+    /// Answer the gRPC service PServer of an older system on the same port, without TLS: to callers on this machine, or to anyone
+    #[arg(
+        long,
+        value_name = "WHOSE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "local",
+        help_heading = "Older systems"
+    )]
+    classroom: Option<Whose>,
+
+    /// Where the list of older peers is asked [default: the server's host, port 4000]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        requires = "classroom",
+        help_heading = "Older systems"
+    )]
+    classroom_index: Option<String>,
+}
+
+impl ClassroomArgs {
+    /// Names the server that the environment names. What older peers have there is where their list is: a server at that host that was logged in to
+    /// is meant, whatever its port.
+    pub(super) fn name_server(
+        &self,
+        environment: &Environment,
+        remote: &mut RemoteArgs,
+    ) -> anyhow::Result<()> {
+        if self.classroom.is_some()
+            && let Some(usual) = remote.usual()?
+            && environment.server_host() == Some(host(&usual))
+        {
+            return Ok(());
+        }
+        environment.name_server(remote)
+    }
+
+    /// Where the list of older peers is asked.
+    pub(super) fn index(&self, environment: &Environment, server: &str) -> anyhow::Result<String> {
+        if let Some(index) = &self.classroom_index {
+            return Ok(index.clone());
+        }
+        // A port that is the server's own is none of the list.
+        let is_other = |port: &u16| !server.trim_end_matches('/').ends_with(&format!(":{port}"));
+        let named = environment.server_port().map_err(usage)?;
+        let port = named.filter(is_other).unwrap_or(INDEX_PORT);
+        Ok(format!("{}:{port}", host(server)))
+    }
+}
+
+/// What answers older clients, if something does, and what it tells.
+pub(super) struct Room {
+    classroom: Option<(Arc<Classroom>, Callers)>,
+    events: mpsc::Receiver<ClassroomEvent>,
+}
+
+impl Room {
+    /// Opens it, if a flag says so.
+    pub(super) fn new(
+        args: &ClassroomArgs,
+        (index, folder): (String, Option<PathBuf>),
+        api: Api,
+        identity: &Identity,
+        (catalog, gate): (&Arc<Catalog>, &Arc<Gate>),
+    ) -> Self {
+        let (tell, events) = mpsc::channel(EVENTS_MAX);
+        let callers = args.classroom.map(|whose| match whose {
+            Whose::Local => Callers::Local,
+            Whose::Anyone => Callers::Anyone,
+        });
+        let classroom = callers.zip(folder).map(|(callers, folder)| {
+            let terms = Terms {
+                callers,
+                folder,
+                peer: identity.id(),
+                key: identity.fingerprint(),
+                index,
+            };
+            let (catalog, gate) = (Arc::clone(catalog), Arc::clone(gate));
+            let classroom = Classroom::new(terms, api, catalog, gate, tell);
+            (Arc::new(classroom), callers)
+        });
+        Self { classroom, events }
+    }
+
+    /// What is to answer callers without TLS.
+    pub(super) fn door(&self) -> Option<Arc<Classroom>> {
+        let (classroom, _) = self.classroom.as_ref()?;
+        Some(Arc::clone(classroom))
+    }
+
+    /// Tells what it means that this is open.
+    pub(super) fn tell_terms(&self, show: &Show) {
+        if let Some((_, callers)) = &self.classroom {
+            show.classroom_open(*callers);
+        }
+    }
+
+    /// Takes where others are told that this peer is.
+    pub(super) fn set_addresses(&self, addresses: &[String]) {
+        if let Some((classroom, _)) = &self.classroom {
+            classroom.set_addresses(addresses.to_vec());
+        }
+    }
+
+    /// Waits for something that is to be told; `None` if nothing is open.
+    pub(super) async fn next(&mut self) -> Option<ClassroomEvent> {
+        self.events.recv().await
+    }
+}

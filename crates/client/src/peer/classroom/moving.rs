@@ -1,0 +1,160 @@
+//! Files that move because an older client said a name: fetched as `chaski get` does, sent as `chaski put` does without `--to`; and where no peer
+//! of ours has it or takes it, a peer of the older system is asked.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+
+use super::code::{Code, of_download, of_find, of_outcome, of_receivers};
+use super::older::{self, Ask};
+use super::{Classroom, ClassroomEvent};
+use crate::peer::download::{Download, Means, Status, Wanted};
+use crate::peer::finder::{self, Found};
+use crate::peer::limits::OLDER_PEERS_MAX;
+use crate::peer::put::{Parcel, Picks};
+
+impl Classroom {
+    /// Fetches a file of this name, which is a safe one, into the folder.
+    pub(super) async fn fetch(self: &Arc<Self>, name: &str) -> Code {
+        let (classroom, asked) = (Arc::clone(self), name.to_owned());
+        let found = spawn_blocking(move || {
+            // Not looked for if it is here.
+            (!classroom.has(&asked)).then(|| finder::find_file(&classroom.api, &asked))
+        });
+        match found.await {
+            Ok(Some(Ok(found))) => self.download(found, name).await,
+            Ok(None) => Code::PRESENT,
+            Ok(Some(Err(error))) => match of_find(&error) {
+                Code::ABSENT => self.ask_older(Ask::Download, name).await,
+                code => self.failed(name, error, code).await,
+            },
+            Err(ended) => self.failed(name, ended, Code::AWAY).await,
+        }
+    }
+
+    async fn download(&self, found: Found, name: &str) -> Code {
+        let path = self.terms.folder.join(name);
+        let event = ClassroomEvent::Fetching {
+            name: name.to_owned(),
+            bytes: found.size,
+        };
+        self.tell(event).await;
+        let (liars, told) = mpsc::unbounded_channel();
+        // It ends with the download, which tells of them.
+        tokio::spawn(finder::report(Arc::clone(&self.api), told, |_| {}));
+        let (status, _) = watch::channel(Status::default());
+        let download = Download {
+            wanted: Wanted {
+                root: found.root,
+                size: found.size,
+                collection: None,
+                target: path.clone(),
+                overwrite: false,
+            },
+            sources: finder::sources(Arc::clone(&self.api), &found, None),
+            status,
+            means: Means {
+                // Any number will do: it spreads those who fetch the same.
+                seed: getrandom::u64().unwrap_or_default(),
+                catalog: Some(Arc::clone(&self.catalog)),
+                liars: Some(liars),
+                ..Means::default()
+            },
+        };
+        match download.run().await {
+            Ok(_) => {
+                let name = name.to_owned();
+                self.tell(ClassroomEvent::Fetched { name, path }).await;
+                Code::DONE
+            }
+            Err(error) => {
+                let code = of_download(&error);
+                self.failed(name, error, code).await
+            }
+        }
+    }
+
+    /// Sends a file that is shared under this name to another live peer, which the server picks.
+    pub(super) async fn send(self: &Arc<Self>, name: &str) -> Code {
+        let (classroom, asked) = (Arc::clone(self), name.to_owned());
+        let parcel = spawn_blocking(move || classroom.parcel(&asked)).await;
+        let Some(parcel) = parcel.ok().flatten() else {
+            return Code::ABSENT;
+        };
+        let offers = self.offers();
+        let mut picks = Picks::default();
+        loop {
+            let receiver = match picks.next(&offers, &parcel).await {
+                Ok(Some(receiver)) => receiver,
+                Ok(None) => break,
+                Err(error) => match of_receivers(&error) {
+                    Code::ABSENT => break,
+                    code => return self.failed(name, error, code).await,
+                },
+            };
+            let to = receiver.at.name.clone();
+            let outcome = offers.offer(&parcel, receiver, |_| {}).await;
+            let Some(code) = of_outcome(&outcome) else {
+                continue;
+            };
+            if code == Code::DONE {
+                let name = name.to_owned();
+                self.tell(ClassroomEvent::Sent { name, to }).await;
+            }
+            return code;
+        }
+        self.ask_older(Ask::Upload, name).await
+    }
+
+    /// A file of this name that is shared, and is as it was when it was hashed. Waits for the disk.
+    fn parcel(&self, name: &str) -> Option<Parcel> {
+        let named = self.catalog.named(name).ok()?;
+        let named = named.into_iter().find(|named| self.is_whole(named))?;
+        Some(Parcel {
+            name: name.to_owned(),
+            root: named.root,
+            size: named.size,
+            is_folder: false,
+            total: named.size,
+            files: 1,
+        })
+    }
+
+    /// Calls a peer of the older system, as the list of those names it. No bytes move.
+    async fn ask_older(&self, ask: Ask, name: &str) -> Code {
+        let own = self.addresses();
+        // Without an address of its own, it goes by its id: nobody else has that.
+        let known_as = own.first().unwrap_or(&self.terms.peer);
+        let mut named = self.index.named(ask, name, known_as).await;
+        named.retain(|url| !own.iter().any(|own| older::is_same(own, url)));
+        let mut last = Code::ABSENT;
+        for at in named.into_iter().take(OLDER_PEERS_MAX) {
+            let Some(status) = older::call(&at, ask, name).await else {
+                continue;
+            };
+            let event = ClassroomEvent::Asked {
+                name: name.to_owned(),
+                at,
+                status,
+                is_upload: ask == Ask::Upload,
+            };
+            self.tell(event).await;
+            last = Code(status);
+            if last == Code::DONE {
+                break;
+            }
+        }
+        last
+    }
+
+    async fn failed(&self, name: &str, reason: impl Display, code: Code) -> Code {
+        let event = ClassroomEvent::Failed {
+            name: name.to_owned(),
+            reason: reason.to_string(),
+        };
+        self.tell(event).await;
+        code
+    }
+}

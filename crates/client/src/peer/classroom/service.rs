@@ -1,0 +1,136 @@
+//! The calls, as they come: who may make them, how many at once, and how long they may take.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rpc::pserver::p_server_server::PServer;
+use rpc::pserver::{File, Response as Answer, UserData, Username};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tonic::{Request, Response, Status};
+
+use super::code::Code;
+use super::door::Pulse;
+use super::{Classroom, ClassroomEvent, file_name};
+use crate::peer::limits::{PLAIN_CALL_TIMEOUT, PLAIN_TRANSFER_TIMEOUT};
+
+/// What answers on one connection.
+pub(super) struct Service {
+    pub(super) classroom: Arc<Classroom>,
+    pub(super) from: IpAddr,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+type Answered = Result<Response<Answer>, Status>;
+
+#[tonic::async_trait]
+impl PServer for Service {
+    async fn login(&self, request: Request<UserData>) -> Answered {
+        let UserData { username, password } = request.into_inner();
+        let classroom = &self.classroom;
+        let entering = classroom
+            .logins
+            .enter(&classroom.api, username, password, self.from);
+        self.call(async {
+            let code = entering.await;
+            if code == Code::DONE {
+                classroom.tell(ClassroomEvent::LoggedIn(self.from)).await;
+            }
+            code
+        })
+        .await
+    }
+
+    async fn logout(&self, request: Request<Username>) -> Answered {
+        let name = request.into_inner().username;
+        self.call(async {
+            let code = self.classroom.logins.leave(&name, self.from);
+            if code == Code::DONE {
+                let event = ClassroomEvent::LoggedOut(self.from);
+                self.classroom.tell(event).await;
+            }
+            code
+        })
+        .await
+    }
+
+    async fn download_file_request(&self, request: Request<File>) -> Answered {
+        let name = request.into_inner().file_name;
+        self.transfer(&name, self.classroom.fetch(&name)).await
+    }
+
+    async fn download_file(&self, request: Request<File>) -> Answered {
+        let name = request.into_inner().file_name;
+        self.call(async {
+            let Some(name) = file_name(&name) else {
+                return Code::ABSENT;
+            };
+            let classroom = Arc::clone(&self.classroom);
+            match spawn_blocking(move || classroom.gives(&name)).await {
+                Ok(true) => Code::DONE,
+                Ok(false) | Err(_) => Code::ABSENT,
+            }
+        })
+        .await
+    }
+
+    async fn upload_file_request(&self, request: Request<File>) -> Answered {
+        let name = request.into_inner().file_name;
+        self.transfer(&name, self.classroom.send(&name)).await
+    }
+
+    async fn upload_file(&self, request: Request<File>) -> Answered {
+        let name = request.into_inner().file_name;
+        self.call(async {
+            let Some(name) = file_name(&name) else {
+                return Code::ABSENT;
+            };
+            let (classroom, asked) = (Arc::clone(&self.classroom), name.clone());
+            let is_here = spawn_blocking(move || classroom.has(&asked)).await;
+            if is_here.unwrap_or(true) || !self.classroom.announce(&name) {
+                return Code::PRESENT;
+            }
+            let from = self.from;
+            let event = ClassroomEvent::Announced { name, from };
+            self.classroom.tell(event).await;
+            Code::DONE
+        })
+        .await
+    }
+}
+
+impl Service {
+    /// Answers what is done at once.
+    async fn call(&self, work: impl Future<Output = Code>) -> Answered {
+        self.within(&self.classroom.calls, PLAIN_CALL_TIMEOUT, work)
+            .await
+    }
+
+    /// Moves a file for whoever has logged in.
+    async fn transfer(&self, name: &str, work: impl Future<Output = Code>) -> Answered {
+        if !self.classroom.logins.is_inside(self.from) {
+            return Ok(Response::new(Code::DENIED.into()));
+        }
+        if file_name(name).is_none() {
+            return Ok(Response::new(Code::ABSENT.into()));
+        }
+        self.within(&self.classroom.transfers, PLAIN_TRANSFER_TIMEOUT, work)
+            .await
+    }
+
+    async fn within(
+        &self,
+        places: &Semaphore,
+        patience: Duration,
+        work: impl Future<Output = Code>,
+    ) -> Answered {
+        let _beat = self.pulse.beat();
+        let Ok(_place) = places.try_acquire() else {
+            return Ok(Response::new(Code::BUSY.into()));
+        };
+        let code = timeout(patience, work).await.unwrap_or(Code::LATE);
+        Ok(Response::new(code.into()))
+    }
+}
