@@ -144,3 +144,61 @@ impl Room {
         self.events.recv().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ClassroomArgs,
+        /// Shows that a word behind the flag is not its value.
+        words: Vec<String>,
+    }
+
+    fn parse(words: &[&str]) -> ClassroomArgs {
+        let words = ["peer"].iter().chain(words);
+        Line::try_parse_from(words).expect("it is understood").args
+    }
+
+    #[test]
+    fn whose_calls_are_taken_is_said_behind_the_flag() {
+        assert_eq!(parse(&[]).classroom, None);
+        assert_eq!(
+            parse(&["--classroom", "word"]).classroom,
+            Some(Whose::Local)
+        );
+        assert_eq!(
+            parse(&["--classroom=anyone"]).classroom,
+            Some(Whose::Anyone)
+        );
+        assert!(Line::try_parse_from(["peer", "--classroom=me"]).is_err());
+        assert!(Line::try_parse_from(["peer", "--classroom-index", "a:1"]).is_err());
+    }
+
+    #[test]
+    fn the_list_of_older_peers_is_at_the_host_of_the_server() {
+        let index = |port: &str, server: &str| {
+            let environment = Environment::of(|name| (name == "SERVER_PORT").then(|| port.into()));
+            let index = parse(&["--classroom"]).index(&environment, server);
+            index.expect("a port")
+        };
+        assert_eq!(index("", "http://10.0.0.5:8080"), "10.0.0.5:4000");
+        assert_eq!(index("4040", "http://10.0.0.5:8080/"), "10.0.0.5:4040");
+        assert_eq!(index("8080", "http://10.0.0.5:8080/"), "10.0.0.5:4000");
+        assert_eq!(index("", "https://[::1]"), "[::1]:4000");
+        let named = parse(&["--classroom", "--classroom-index", "a.example:7"]);
+        let environment = Environment::of(|_| None);
+        let index = named.index(&environment, "http://b").expect("it is named");
+        assert_eq!(index, "a.example:7");
+        let environment = Environment::of(|name| (name == "SERVER_PORT").then(|| "x".into()));
+        assert!(
+            parse(&["--classroom"])
+                .index(&environment, "http://b")
+                .is_err()
+        );
+    }
+}

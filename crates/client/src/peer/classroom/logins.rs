@@ -71,7 +71,7 @@ impl Logins {
 
     /// Lets an address out; that of somebody else stays in.
     pub(super) fn leave(&self, name: &str, from: IpAddr) -> Code {
-        let is_own = self.own.get().is_some_and(|own| is_same(own, name));
+        let is_own = self.own.get().is_some_and(|own| own == name);
         let mut inside = self.inside();
         let place = inside.iter().position(|each| *each == from);
         match place.filter(|_| is_own) {
@@ -88,11 +88,6 @@ impl Logins {
     }
 }
 
-/// As the server compares logins.
-pub(super) fn is_same(one: &str, other: &str) -> bool {
-    one.eq_ignore_ascii_case(other)
-}
-
 /// Asks the server whether that is this account's password. The names of other accounts are not tried.
 fn check(api: &Api, own: &OnceLock<String>, name: &str, password: &str) -> Result<bool, ApiError> {
     if own.get().is_none() {
@@ -102,7 +97,7 @@ fn check(api: &Api, own: &OnceLock<String>, name: &str, password: &str) -> Resul
             let _ = own.set(login.to_owned());
         }
     }
-    if !own.get().is_some_and(|own| is_same(own, name)) {
+    if !own.get().is_some_and(|own| own == name) {
         return Ok(false);
     }
     let wish = json!({"login": name, "password": password, "client": CLIENT});
