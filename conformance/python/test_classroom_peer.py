@@ -176,6 +176,24 @@ def test_a_download_brings_the_bytes_and_an_upload_lands_with_another_peer(serve
     assert sorted(os.listdir(here)) == ["few.bin", "mine.bin", "theirs.bin"]
 
 
+def test_who_hangs_up_goes_on_with_what_came(server, account, peer, folder):
+    (anna, at_anna), (_, at_ben) = account("anna"), account("ben")
+    content = os.urandom(3 * MIB)
+    here, there = folder("here"), folder("there", slow=content)
+    own = peer(at_anna, "--share", here, "--classroom")
+    peer(at_ben, "--share", there, "--limit-rate", "512KiB")
+    wait_for_file(server, at_anna, "slow.bin")
+    assert log_in(own.address, anna) == 200
+    with grpc.insecure_channel(own.address) as channel:
+        call = channel.unary_unary("/PServer/DownloadFileRequest").future(MESSAGES["File"](file_name="slow.bin").SerializeToString())
+        part = wait_until(lambda: [name for name in os.listdir(here) if name.endswith(".chaski-part")], "something of it")
+        wait_until(lambda: (here / part[0]).stat().st_blocks > 0, "a group of it")
+        call.cancel()
+    assert not (here / "slow.bin").exists()
+    assert wait_until(lambda: named(own.address, "DownloadFileRequest", "slow.bin") == 200, "it goes on")
+    assert (here / "slow.bin").read_bytes() == content and os.listdir(here) == ["slow.bin"]
+
+
 def test_who_has_not_logged_in_moves_nothing(server, account, peer, folder):
     (anna, at_anna), (ben, at_ben) = account("anna"), account("ben")
     here, there = folder("here", mine=b"mine"), folder("there", theirs=b"theirs")

@@ -21,10 +21,9 @@ use anyhow::Context as _;
 use clap::Args;
 use client::peer::announce::{Announcing, Me, State};
 use client::peer::catalog::{self, Audience, Catalog};
-use client::peer::classroom::Classroom;
 use client::peer::identity::Identity;
 use client::peer::receive::Inbox;
-use client::peer::relay::{Relay, Standing, Tunnel};
+use client::peer::relay::{Relay, Standing};
 use client::peer::serving::{self, Doors, Gate, Terms};
 use client::peer::share::{Plan, ShareEvent, Sharing};
 use client::peer::throttle::Throttle;
@@ -184,7 +183,7 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
         &identity,
         (&catalog, &gate),
     );
-    let doors = (listener, calls, room.door(), receiving.inbox());
+    let doors = (listener, room.doors(calls), receiving.inbox());
     let serving = serve(&runtime, doors, identity, &catalog, &gate, stopping)?;
     show.listening(listen, &me);
     room.tell_terms(&show);
@@ -269,12 +268,7 @@ pub(crate) fn name_server(remote: &mut RemoteArgs) -> anyhow::Result<()> {
 /// Starts to serve other peers: what the catalog has, to those whom the gate lets in; and to take what they bring, if there is an inbox.
 fn serve(
     runtime: &Runtime,
-    (listener, tunnels, plain, inbox): (
-        Option<TcpListener>,
-        mpsc::Receiver<Tunnel>,
-        Option<Arc<Classroom>>,
-        Option<Arc<Inbox>>,
-    ),
+    (listener, doors, inbox): (Option<TcpListener>, Doors, Option<Arc<Inbox>>),
     identity: Identity,
     catalog: &Arc<Catalog>,
     gate: &Arc<Gate>,
@@ -286,11 +280,8 @@ fn serve(
     let (catalog, gate) = (Arc::clone(catalog), Arc::clone(gate));
     Ok(runtime.spawn(async move {
         let listener = listener.map(tokio::net::TcpListener::from_std);
-        let doors = Doors {
-            listener: listener.transpose()?,
-            tunnels: Some(tunnels),
-            plain,
-        };
+        let listener = listener.transpose()?;
+        let doors = Doors { listener, ..doors };
         serving::serve_and_receive(doors, &identity, catalog, gate, inbox, stopping).await?;
         Ok(())
     }))

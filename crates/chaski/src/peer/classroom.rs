@@ -8,7 +8,8 @@ use client::api::Api;
 use client::peer::catalog::Catalog;
 use client::peer::classroom::{Callers, Classroom, ClassroomEvent, Terms};
 use client::peer::identity::Identity;
-use client::peer::serving::Gate;
+use client::peer::relay::Tunnel;
+use client::peer::serving::{Doors, Gate};
 use tokio::sync::mpsc;
 
 use super::environment::{Environment, host};
@@ -119,10 +120,14 @@ impl Room {
         Self { classroom, events }
     }
 
-    /// What is to answer callers without TLS.
-    pub(super) fn door(&self) -> Option<Arc<Classroom>> {
-        let (classroom, _) = self.classroom.as_ref()?;
-        Some(Arc::clone(classroom))
+    /// The doors of a peer, without its port: those who call through the server, and what is to answer callers without TLS.
+    pub(super) fn doors(&self, tunnels: mpsc::Receiver<Tunnel>) -> Doors {
+        let classroom = self.classroom.as_ref();
+        Doors {
+            listener: None,
+            tunnels: Some(tunnels),
+            plain: classroom.map(|(classroom, _)| Arc::clone(classroom)),
+        }
     }
 
     /// Tells what it means that this is open.

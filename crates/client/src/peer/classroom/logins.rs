@@ -97,7 +97,7 @@ fn check(api: &Api, own: &OnceLock<String>, name: &str, password: &str) -> Resul
             let _ = own.set(login.to_owned());
         }
     }
-    if !own.get().is_some_and(|own| own == name) {
+    if own.get().is_none_or(|own| own != name) {
         return Ok(false);
     }
     let wish = json!({"login": name, "password": password, "client": CLIENT});
