@@ -9,16 +9,19 @@ use super::Show;
 impl Show {
     /// Tells what it means that older clients are answered.
     pub(in crate::peer) fn classroom_open(&self, callers: Callers) {
-        let (whose, from) = match callers {
-            Callers::Local => ("local", "on this machine"),
-            Callers::Anyone => ("anyone", "from anywhere"),
+        let (whose, text) = match callers {
+            Callers::Local => (
+                "local",
+                "callers on this machine may speak PServer on this port: whoever logs in there as this account has this peer fetch and send files",
+            ),
+            Callers::Anyone => (
+                "anyone",
+                "anyone may speak PServer on this port, without TLS: passwords and names can be read on the way, and whoever logs in as this account \
+                 has this peer fetch and send files",
+            ),
         };
         let event = json!({"event": "classroom", "callers": whose});
-        let text = format!(
-            "callers {from} may speak PServer on this port, without TLS: passwords and names can be read on the way, and whoever logs in as this \
-             account has this peer fetch and send files"
-        );
-        self.warn(&event, &text);
+        self.warn(&event, text);
     }
 
     /// Tells what became of a call.
