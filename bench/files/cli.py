@@ -41,8 +41,11 @@ def main():
             if name in options.only:
                 at = place / name
                 at.mkdir()
-                index[name] = run(at)
-                log(f"{name}: {index[name]}")
+                try:
+                    index[name] = run(at)
+                    log(f"{name}: {index[name]}")
+                except NotInstalled as missing:
+                    absent[name] = missing
                 shutil.rmtree(at)
         facts = describe(options, Results(), place, [])
     finally:
@@ -67,8 +70,7 @@ def run_row(options, place, row, number, figures, absent):
     for system in order[turn:] + order[:turn]:
         if name in NOT_FOR.get(system, []):
             continue
-        fetched = place / "fetched"
-        fetched.mkdir()
+        fetched = Path(tempfile.mkdtemp(prefix="fetched-", dir=place))
         # What others have written is not to be synced within the measurement.
         subprocess.run(["sync"], check=True)
         try:
@@ -81,15 +83,20 @@ def run_row(options, place, row, number, figures, absent):
             log(absent[system, name])
             continue
         finally:
-            shutil.rmtree(fetched)
+            # Many files are deleted at the very end: for minutes after that ext4 is slow to make new ones, and the next program pays.
+            if files == 1:
+                shutil.rmtree(fetched)
         figures.setdefault((name, system), []).append(used)
         log(f"{number + 1}/{options.repeats} {name:<6} {system:<17} {files * size / used.seconds / 2**20:7.0f} MiB/s  {used.cpu_s:.2f} CPU s")
-    shutil.rmtree(shared)
+    if files == 1:
+        shutil.rmtree(shared)
 
 
 def chaski(options, place, files, size, sources):
     """Both ends in one process; it makes its own files of the same kind."""
     command = [options.chaski, "bench", "files", place, "--files", str(files), "--size", str(size), "--sources", str(sources), "--json"]
+    if files > 1:
+        command.append("--keep")
     report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout)
     return Used(report["seconds"], report["cpu_s_per_gib"] * report["bytes"] / 2**30, report["peak_mib"])
 

@@ -147,6 +147,10 @@ test('everything is reached by the keyboard, and what has the focus is seen', as
   await ana.page.locator('.box').focus();
   await ana.type('c');
   await ana.page.locator('.composer textarea:focus').waitFor();
+  await ana.type('Escape', '?');
+  await ana.page.getByRole('dialog').getByText('From the composer to the messages').waitFor();
+  await ana.type('Escape', 'c');
+  await ana.page.locator('.composer textarea:focus').waitFor();
   await ana.page.keyboard.press('Control+k');
   await ana.type('bru', 'Enter');
   await ana.page.waitForURL(/@bruno$/);

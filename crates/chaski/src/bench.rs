@@ -96,6 +96,9 @@ pub(crate) struct FilesArgs {
     /// Peers that have them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::within(1..=32_usize))]
     sources: usize,
+    /// Leave the files in the directory: ext4 makes new ones slowly for minutes after many were deleted
+    #[arg(long)]
+    keep: bool,
 }
 
 /// Options of `chaski bench relay`.
@@ -260,6 +263,7 @@ fn run_files(args: &FilesArgs, json: bool) -> anyhow::Result<ExitCode> {
         files: args.files,
         bytes: args.size,
         sources: args.sources,
+        keeps: args.keep,
     })?;
     if json {
         output::json(&report)?;

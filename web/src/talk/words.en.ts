@@ -174,6 +174,7 @@ export const words = {
   keyCompose: 'Write',
   keyEditLast: 'Edit your last message (in an empty composer)',
   keySelect: 'Choose a message (in an empty composer)',
+  keyOut: 'From the composer to the messages, where letters are keys',
   keyComplete: 'Complete a name, room or command',
   keyNewline: 'New line',
   keySend: 'Send',

@@ -168,6 +168,7 @@ export const words: Same<typeof english> = {
   keyCompose: 'Escribir',
   keyEditLast: 'Editar tu último mensaje (con el texto vacío)',
   keySelect: 'Elegir un mensaje (con el texto vacío)',
+  keyOut: 'Del texto a los mensajes, donde las letras son teclas',
   keyComplete: 'Completar un nombre, una sala o un comando',
   keyNewline: 'Línea nueva',
   keySend: 'Enviar',

@@ -27,7 +27,7 @@ const SECRET: [u8; 32] = [1; 32];
 /// What is measured.
 #[derive(Debug, Clone)]
 pub struct FilesOptions {
-    /// Where the files lie, those of the sources and what was fetched; removed at the end.
+    /// Where the files lie, those of the sources and what was fetched.
     pub directory: PathBuf,
     /// Files; more than one are fetched as a folder.
     pub files: u32,
@@ -35,6 +35,9 @@ pub struct FilesOptions {
     pub bytes: usize,
     /// Peers that have them.
     pub sources: usize,
+    /// The files are left there. On ext4 the inodes of deleted files are passed over for minutes, one by one, so
+    /// that whatever makes many files after this would be slow.
+    pub keeps: bool,
 }
 
 /// What was found.
@@ -85,7 +88,9 @@ pub fn run(options: &FilesOptions) -> Result<FilesReport, FilesError> {
         .join(format!("chaski-bench-files-{}", std::process::id()));
     fs::create_dir(&place)?;
     let measured = measure(options, &place);
-    fs::remove_dir_all(&place)?;
+    if !options.keeps {
+        fs::remove_dir_all(&place)?;
+    }
     measured
 }
 
