@@ -72,6 +72,7 @@ def test_a_user_of_the_plain_chat_owns_queues_that_amqp_and_grpc_serve(server, c
     channel = connection.channel()
     taken = await_get(channel, "service-1")
     publish(channel, taken.properties.reply_to, "from AMQP")
+    eventually(lambda: Rest(server).get("/v1/queues/both.q").ok()["messages_ready"] == 1)
     work = worker.next("1")
     assert worker.respond(work, "from gRPC").status == 200
     Rest(server).publish("both.q", "from REST")

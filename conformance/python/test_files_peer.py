@@ -108,7 +108,7 @@ def own_peer(server, environment):
 
 def test_only_its_audience_finds_it(server, account, share, folder):
     (_, at_anna), (ben, at_ben), (_, at_eve) = account("anna"), account("ben"), account("eve")
-    (folder / "plan.txt").write_text("plan")
+    (folder / "plan.txt").write_text("what nobody else shares")
     peer = share(at_anna, *LOCAL, "--to", ben)
     peer.until("ready", files=1)
     wait_until(lambda: names(server, at_ben) == ["plan.txt"], "the file")

@@ -19,7 +19,7 @@ ENDLESS = r"/(events|ws|chat)$"
 NAMES = ["status_code_conformance", "content_type_conformance", "response_schema_conformance", "response_headers_conformance",
          "unsupported_method", "allow_header_conformance", "missing_required_header"]
 AS_ADMINISTRATOR = {"Authorization": basic("guest", "guest")}
-EXAMPLES = 20
+EXAMPLES = 12
 WAIT_MS_MAX = 20
 # Only now and then does a random name lead to something, so these are put in for every second one.
 KNOWN = {"queue": unique("queue"), "topic": unique("topic"), "login": unique("member").replace(".", "-")[:40],
