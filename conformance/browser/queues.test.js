@@ -172,6 +172,16 @@ test('a stream is browsed by offset and by time, and followed', async () => {
   await eventually(async () => (await list.getByRole('listitem').count()) === 50, 'the first page is there');
   await page.getByRole('button', { name: 'Read on' }).click();
   await list.getByRole('listitem').first().getByText('50', { exact: true }).first().waitFor();
+  // The queue is asked for again and again; the page that is read stays where it is.
+  const asked = { queue: 0, messages: 0 };
+  page.on('response', (response) => {
+    const { pathname } = new URL(response.url());
+    if (pathname === '/v1/queues/log') asked.queue += 1;
+    if (pathname === '/v1/queues/log/peek') asked.messages += 1;
+  });
+  await eventually(() => asked.queue >= 3, 'the queue was told three times', 20_000);
+  assert.equal(asked.messages, 0, 'nothing was read again');
+  await list.getByRole('listitem').first().getByText('50', { exact: true }).first().waitFor();
   await page.getByRole('button', { name: 'Back' }).click();
   await list.getByRole('listitem').first().getByText('0', { exact: true }).first().waitFor();
   await page.getByLabel('Begin at').selectOption('offset');
