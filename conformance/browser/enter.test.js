@@ -55,6 +55,23 @@ test('a used invitation says so before anything is filled in', async () => {
   await visitor.close();
 });
 
+test('an invitation that is opened where the login is shown leads to the form for somebody new', async () => {
+  const visitor = await browser.visitor();
+  await visitor.open(server.page);
+  await visitor.page.getByRole('heading', { name: 'Welcome back' }).waitFor();
+  const address = server.ready['join-link'];
+  await visitor.go(address.slice(address.indexOf('#')));
+  await visitor.page.getByRole('button', { name: 'You have an account?' }).waitFor();
+  await visitor.page.waitForURL(/#\/join$/);
+  await visitor.page.locator('[name=username]:focus').waitFor();
+  await visitor.go('#/talk/lobby');
+  await visitor.page.getByRole('heading', { name: 'Welcome back' }).waitFor();
+  await visitor.go(server.ready['admin-link'].replace(/^.*#/, '#'));
+  await visitor.page.getByRole('alert').getByText('This invitation does not hold').waitFor();
+  assert.deepEqual(visitor.errors, []);
+  await visitor.close();
+});
+
 test('errors stand beside their field, which gets the focus', async () => {
   await server.account('carmen');
   const visitor = await browser.visitor();
