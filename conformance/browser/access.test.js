@@ -170,6 +170,20 @@ test('everything is reached by the keyboard, and what has the focus is seen', as
   await ana.close();
 });
 
+test('a dialog that a dialog opens stays open', async () => {
+  const ana = await browser.guest(server, 'ana');
+  await ana.page.keyboard.press('Control+k');
+  await ana.type('show the keys', 'Enter');
+  const keys = ana.page.getByRole('dialog').getByText('From the composer to the messages');
+  await keys.waitFor();
+  // The one before it tells that it closed after the next has opened.
+  await ana.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => requestAnimationFrame(resolve)))));
+  assert.ok(await keys.isVisible());
+  await ana.type('Escape');
+  await keys.waitFor({ state: 'detached' });
+  await ana.close();
+});
+
 test('new messages are told to whoever listens', async () => {
   const ana = await browser.guest(server, 'ana');
   await ana.sees('an answer');
