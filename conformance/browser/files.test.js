@@ -89,6 +89,18 @@ test('a file is dropped on a person, who is told and fetches it; nobody else fin
   await bruno.close();
 });
 
+test('a file that is dropped beside the places for files leaves the page where it is', async () => {
+  const ana = await browser.guest(server, 'ana');
+  const isKept = await ana.page.evaluate(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(['beside'], 'beside.txt', { type: 'text/plain' }));
+    const target = document.querySelector('.shell > nav');
+    return ['dragover', 'drop'].every((type) => !target.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true })));
+  });
+  assert.ok(isKept, 'the browser opens nothing');
+  await ana.close();
+});
+
 test('the index is searched, and what is not shared any more is not found', async () => {
   const ana = await browser.guest(server, 'ana');
   const bruno = await browser.guest(server, 'bruno');
