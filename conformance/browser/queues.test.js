@@ -67,6 +67,23 @@ test('an operator makes a queue, publishes, looks, and replays a dead letter', a
   await visitor.close();
 });
 
+test('messages that are held go back when one goes elsewhere', async () => {
+  await ask('PUT', '/v1/queues/held', {});
+  await publish(server, 'held', ['one', 'two', 'three']);
+  const visitor = await operator(browser, server, 'guest', 'queue/held/messages');
+  const waiting = async () => (await ask('GET', '/v1/queues/held')).messages_ready;
+  for (const leave of [() => goTo(visitor, 'queue/held/settings'), () => visitor.open('about:blank')]) {
+    await visitor.page.getByLabel('How many').first().selectOption('5');
+    await visitor.page.getByRole('button', { name: 'Take messages' }).click();
+    await eventually(async () => (await waiting()) === 0, 'all are held');
+    await visitor.page.getByRole('list', { name: 'Held for you' }).getByRole('button', { name: 'Reject' }).nth(2).waitFor();
+    await leave();
+    await eventually(async () => (await waiting()) === 3, 'all are back');
+    if (visitor.page.url() !== 'about:blank') await goTo(visitor, 'queue/held/messages');
+  }
+  await visitor.close();
+});
+
 test('some dead letters are chosen and discarded, the others stay', async () => {
   await ask('PUT', '/v1/queues/bin', {});
   await ask('PUT', '/v1/queues/source', { settings: { dead_letter_exchange: '', dead_letter_routing_key: 'bin' } });

@@ -43,6 +43,11 @@ export const messages = {
     return answer.results[0] as Outcome;
   },
   settle: (body: Shape<'SettleRequest'>) => done(api.POST('/v1/leases', { body })),
+  /** Gives messages back, also while the page goes; what is lost of it ends with its time. */
+  giveBack: (leases: string[]) => {
+    const nack = leases.map((lease) => ({ lease, delay_ms: 0 }));
+    done(api.POST('/v1/leases', { body: { nack }, keepalive: true })).catch(() => {});
+  },
 };
 
 export const letters = {
