@@ -219,6 +219,19 @@ test('a stream is browsed by offset and by time, and followed', async () => {
   await visitor.close();
 });
 
+test('an argument may be called like what the page knows itself', async () => {
+  const declared = await fetch(`http://${server.ready.management}/api/queues/%2F/odd`, {
+    method: 'PUT',
+    headers: { authorization: `Basic ${btoa('guest:guest')}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ durable: true, arguments: { Policy: 'one', Durable: 'two' } }),
+  });
+  assert.ok(declared.ok, `${declared.status}`);
+  const visitor = await operator(browser, server, 'guest', 'queue/odd/settings');
+  await visitor.page.locator('dd', { hasText: /^one$/ }).waitFor();
+  assert.deepEqual(visitor.errors, []);
+  await visitor.close();
+});
+
 test('what is published to a topic is followed as it comes', async () => {
   await ask('PUT', '/v1/topics/news', {});
   const visitor = await operator(browser, server, 'guest', 'topic/news/follow');
