@@ -130,6 +130,24 @@ test('the list is live, and asks at most once a second', async () => {
   await visitor.close();
 });
 
+test('the longest queue comes first, however many there are before it by name', async () => {
+  for (let number = 100; number < 201; number += 1) await ask('PUT', `/v1/queues/many-${number}`, {});
+  await publish(server, 'many-200', [1, 2]);
+  const visitor = await operator(browser, server, 'guest');
+  await visitor.page.locator('body').press('/');
+  await visitor.type('many-');
+  const header = visitor.page.getByRole('columnheader', { name: 'Ready' }).getByRole('button');
+  await eventually(async () => {
+    if ((await visitor.page.getByRole('columnheader', { name: 'Ready' }).getAttribute('aria-sort')) !== 'descending') await header.click();
+    const names = await visitor.page.getByRole('rowheader').allInnerTexts();
+    return names.length === 100 && names.every((name) => name.startsWith('many-')) && names[0].startsWith('many-200');
+  }, 'the one that has messages is the first of a hundred');
+  await visitor.page.getByRole('button', { name: 'Show more' }).click();
+  await eventually(async () => (await visitor.page.getByRole('rowheader').count()) === 101, 'all are shown');
+  for (let number = 100; number < 201; number += 1) await ask('DELETE', `/v1/queues/many-${number}`);
+  await visitor.close();
+});
+
 test('a page that is hidden asks nothing', async () => {
   const visitor = await operator(browser, server, 'guest', 'list', { hasClock: true });
   const { page } = visitor;
