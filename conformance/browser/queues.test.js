@@ -111,6 +111,10 @@ test('a queue is made by the keyboard alone', async () => {
   await visitor.page.locator('body').press('/');
   await visitor.type('by k');
   await eventually(async () => (await visitor.page.getByRole('rowheader').count()) === 1, 'the list holds one queue');
+  await visitor.type('nowhere');
+  await visitor.page.getByRole('button', { name: 'Show all' }).click();
+  await visitor.page.getByRole('link', { name: 'by keys' }).waitFor();
+  assert.equal(await visitor.page.getByRole('searchbox', { name: 'Find a queue' }).inputValue(), '');
   await visitor.close();
 });
 

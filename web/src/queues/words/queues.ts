@@ -43,6 +43,7 @@ export const words = dictionary(
     settings: 'Settings',
 
     noConsumers: 'Nobody takes messages here',
+    toMessages: 'Look at its messages',
     noConsumersText: 'When a program consumes from this queue, it is listed here.',
     tag: 'Tag',
     client: 'Client',
@@ -149,6 +150,7 @@ export const words = dictionary(
     settings: 'Ajustes',
 
     noConsumers: 'Nadie toma mensajes aquí',
+    toMessages: 'Ver sus mensajes',
     noConsumersText: 'Cuando un programa consuma de esta cola, aparecerá aquí.',
     tag: 'Etiqueta',
     client: 'Cliente',
