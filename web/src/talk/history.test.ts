@@ -6,7 +6,7 @@ import type { Message, SaidOf } from './protocol.ts';
 
 const HEAD = 2_000;
 
-const message = (seq: number): Message => ({ id: String(seq), seq, from: 'ana', text: `number ${seq}`, at_ms: seq });
+const message = (seq: number): Message => ({ id: seq, seq, from: 'ana', text: `number ${seq}`, at_ms: seq });
 
 /** A room of so many messages, as the server gives it in pages. */
 function asking(head = HEAD) {
