@@ -13,6 +13,7 @@ mod door;
 mod logins;
 mod moving;
 mod older;
+mod place;
 mod service;
 
 #[cfg(test)]
@@ -23,11 +24,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::catalog::{Audience, Catalog, Named};
 use super::identity::Fingerprint;
-use super::limits::{PLAIN_CALLS_MAX, PLAIN_NAMES_MAX, PLAIN_TRANSFERS_MAX};
+use super::limits::{PLAIN_ASK_TIMEOUT, PLAIN_CALLS_MAX, PLAIN_NAMES_MAX, PLAIN_TRANSFERS_MAX};
 use super::put::{Depot, Offers};
 use super::safe_name;
 use super::serving::Gate;
@@ -37,6 +38,7 @@ use door::Present;
 pub(super) use door::{Visit, is_plain};
 use logins::Logins;
 use older::Index;
+use place::Places;
 
 /// Whose calls are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,8 +137,8 @@ pub struct Classroom {
     announced: Mutex<VecDeque<String>>,
     /// Callers that are being answered.
     present: Mutex<Present>,
-    calls: Semaphore,
-    transfers: Semaphore,
+    calls: Places,
+    transfers: Places,
     tell: mpsc::Sender<ClassroomEvent>,
 }
 
@@ -153,15 +155,15 @@ impl Classroom {
         Self {
             index: Index::new(terms.index.clone()),
             terms,
-            api: Arc::new(api),
+            api: Arc::new(api.with_patience(PLAIN_ASK_TIMEOUT)),
             catalog,
             gate,
             addresses: RwLock::default(),
             logins: Logins::default(),
             announced: Mutex::default(),
             present: Mutex::default(),
-            calls: Semaphore::new(PLAIN_CALLS_MAX),
-            transfers: Semaphore::new(PLAIN_TRANSFERS_MAX),
+            calls: Places::new(PLAIN_CALLS_MAX),
+            transfers: Places::new(PLAIN_TRANSFERS_MAX),
             tell,
         }
     }

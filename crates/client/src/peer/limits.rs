@@ -67,7 +67,9 @@ pub(super) const PLAIN_CALLS_MAX: usize = 32;
 pub(super) const PLAIN_TRANSFERS_MAX: usize = 4;
 /// How long a call may take.
 pub(super) const PLAIN_CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// The same when it moves a file: what is there by then is kept, and the same call goes on with it.
+/// How long the server may take to answer one request that a call makes. What waits for it keeps its place among the calls.
+pub(super) const PLAIN_ASK_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same as for a call when it moves a file: what is there by then is kept, and the same call goes on with it.
 pub(super) const PLAIN_TRANSFER_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Addresses that are logged in; the one that was first is forgotten for another.
 pub(super) const PLAIN_LOGINS_MAX: usize = 64;

@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::json;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
 use super::code::Code;
+use super::place::{Place, Places};
 use crate::api::{Api, ApiError, Credentials};
 use crate::peer::limits::PLAIN_LOGINS_MAX;
 
@@ -23,7 +22,7 @@ pub(super) struct Logins {
     /// A leaf: held for a look-up.
     inside: Mutex<Vec<IpAddr>>,
     /// Passwords are checked one at a time.
-    checks: Semaphore,
+    pub(super) checks: Places,
 }
 
 impl Default for Logins {
@@ -31,7 +30,7 @@ impl Default for Logins {
         Self {
             own: Arc::default(),
             inside: Mutex::default(),
-            checks: Semaphore::new(1),
+            checks: Places::new(1),
         }
     }
 }
@@ -47,13 +46,17 @@ impl Logins {
         api: &Arc<Api>,
         name: String,
         password: String,
-        from: IpAddr,
+        (from, place): (IpAddr, Place),
     ) -> Code {
-        let Ok(_one) = self.checks.acquire().await else {
+        let Some(check_place) = self.checks.wait().await else {
             return Code::AWAY;
         };
         let (api, own) = (Arc::clone(api), Arc::clone(&self.own));
-        let checked = spawn_blocking(move || check(&api, &own, &name, &password)).await;
+        let checked = move || {
+            let _one = check_place;
+            check(&api, &own, &name, &password)
+        };
+        let checked = place.block(checked).await;
         match checked {
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => return Code::DENIED,

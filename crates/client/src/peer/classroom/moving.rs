@@ -5,10 +5,10 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::spawn_blocking;
 
 use super::code::{Code, of_download, of_find, of_outcome, of_receivers};
 use super::older::{self, Ask};
+use super::place::Place;
 use super::{Classroom, ClassroomEvent};
 use crate::peer::download::{Download, Means, Status, Wanted};
 use crate::peer::finder::{self, Found};
@@ -17,9 +17,9 @@ use crate::peer::put::{Parcel, Picks};
 
 impl Classroom {
     /// Fetches a file of this name, which is a safe one, into the folder.
-    pub(super) async fn fetch(self: &Arc<Self>, name: &str) -> Code {
+    pub(super) async fn fetch(self: &Arc<Self>, name: &str, place: &Place) -> Code {
         let (classroom, asked) = (Arc::clone(self), name.to_owned());
-        let found = spawn_blocking(move || {
+        let found = place.block(move || {
             // Not looked for if it is here.
             (!classroom.has(&asked)).then(|| finder::find_file(&classroom.api, &asked))
         });
@@ -77,16 +77,28 @@ impl Classroom {
     }
 
     /// Sends a file that is shared under this name to another live peer, which the server picks.
-    pub(super) async fn send(self: &Arc<Self>, name: &str) -> Code {
+    pub(super) async fn send(self: &Arc<Self>, name: &str, place: &Place) -> Code {
         let (classroom, asked) = (Arc::clone(self), name.to_owned());
-        let parcel = spawn_blocking(move || classroom.parcel(&asked)).await;
+        let parcel = place.block(move || classroom.parcel(&asked)).await;
         let Some(parcel) = parcel.ok().flatten() else {
             return Code::ABSENT;
         };
         let offers = self.offers();
         let mut picks = Picks::default();
         loop {
-            let receiver = match picks.next(&offers, &parcel).await {
+            let (offers_too, parcel_too) = (offers.clone(), parcel.clone());
+            let asked = place.keep(async move {
+                let next = picks.next(&offers_too, &parcel_too).await;
+                (picks, next)
+            });
+            let next = match asked.await {
+                Ok((others, next)) => {
+                    picks = others;
+                    next
+                }
+                Err(_) => return Code::AWAY,
+            };
+            let receiver = match next {
                 Ok(Some(receiver)) => receiver,
                 Ok(None) => break,
                 Err(error) => match of_receivers(&error) {

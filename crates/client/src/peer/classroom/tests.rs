@@ -1,3 +1,5 @@
+mod held;
+
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -76,15 +78,25 @@ fn classroom(
     gate: &Arc<Gate>,
     key: Fingerprint,
 ) -> (Classroom, mpsc::Receiver<ClassroomEvent>) {
+    classroom_of("127.0.0.1:1", folder, catalog, gate, key)
+}
+
+/// The same, with a server that is there.
+fn classroom_of(
+    server: &str,
+    folder: &Path,
+    catalog: &Arc<Catalog>,
+    gate: &Arc<Gate>,
+    key: Fingerprint,
+) -> (Classroom, mpsc::Receiver<ClassroomEvent>) {
     let (tell, events) = mpsc::channel(16);
-    let nowhere = "127.0.0.1:1".to_owned();
-    let api = Api::new(&format!("http://{nowhere}"), Credentials::None, None);
+    let api = Api::new(&format!("http://{server}"), Credentials::None, None);
     let terms = Terms {
         callers: Callers::Local,
         folder: folder.join("open"),
         peer: key.peer(),
         key,
-        index: nowhere,
+        index: server.to_owned(),
     };
     let (catalog, gate) = (Arc::clone(catalog), Arc::clone(gate));
     let classroom = Classroom::new(terms, api.expect("an address"), catalog, gate, tell);
