@@ -88,6 +88,8 @@ impl ClassroomArgs {
 /// What answers older clients, if something does, and what it tells.
 pub(super) struct Room {
     classroom: Option<(Arc<Classroom>, Callers)>,
+    /// Whether there is a folder for what is fetched.
+    fetches: bool,
     events: mpsc::Receiver<ClassroomEvent>,
 }
 
@@ -105,7 +107,8 @@ impl Room {
             Whose::Local => Callers::Local,
             Whose::Anyone => Callers::Anyone,
         });
-        let classroom = callers.zip(folder).map(|(callers, folder)| {
+        let fetches = folder.is_some();
+        let classroom = callers.map(|callers| {
             let terms = Terms {
                 callers,
                 folder,
@@ -117,7 +120,11 @@ impl Room {
             let classroom = Classroom::new(terms, api, catalog, gate, tell);
             (Arc::new(classroom), callers)
         });
-        Self { classroom, events }
+        Self {
+            classroom,
+            fetches,
+            events,
+        }
     }
 
     /// The doors of a peer, without its port: those who call through the server, and what is to answer callers without TLS.
@@ -133,7 +140,7 @@ impl Room {
     /// Tells what it means that this is open.
     pub(super) fn tell_terms(&self, show: &Show) {
         if let Some((_, callers)) = &self.classroom {
-            show.classroom_open(*callers);
+            show.classroom_open(*callers, self.fetches);
         }
     }
 

@@ -54,8 +54,9 @@ pub enum Callers {
 pub struct Terms {
     /// Whose calls are taken.
     pub callers: Callers,
-    /// Where it goes what is fetched; absolute and without symbolic links.
-    pub folder: PathBuf,
+    /// Where it goes what is fetched; absolute and without symbolic links. Without it nothing is: in a folder that is shared, what this account alone may
+    /// have would be given on.
+    pub folder: Option<PathBuf>,
     /// The id of this peer.
     pub peer: String,
     /// The hash of its key.
@@ -201,18 +202,27 @@ impl Classroom {
     fn has(&self, name: &str) -> bool {
         // What cannot be looked at is there, so that nothing is written.
         let is_free = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
-        let target = self.terms.folder.join(name);
-        let is_in_folder = !std::fs::symlink_metadata(target).is_err_and(is_free);
-        is_in_folder || !self.catalog.named(name).is_ok_and(|named| named.is_empty())
+        let is_there =
+            |folder: &PathBuf| !std::fs::symlink_metadata(folder.join(name)).is_err_and(is_free);
+        if self.terms.folder.as_ref().is_some_and(is_there) {
+            return true;
+        }
+        let named = self.catalog.named(name);
+        named.map_or(true, |named| named.iter().any(|named| self.is_whole(named)))
     }
 
     /// Whether everybody may fetch a file of this name from here. Waits for the disk.
     fn gives(&self, name: &str) -> bool {
+        self.given(name).is_some()
+    }
+
+    /// A file of this name that everybody may fetch from here: of several, the first by its path. Waits for the disk.
+    fn given(&self, name: &str) -> Option<Named> {
         let named = self.catalog.named(name).unwrap_or_default();
         let mut open = named
-            .iter()
+            .into_iter()
             .filter(|named| named.audience == Audience::Everyone);
-        open.any(|named| self.is_whole(named))
+        open.find(|named| self.is_whole(named))
     }
 
     /// Whether a file is here as it was when it was hashed. Waits for the disk.

@@ -62,6 +62,11 @@ impl Logins {
             Ok(Ok(false)) => return Code::DENIED,
             Ok(Err(_)) | Err(_) => return Code::AWAY,
         }
+        self.admit(from);
+        Code::DONE
+    }
+
+    pub(super) fn admit(&self, from: IpAddr) {
         let mut inside = self.inside();
         if !inside.contains(&from) {
             if inside.len() >= PLAIN_LOGINS_MAX {
@@ -69,7 +74,6 @@ impl Logins {
             }
             inside.push(from);
         }
-        Code::DONE
     }
 
     /// Lets an address out; that of somebody else stays in.

@@ -2,6 +2,7 @@
 //! of ours has it or takes it, a peer of the older system is asked.
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -15,6 +16,10 @@ use crate::peer::finder::{self, Found};
 use crate::peer::limits::OLDER_PEERS_MAX;
 use crate::peer::put::{Parcel, Picks};
 
+/// Why a file that is found is not fetched.
+const NO_FOLDER: &str =
+    "it is there, and this peer has no folder for it; start it with --receive DIR";
+
 impl Classroom {
     /// Fetches a file of this name, which is a safe one, into the folder.
     pub(super) async fn fetch(self: &Arc<Self>, name: &str, place: &Place) -> Code {
@@ -24,7 +29,10 @@ impl Classroom {
             (!classroom.has(&asked)).then(|| finder::find_file(&classroom.api, &asked))
         });
         match found.await {
-            Ok(Some(Ok(found))) => self.download(found, name).await,
+            Ok(Some(Ok(found))) => match &self.terms.folder {
+                Some(folder) => self.download(found, folder.join(name), name).await,
+                None => self.failed(name, NO_FOLDER, Code::ABSENT).await,
+            },
             Ok(None) => Code::PRESENT,
             Ok(Some(Err(error))) => match of_find(&error) {
                 Code::ABSENT => self.ask_older(Ask::Download, name).await,
@@ -34,8 +42,7 @@ impl Classroom {
         }
     }
 
-    async fn download(&self, found: Found, name: &str) -> Code {
-        let path = self.terms.folder.join(name);
+    async fn download(&self, found: Found, path: PathBuf, name: &str) -> Code {
         let event = ClassroomEvent::Fetching {
             name: name.to_owned(),
             bytes: found.size,
@@ -120,10 +127,9 @@ impl Classroom {
         self.ask_older(Ask::Upload, name).await
     }
 
-    /// A file of this name that is shared, and is as it was when it was hashed. Waits for the disk.
-    fn parcel(&self, name: &str) -> Option<Parcel> {
-        let named = self.catalog.named(name).ok()?;
-        let named = named.into_iter().find(|named| self.is_whole(named))?;
+    /// A file of this name that is shared with everyone: whoever takes it is picked by the server. Waits for the disk.
+    pub(super) fn parcel(&self, name: &str) -> Option<Parcel> {
+        let named = self.given(name)?;
         Some(Parcel {
             name: name.to_owned(),
             root: named.root,

@@ -96,7 +96,13 @@ impl PServer for Service {
                 return Code::ABSENT;
             };
             let (classroom, asked) = (Arc::clone(&self.classroom), name.clone());
-            let is_here = place.block(move || classroom.has(&asked)).await;
+            // Whoever has not logged in learns no name that is not for everyone.
+            let is_inside = classroom.logins.is_inside(self.from);
+            let is_known = move || match is_inside {
+                true => classroom.has(&asked),
+                false => classroom.gives(&asked),
+            };
+            let is_here = place.block(is_known).await;
             if is_here.unwrap_or(true) || !self.classroom.announce(&name) {
                 return Code::PRESENT;
             }

@@ -1,4 +1,5 @@
 mod held;
+mod known;
 
 use std::fs;
 use std::io;
@@ -6,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use files::content::Outline;
+use files::content::{Outline, Root};
 use rpc::pserver::p_server_client::PServerClient;
 use rpc::pserver::{File, Response, UserData, Username};
 use tempfile::TempDir;
@@ -93,7 +94,7 @@ fn classroom_of(
     let api = Api::new(&format!("http://{server}"), Credentials::None, None);
     let terms = Terms {
         callers: Callers::Local,
-        folder: folder.join("open"),
+        folder: Some(folder.join("taken")),
         peer: key.peer(),
         key,
         index: server.to_owned(),
@@ -106,7 +107,7 @@ fn classroom_of(
 fn catalog(folder: &Path) -> Catalog {
     let catalog = Catalog::open(&folder.join("state.sqlite")).expect("it opens");
     let (open, closed) = (folder.join("open"), folder.join("closed"));
-    for place in [&open, &closed] {
+    for place in [&open, &closed, &folder.join("taken")] {
         fs::create_dir(place).expect("it is made");
     }
     let shares = catalog.share(&[(&*open, &Audience::Everyone), (&*closed, &Audience::Link)]);
@@ -156,7 +157,9 @@ async fn callers_without_tls_are_answered_on_the_port_of_tls() {
     for (name, expected) in [
         ("new.txt", 200),
         ("new.txt", 409),
-        ("closed.txt", 409),
+        ("open.txt", 409),
+        // A name that is for few is none to whoever has not logged in.
+        ("closed.txt", 200),
         ("..", 404),
         (".hidden", 404),
     ] {

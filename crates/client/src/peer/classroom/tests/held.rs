@@ -10,10 +10,10 @@ use super::super::service::Service;
 use super::*;
 use crate::peer::limits::PLAIN_CALLS_MAX;
 
-const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+pub(super) const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-/// A classroom whose server is at an address; the folder goes with the first.
-fn place(server: &str) -> (TempDir, Arc<Classroom>) {
+/// A classroom whose server is at an address, and its folder.
+pub(super) fn place(server: &str) -> (TempDir, Arc<Classroom>) {
     let folder = tempfile::tempdir().expect("a folder");
     let catalog = Arc::new(catalog(folder.path()));
     let key = Identity::passing().expect("a key").fingerprint();
@@ -22,7 +22,7 @@ fn place(server: &str) -> (TempDir, Arc<Classroom>) {
     (folder, Arc::new(classroom))
 }
 
-async fn wait_until(holds: impl Fn() -> bool) {
+pub(super) async fn wait_until(holds: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !holds() {
         assert!(Instant::now() < end, "it does not come");
