@@ -70,6 +70,11 @@ pub struct Terms {
 pub enum ClassroomEvent {
     /// Somebody logged in from there.
     LoggedIn(IpAddr),
+    /// The password was right; the session by which it was checked is still open.
+    SessionLeft {
+        /// Why.
+        reason: String,
+    },
     /// Somebody logged out there.
     LoggedOut(IpAddr),
     /// A file is being fetched.

@@ -37,6 +37,12 @@ impl Show {
                 let event = json!({"event": "classroom-login", "from": from.to_string()});
                 self.tell(&event, &format!("logged in from {from}"));
             }
+            ClassroomEvent::SessionLeft { reason } => {
+                let event = json!({"event": "classroom-session-left", "reason": reason});
+                let text =
+                    format!("the session that a password was checked with is still open: {reason}");
+                self.warn(&event, &text);
+            }
             ClassroomEvent::LoggedOut(from) => {
                 let event = json!({"event": "classroom-logout", "from": from.to_string()});
                 self.tell(&event, &format!("logged out from {from}"));

@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
 
-use super::code::{Code, of_download, of_find, of_outcome, of_receivers};
+use super::code::{Code, of_download, of_find, of_older, of_outcome, of_receivers};
 use super::older::{self, Ask};
 use super::place::Place;
 use super::{Classroom, ClassroomEvent};
-use crate::peer::download::{Download, Means, Status, Wanted};
+use crate::peer::SinkError;
+use crate::peer::download::{Download, DownloadError, Means, Status, Wanted};
 use crate::peer::finder::{self, Found};
-use crate::peer::limits::OLDER_PEERS_MAX;
+use crate::peer::limits::{OLDER_PEERS_MAX, PLAIN_LET_GO, PLAIN_LOOK};
 use crate::peer::put::{Parcel, Picks};
 
 /// Why a file that is found is not fetched.
@@ -51,27 +53,22 @@ impl Classroom {
         let (liars, told) = mpsc::unbounded_channel();
         // It ends with the download, which tells of them.
         tokio::spawn(finder::report(Arc::clone(&self.api), told, |_| {}));
-        let (status, _) = watch::channel(Status::default());
-        let download = Download {
-            wanted: Wanted {
-                root: found.root,
-                size: found.size,
-                collection: None,
-                target: path.clone(),
-                overwrite: false,
-            },
-            sources: finder::sources(Arc::clone(&self.api), &found, None),
-            status,
-            means: Means {
-                // Any number will do: it spreads those who fetch the same.
-                seed: getrandom::u64().unwrap_or_default(),
-                catalog: Some(Arc::clone(&self.catalog)),
-                liars: Some(liars),
-                ..Means::default()
-            },
+        let wanted = Wanted {
+            root: found.root,
+            size: found.size,
+            collection: None,
+            target: path.clone(),
+            overwrite: false,
         };
-        match download.run().await {
-            Ok(_) => {
+        let means = Means {
+            // Any number will do: it spreads those who fetch the same.
+            seed: getrandom::u64().unwrap_or_default(),
+            catalog: Some(Arc::clone(&self.catalog)),
+            liars: Some(liars),
+            ..Means::default()
+        };
+        match self.download_alone(&found, &wanted, &means).await {
+            Ok(()) => {
                 let name = name.to_owned();
                 self.tell(ClassroomEvent::Fetched { name, path }).await;
                 Code::DONE
@@ -79,6 +76,30 @@ impl Classroom {
             Err(error) => {
                 let code = of_download(&error);
                 self.failed(name, error, code).await
+            }
+        }
+    }
+
+    /// Fetches as soon as no other call does; one that was given up may have to finish what it writes.
+    async fn download_alone(
+        &self,
+        found: &Found,
+        wanted: &Wanted,
+        means: &Means,
+    ) -> Result<(), DownloadError> {
+        let until = Instant::now() + PLAIN_LET_GO;
+        loop {
+            let download = Download {
+                wanted: wanted.clone(),
+                sources: finder::sources(Arc::clone(&self.api), found, None),
+                status: watch::channel(Status::default()).0,
+                means: means.clone(),
+            };
+            match download.run().await {
+                Err(DownloadError::Sink(SinkError::Busy(_))) if Instant::now() < until => {
+                    sleep(PLAIN_LOOK).await;
+                }
+                ended => return ended.map(|_| ()),
             }
         }
     }
@@ -159,7 +180,7 @@ impl Classroom {
                 is_upload: ask == Ask::Upload,
             };
             self.tell(event).await;
-            last = Code(status);
+            last = of_older(status);
             if last == Code::DONE {
                 break;
             }

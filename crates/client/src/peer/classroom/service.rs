@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rpc::pserver::p_server_server::PServer;
 use rpc::pserver::{File, Response as Answer, UserData, Username};
@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 
 use super::code::Code;
 use super::door::Pulse;
+use super::logins::Entered;
 use super::place::{Place, Places};
 use super::{Classroom, ClassroomEvent, file_name};
 use crate::peer::limits::{PLAIN_CALL_TIMEOUT, PLAIN_TRANSFER_TIMEOUT};
@@ -34,7 +35,11 @@ impl PServer for Service {
                 classroom
                     .logins
                     .enter(&classroom.api, username, password, (self.from, place));
-            let code = entering.await;
+            let Entered { code, left } = entering.await;
+            if let Some(reason) = left {
+                let reason = reason.to_string();
+                classroom.tell(ClassroomEvent::SessionLeft { reason }).await;
+            }
             if code == Code::DONE {
                 classroom.tell(ClassroomEvent::LoggedIn(self.from)).await;
             }
@@ -46,7 +51,10 @@ impl PServer for Service {
     async fn logout(&self, request: Request<Username>) -> Answered {
         let name = request.into_inner().username;
         self.call(|_: Place| async move {
-            let code = self.classroom.logins.leave(&name, self.from);
+            let code = self
+                .classroom
+                .logins
+                .leave(&name, self.from, Instant::now());
             if code == Code::DONE {
                 let event = ClassroomEvent::LoggedOut(self.from);
                 self.classroom.tell(event).await;
@@ -97,7 +105,7 @@ impl PServer for Service {
             };
             let (classroom, asked) = (Arc::clone(&self.classroom), name.clone());
             // Whoever has not logged in learns no name that is not for everyone.
-            let is_inside = classroom.logins.is_inside(self.from);
+            let is_inside = classroom.logins.is_inside(self.from, Instant::now());
             let is_known = move || match is_inside {
                 true => classroom.has(&asked),
                 false => classroom.gives(&asked),
@@ -124,14 +132,19 @@ impl Service {
 
     /// Moves a file for whoever has logged in.
     async fn transfer(&self, name: &str, work: impl AsyncFnOnce(Place) -> Code) -> Answered {
-        if !self.classroom.logins.is_inside(self.from) {
+        let logins = &self.classroom.logins;
+        if !logins.renew(self.from, Instant::now()) {
             return Ok(Response::new(Code::DENIED.into()));
         }
         if file_name(name).is_none() {
             return Ok(Response::new(Code::ABSENT.into()));
         }
-        self.within(&self.classroom.transfers, PLAIN_TRANSFER_TIMEOUT, work)
-            .await
+        let answer = self
+            .within(&self.classroom.transfers, PLAIN_TRANSFER_TIMEOUT, work)
+            .await;
+        // Whoever waited for a large file was not idle.
+        logins.renew(self.from, Instant::now());
+        answer
     }
 
     async fn within(

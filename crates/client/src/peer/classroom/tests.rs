@@ -1,5 +1,6 @@
 mod held;
 mod known;
+mod logins;
 
 use std::fs;
 use std::io;
@@ -17,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::code::{Code, of_download, of_find, of_outcome, of_receivers};
+use super::code::{Code, of_check, of_download, of_find, of_older, of_outcome, of_receivers};
 use super::door::is_local;
 use super::older::{address, is_same};
 use super::{Callers, Classroom, ClassroomEvent, Terms, file_name};
@@ -237,12 +238,22 @@ fn what_happened_is_told_by_its_status() {
 
     let sink = |error| of_download(&DownloadError::Sink(error));
     assert_eq!(sink(SinkError::Exists("a".into())), Code::PRESENT);
-    assert_eq!(sink(SinkError::Busy("a".into())), Code::PRESENT);
+    assert_eq!(sink(SinkError::Busy("a".into())), Code::BUSY);
     let source = io::ErrorKind::StorageFull.into();
     let path = "a".into();
     assert_eq!(sink(SinkError::Disk { path, source }), Code::NO_ROOM);
     let nobody = DownloadError::NoSource(String::new());
     assert_eq!(of_download(&nobody), Code::ABSENT);
+
+    for status in [200, 401, 404, 409] {
+        assert_eq!(of_older(status), Code(status));
+    }
+    for status in [0, -1, 1, 201, 429, 500, i32::MAX] {
+        assert_eq!(of_older(status), Code(502), "{status}");
+    }
+    let check = |status| of_check(&refused(status));
+    assert_eq!((check(401), check(403)), (Code::DENIED, Code::DENIED));
+    assert_eq!((check(429), check(503)), (Code::BUSY, Code::AWAY));
 
     assert_eq!(of_outcome(&Outcome::Took), Some(Code::DONE));
     assert_eq!(of_outcome(&Outcome::Already), Some(Code::PRESENT));

@@ -1,5 +1,7 @@
 //! What is told of files that are here, and which of them are sent.
 
+use std::time::Instant;
+
 use rpc::pserver::p_server_server::PServer as _;
 use tonic::Request;
 
@@ -40,7 +42,7 @@ async fn names_that_are_for_few_are_told_after_a_login_only() {
     for (is_inside, expected) in [(false, 200), (true, 409)] {
         let (_folder, classroom) = place("127.0.0.1:1");
         if is_inside {
-            classroom.logins.admit(HERE);
+            classroom.logins.admit(HERE, Instant::now());
         }
         let service = Service {
             classroom,
