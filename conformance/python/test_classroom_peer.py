@@ -156,15 +156,16 @@ def test_a_download_brings_the_bytes_and_an_upload_lands_with_another_peer(serve
     (anna, at_anna), (ben, at_ben) = account("anna"), account("ben")
     small, large = b"few", os.urandom(3 * MIB + 17)
     here, there, inbox = folder("here", mine=os.urandom(2 * MIB + 5)), folder("there", theirs=large, few=small), folder("inbox")
-    own = peer(at_anna, "--share", here, "--classroom")
+    place = folder("place")
+    own = peer(at_anna, "--share", here, "--receive", place, "--classroom")
     other = peer(at_ben, "--share", there, "--receive", inbox, "--accept", "everyone", "--classroom")
-    assert own.told("classroom")["callers"] == "local"
+    assert own.told("classroom")["callers"] == "local" and own.told("classroom")["fetches"] is True
     assert log_in(own.address, anna) == 200
     for name in ("theirs.bin", "few.bin"):
         wait_for_file(server, at_anna, name)
         assert named(own.address, "DownloadFileRequest", name) == 200
-        same(here / name, there / name)
-        own.told("classroom-fetched", name=name, path=str(here / name))
+        same(place / name, there / name)
+        own.told("classroom-fetched", name=name, path=str(place / name))
         assert named(own.address, "DownloadFileRequest", name) == 409, "it is there already"
 
     assert named(own.address, "UploadFileRequest", "mine.bin") == 200
@@ -173,31 +174,54 @@ def test_a_download_brings_the_bytes_and_an_upload_lands_with_another_peer(serve
     other.told("received", account=anna, name="mine.bin")
     assert named(own.address, "UploadFileRequest", "mine.bin") == 409, "that peer has it already"
     assert sorted(os.listdir(inbox)) == ["mine.bin"]
-    assert sorted(os.listdir(here)) == ["few.bin", "mine.bin", "theirs.bin"]
+    assert sorted(os.listdir(place)) == ["few.bin", "theirs.bin"] and os.listdir(here) == ["mine.bin"]
+
+
+def test_what_is_for_few_is_neither_given_on_nor_sent_nor_told(server, account, peer, folder):
+    (anna, at_anna), (ben, at_ben) = account("anna"), account("ben")
+    few, everyone, theirs = folder("few", both=b"for few", own=b"for few, too"), folder("everyone", both=b"for everyone"), folder("theirs", secret=b"secret")
+    closed = peer(at_anna, "--share", few, "--to", ben, "--classroom")
+    assert closed.told("classroom")["fetches"] is False
+    inbox = folder("inbox")
+    peer(at_ben, "--share", theirs, "--to", anna, "--receive", inbox, "--accept", "everyone")
+    wait_for_file(server, at_anna, "secret.bin")
+    assert named(closed.address, "UploadFile", "own.bin") == 200, "whoever has not logged in learns nothing of it"
+    assert log_in(closed.address, anna) == 200
+    assert named(closed.address, "UploadFile", "both.bin") == 409
+    assert named(closed.address, "DownloadFileRequest", "secret.bin") == 404, "there is no folder that is not shared"
+    assert "--receive" in closed.told("classroom-failed", name="secret.bin")["reason"]
+    assert sorted(os.listdir(few)) == ["both.bin", "own.bin"]
+    assert named(closed.address, "UploadFileRequest", "own.bin") == 404, "it is not for everyone"
+    assert os.listdir(inbox) == []
+    opened = peer(at_anna, "--share", everyone, "--classroom")
+    assert log_in(opened.address, anna) == 200
+    assert named(opened.address, "UploadFileRequest", "both.bin") == 200
+    assert (inbox / "both.bin").read_bytes() == b"for everyone"
 
 
 def test_who_hangs_up_goes_on_with_what_came(server, account, peer, folder):
     (anna, at_anna), (_, at_ben) = account("anna"), account("ben")
     content = os.urandom(3 * MIB)
     here, there = folder("here"), folder("there", slow=content)
-    own = peer(at_anna, "--share", here, "--classroom")
-    peer(at_ben, "--share", there, "--limit-rate", "512KiB")
+    own = peer(at_anna, "--receive", here, "--classroom")
+    peer(at_ben, "--share", there, "--limit-rate", "256KiB")
     wait_for_file(server, at_anna, "slow.bin")
     assert log_in(own.address, anna) == 200
     with grpc.insecure_channel(own.address) as channel:
         call = channel.unary_unary("/PServer/DownloadFileRequest").future(MESSAGES["File"](file_name="slow.bin").SerializeToString())
         part = wait_until(lambda: [name for name in os.listdir(here) if name.endswith(".chaski-part")], "something of it")
         wait_until(lambda: (here / part[0]).stat().st_blocks > 0, "a group of it")
+        assert named(own.address, "DownloadFileRequest", "slow.bin") == 429, "it is not there, another call fetches it"
+        assert not (here / "slow.bin").exists()
         call.cancel()
-    assert not (here / "slow.bin").exists()
-    assert wait_until(lambda: named(own.address, "DownloadFileRequest", "slow.bin") == 200, "it goes on")
+    assert named(own.address, "DownloadFileRequest", "slow.bin") == 200, "it goes on as soon as that call lets go"
     assert (here / "slow.bin").read_bytes() == content and os.listdir(here) == ["slow.bin"]
 
 
 def test_who_has_not_logged_in_moves_nothing(server, account, peer, folder):
     (anna, at_anna), (ben, at_ben) = account("anna"), account("ben")
     here, there = folder("here", mine=b"mine"), folder("there", theirs=b"theirs")
-    own = peer(at_anna, "--share", here, "--classroom")
+    own = peer(at_anna, "--share", here, "--receive", here, "--classroom")
     peer(at_ben, "--share", there)
     wait_for_file(server, at_anna, "theirs.bin")
 
@@ -227,7 +251,7 @@ def test_who_has_not_logged_in_moves_nothing(server, account, peer, folder):
 def test_what_nobody_has_or_nobody_takes_is_not_found(account, peer, folder):
     (anna, at_anna), (_, at_ben) = account("anna"), account("ben")
     here, inbox = folder("here", mine=b"mine"), folder("inbox")
-    own = peer(at_anna, "--share", here, "--classroom")
+    own = peer(at_anna, "--share", here, "--receive", here, "--classroom")
     assert log_in(own.address, anna) == 200
     assert named(own.address, "DownloadFileRequest", "none.bin") == 404
     assert named(own.address, "UploadFileRequest", "none.bin") == 404
@@ -324,10 +348,10 @@ def test_older_peers_are_called_and_answered_by_the_book(server, account, peer, 
     assert named(own.address, "UploadFileRequest", "mine.bin") == 200
     assert older.asked[1:] == [("UploadFile", "mine.bin")]
     own.told("classroom-asked", name="mine.bin", upload=True)
-    for status in (404, 409):
+    for status, passed in ((401, 401), (404, 404), (409, 409), (0, 502), (500, 502), (-1, 502)):
         older.status = status
-        assert named(own.address, "DownloadFileRequest", "old.bin") == status
-        assert named(own.address, "UploadFileRequest", "mine.bin") == status
+        assert named(own.address, "DownloadFileRequest", "old.bin") == passed
+        assert named(own.address, "UploadFileRequest", "mine.bin") == passed
     assert named(own.address, "DownloadFileRequest", "none.bin") == 404
 
     # The other way round: what an older peer calls.
@@ -345,14 +369,15 @@ def test_older_peers_are_called_and_answered_by_the_book(server, account, peer, 
 def test_bytes_are_preferred_to_names_and_what_is_for_few_is_told_to_nobody(server, account, peer, folder, course):
     (anna, at_anna), (ben, at_ben) = account("anna"), account("ben")
     here, there = folder("here", mine=b"mine"), folder("there", both=b"bytes")
-    own = peer(at_anna, "--share", here, "--to", ben, "--classroom")
+    place = folder("place")
+    own = peer(at_anna, "--share", here, "--receive", place, "--to", ben, "--classroom")
     peer(at_ben, "--share", there, "--to", anna)
     older = course("another", "both.bin")
     wait_for_file(server, at_anna, "both.bin")
     assert named(own.address, "DownloadFile", "mine.bin") == 404, "it is not for everyone"
     assert log_in(own.address, anna) == 200
     assert named(own.address, "DownloadFileRequest", "both.bin") == 200
-    assert (here / "both.bin").read_bytes() == b"bytes" and older.asked == []
+    assert (place / "both.bin").read_bytes() == b"bytes" and older.asked == []
 
 
 def test_a_file_of_variables_of_the_older_peer_is_understood(server, account, peer, folder, course):

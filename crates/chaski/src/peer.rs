@@ -70,7 +70,8 @@ does so through the server, which sees nothing of what passes.
 
 With --classroom, clients and peers of an older system that speak the gRPC service PServer do so on
 the same port, without TLS. Only callers on this machine are let in, or all with --classroom=anyone.
-Whoever logs in as this peer's account has it fetch and send files by their names.
+Whoever logs in as this peer's account has it fetch and send files by their names: what is fetched
+goes to the folder of --receive, what is shared with everyone is sent.
 
 Without flags, these are taken from the environment, or from .env in the working directory:
   SERVER_URL        the server, as http://HOST, http://HOST:PORT or HOST
@@ -87,7 +88,7 @@ Examples:
   chaski peer --share photos --to room:family --address home.example:5001
   chaski peer --receive ~/Incoming --contact anna --contact ben
   chaski peer --receive ~/Incoming --accept everyone --quota 10000000000
-  chaski peer --share files --classroom")]
+  chaski peer --share files --receive fetched --classroom")]
 pub(crate) struct PeerArgs {
     /// A folder to share; may be repeated
     #[arg(long, value_name = "DIR", required_unless_present = "receive")]
@@ -173,12 +174,9 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     let receiving = Receiving::new(&args.receive, Relay::of(&api))?;
     receiving.learn_account(&runtime, asking);
     let (tunnels, calls) = mpsc::channel(TUNNELS_MAX);
-    let folder = receiving
-        .folder()
-        .or_else(|| Some(folders.first()?.0.clone()));
     let room = Room::new(
         &args.classroom,
-        (index, folder),
+        (index, receiving.folder()),
         connect()?,
         &identity,
         (&catalog, &gate),

@@ -12,7 +12,7 @@ use client::peer::relay::Tunnel;
 use client::peer::serving::{Doors, Gate};
 use tokio::sync::mpsc;
 
-use super::environment::{Environment, host};
+use super::environment::{Environment, host, is_one_host};
 use super::show::Show;
 use super::usage;
 use crate::remote::RemoteArgs;
@@ -65,7 +65,7 @@ impl ClassroomArgs {
     ) -> anyhow::Result<()> {
         if self.classroom.is_some()
             && let Some(usual) = remote.usual()?
-            && environment.server_host() == Some(host(&usual))
+            && is_list_of(environment, &usual)
         {
             return Ok(());
         }
@@ -81,13 +81,27 @@ impl ClassroomArgs {
         let is_other = |port: &u16| !server.trim_end_matches('/').ends_with(&format!(":{port}"));
         let named = environment.server_port().map_err(usage)?;
         let port = named.filter(is_other).unwrap_or(INDEX_PORT);
-        Ok(format!("{}:{port}", host(server)))
+        // The list may listen at one of the names of this machine alone: the one that is written.
+        let written = environment.server_host();
+        let written = written.filter(|_| is_list_of(environment, server));
+        Ok(format!(
+            "{}:{port}",
+            written.unwrap_or_else(|| host(server))
+        ))
     }
+}
+
+/// Whether the variables name the host of a server.
+fn is_list_of(environment: &Environment, server: &str) -> bool {
+    let named = environment.server_host();
+    named.is_some_and(|named| is_one_host(named, host(server)))
 }
 
 /// What answers older clients, if something does, and what it tells.
 pub(super) struct Room {
     classroom: Option<(Arc<Classroom>, Callers)>,
+    /// Whether there is a folder for what is fetched.
+    fetches: bool,
     events: mpsc::Receiver<ClassroomEvent>,
 }
 
@@ -105,7 +119,8 @@ impl Room {
             Whose::Local => Callers::Local,
             Whose::Anyone => Callers::Anyone,
         });
-        let classroom = callers.zip(folder).map(|(callers, folder)| {
+        let fetches = folder.is_some();
+        let classroom = callers.map(|callers| {
             let terms = Terms {
                 callers,
                 folder,
@@ -117,7 +132,11 @@ impl Room {
             let classroom = Classroom::new(terms, api, catalog, gate, tell);
             (Arc::new(classroom), callers)
         });
-        Self { classroom, events }
+        Self {
+            classroom,
+            fetches,
+            events,
+        }
     }
 
     /// The doors of a peer, without its port: those who call through the server, and what is to answer callers without TLS.
@@ -133,7 +152,7 @@ impl Room {
     /// Tells what it means that this is open.
     pub(super) fn tell_terms(&self, show: &Show) {
         if let Some((_, callers)) = &self.classroom {
-            show.classroom_open(*callers);
+            show.classroom_open(*callers, self.fetches);
         }
     }
 
@@ -185,6 +204,20 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_known_by_any_name_of_this_machine() {
+        let is_it = |url: &str, server: &str| {
+            let environment = Environment::of(|name| (name == "SERVER_URL").then(|| url.into()));
+            is_list_of(&environment, server)
+        };
+        assert!(is_it("http://localhost", "http://127.0.0.1:8080"));
+        assert!(is_it("127.0.0.1:4000", "http://LOCALHOST:8080/"));
+        assert!(is_it("[::1]:4000", "http://localhost:8080"));
+        assert!(is_it("http://Home.example", "https://home.example"));
+        assert!(!is_it("http://localhost", "http://10.0.0.5:8080"));
+        assert!(!is_it("http://10.0.0.6", "http://10.0.0.5:8080") && !is_it("", "http://a"));
+    }
+
+    #[test]
     fn the_list_of_older_peers_is_at_the_host_of_the_server() {
         let index = |port: &str, server: &str| {
             let environment = Environment::of(|name| (name == "SERVER_PORT").then(|| port.into()));
@@ -195,6 +228,24 @@ mod tests {
         assert_eq!(index("4040", "http://10.0.0.5:8080/"), "10.0.0.5:4040");
         assert_eq!(index("8080", "http://10.0.0.5:8080/"), "10.0.0.5:4000");
         assert_eq!(index("", "https://[::1]"), "[::1]:4000");
+        let of_url = |url: &str, server: &str| {
+            let environment = Environment::of(|name| match name {
+                "SERVER_URL" => Some(url.into()),
+                "SERVER_PORT" => Some("4040".into()),
+                _ => None,
+            });
+            let index = parse(&["--classroom"]).index(&environment, server);
+            index.expect("a port")
+        };
+        assert_eq!(of_url("http://a:4001", "http://a:8080"), "a:4001");
+        assert_eq!(of_url("http://a:4001/x", "http://a:8080"), "a:4001");
+        assert_eq!(of_url("http://a:8080", "http://a:8080"), "a:4000");
+        assert_eq!(of_url("http://a", "http://a:8080"), "a:4040");
+        assert_eq!(
+            of_url("localhost:4001", "http://127.0.0.1:8080"),
+            "localhost:4001"
+        );
+        assert_eq!(of_url("[::1]", "http://localhost:8080"), "[::1]:4040");
         let named = parse(&["--classroom", "--classroom-index", "a.example:7"]);
         let environment = Environment::of(|_| None);
         let index = named.index(&environment, "http://b").expect("it is named");

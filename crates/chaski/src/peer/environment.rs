@@ -59,14 +59,17 @@ impl Environment {
         self.server_url.as_deref().map(host)
     }
 
-    /// The server's port, where its URL names none.
+    /// The server's port: that of its URL, else that of the other variable.
     pub(super) fn server_port(&self) -> Result<Option<u16>, String> {
-        let Some(text) = &self.server_port else {
-            return Ok(None);
+        let in_url = self.server_url.as_deref().and_then(port);
+        let (name, text) = match (in_url, &self.server_port) {
+            (Some(text), _) => ("SERVER_URL", text),
+            (None, Some(text)) => ("SERVER_PORT", &**text),
+            (None, None) => return Ok(None),
         };
         let port = text.parse();
         port.map(Some)
-            .map_err(|_| format!("SERVER_PORT={text}: that is no port"))
+            .map_err(|_| format!("{name}: {text} is no port"))
     }
 
     /// The server's URL, if one is named.
@@ -117,9 +120,33 @@ fn bare(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest)
 }
 
+/// The host and the port of a URL.
+fn authority(url: &str) -> &str {
+    bare(url).split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// The port of a URL, if it names one.
+fn port(url: &str) -> Option<&str> {
+    let authority = authority(url);
+    let (_, port) = authority.rsplit_once(':')?;
+    has_port(authority).then_some(port)
+}
+
+/// Whether two hosts are one, as far as their names tell: this machine has several by which it calls itself.
+pub(super) fn is_one_host(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other) || is_loopback(one) && is_loopback(other)
+}
+
+/// Whether that is this machine's name for itself; an address of six has brackets.
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// The host of a URL, with its brackets if it has some.
 pub(crate) fn host(url: &str) -> &str {
-    let authority = bare(url).split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority(url);
     match authority.rsplit_once(':') {
         Some((host, _)) if has_port(authority) => host,
         Some(_) | None => authority,

@@ -31,7 +31,9 @@ use std::time::Duration;
 
 use files::content::{Root, Shape};
 use files::have::Have;
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, Row, Transaction, TransactionBehavior, params,
+};
 
 pub use error::CatalogError;
 pub use model::{
@@ -241,7 +243,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), CatalogError>
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let pragma = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     match (pragma("application_id")?, pragma("user_version")?) {
-        (APPLICATION_ID, VERSION) => return Ok(()),
+        (APPLICATION_ID, VERSION) => return complete(transaction),
         (0, 0) => {}
         _ => return Err(CatalogError::Foreign(path.to_owned())),
     }
@@ -260,6 +262,16 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), CatalogError>
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
+    complete(transaction)
+}
+
+/// Makes what a catalog of this version may lack if an earlier program made it, which can go on with it: an index changes nothing of the tables.
+fn complete(transaction: Transaction<'_>) -> Result<(), CatalogError> {
+    transaction.execute_batch(&format!(
+        "CREATE INDEX IF NOT EXISTS files_by_name ON files ({})
+         WHERE kind = 0 AND have IS NULL",
+        lookup::BASE_NAME
+    ))?;
     transaction.commit()?;
     Ok(())
 }

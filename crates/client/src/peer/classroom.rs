@@ -13,6 +13,7 @@ mod door;
 mod logins;
 mod moving;
 mod older;
+mod place;
 mod service;
 
 #[cfg(test)]
@@ -23,11 +24,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::catalog::{Audience, Catalog, Named};
 use super::identity::Fingerprint;
-use super::limits::{PLAIN_CALLS_MAX, PLAIN_NAMES_MAX, PLAIN_TRANSFERS_MAX};
+use super::limits::{PLAIN_ASK_TIMEOUT, PLAIN_CALLS_MAX, PLAIN_NAMES_MAX, PLAIN_TRANSFERS_MAX};
 use super::put::{Depot, Offers};
 use super::safe_name;
 use super::serving::Gate;
@@ -37,6 +38,7 @@ use door::Present;
 pub(super) use door::{Visit, is_plain};
 use logins::Logins;
 use older::Index;
+use place::Places;
 
 /// Whose calls are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +54,9 @@ pub enum Callers {
 pub struct Terms {
     /// Whose calls are taken.
     pub callers: Callers,
-    /// Where it goes what is fetched; absolute and without symbolic links.
-    pub folder: PathBuf,
+    /// Where it goes what is fetched; absolute and without symbolic links. Without it nothing is: in a folder that is shared, what this account alone may
+    /// have would be given on.
+    pub folder: Option<PathBuf>,
     /// The id of this peer.
     pub peer: String,
     /// The hash of its key.
@@ -67,6 +70,11 @@ pub struct Terms {
 pub enum ClassroomEvent {
     /// Somebody logged in from there.
     LoggedIn(IpAddr),
+    /// The password was right; the session by which it was checked is still open.
+    SessionLeft {
+        /// Why.
+        reason: String,
+    },
     /// Somebody logged out there.
     LoggedOut(IpAddr),
     /// A file is being fetched.
@@ -135,8 +143,8 @@ pub struct Classroom {
     announced: Mutex<VecDeque<String>>,
     /// Callers that are being answered.
     present: Mutex<Present>,
-    calls: Semaphore,
-    transfers: Semaphore,
+    calls: Places,
+    transfers: Places,
     tell: mpsc::Sender<ClassroomEvent>,
 }
 
@@ -153,15 +161,15 @@ impl Classroom {
         Self {
             index: Index::new(terms.index.clone()),
             terms,
-            api: Arc::new(api),
+            api: Arc::new(api.with_patience(PLAIN_ASK_TIMEOUT)),
             catalog,
             gate,
             addresses: RwLock::default(),
             logins: Logins::default(),
             announced: Mutex::default(),
             present: Mutex::default(),
-            calls: Semaphore::new(PLAIN_CALLS_MAX),
-            transfers: Semaphore::new(PLAIN_TRANSFERS_MAX),
+            calls: Places::new(PLAIN_CALLS_MAX),
+            transfers: Places::new(PLAIN_TRANSFERS_MAX),
             tell,
         }
     }
@@ -199,18 +207,27 @@ impl Classroom {
     fn has(&self, name: &str) -> bool {
         // What cannot be looked at is there, so that nothing is written.
         let is_free = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
-        let target = self.terms.folder.join(name);
-        let is_in_folder = !std::fs::symlink_metadata(target).is_err_and(is_free);
-        is_in_folder || !self.catalog.named(name).is_ok_and(|named| named.is_empty())
+        let is_there =
+            |folder: &PathBuf| !std::fs::symlink_metadata(folder.join(name)).is_err_and(is_free);
+        if self.terms.folder.as_ref().is_some_and(is_there) {
+            return true;
+        }
+        let named = self.catalog.named(name);
+        named.map_or(true, |named| named.iter().any(|named| self.is_whole(named)))
     }
 
     /// Whether everybody may fetch a file of this name from here. Waits for the disk.
     fn gives(&self, name: &str) -> bool {
+        self.given(name).is_some()
+    }
+
+    /// A file of this name that everybody may fetch from here: of several, the first by its path. Waits for the disk.
+    fn given(&self, name: &str) -> Option<Named> {
         let named = self.catalog.named(name).unwrap_or_default();
         let mut open = named
-            .iter()
+            .into_iter()
             .filter(|named| named.audience == Audience::Everyone);
-        open.any(|named| self.is_whole(named))
+        open.find(|named| self.is_whole(named))
     }
 
     /// Whether a file is here as it was when it was hashed. Waits for the disk.

@@ -67,8 +67,15 @@ pub(super) const PLAIN_CALLS_MAX: usize = 32;
 pub(super) const PLAIN_TRANSFERS_MAX: usize = 4;
 /// How long a call may take.
 pub(super) const PLAIN_CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// The same when it moves a file: what is there by then is kept, and the same call goes on with it.
+/// How long the server may take to answer one request that a call makes. What waits for it keeps its place among the calls.
+pub(super) const PLAIN_ASK_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same as for a call when it moves a file: what is there by then is kept, and the same call goes on with it.
 pub(super) const PLAIN_TRANSFER_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// How long a call waits for another one that fetches the same file, and may just have been given up; and how often it looks.
+pub(super) const PLAIN_LET_GO: Duration = Duration::from_secs(5);
+pub(super) const PLAIN_LOOK: Duration = Duration::from_millis(100);
+/// How long a login holds without a call that needs it.
+pub(super) const PLAIN_LOGIN_IDLE: Duration = Duration::from_secs(30 * 60);
 /// Addresses that are logged in; the one that was first is forgotten for another.
 pub(super) const PLAIN_LOGINS_MAX: usize = 64;
 /// Names that were announced and are remembered.

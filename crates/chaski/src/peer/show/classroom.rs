@@ -8,7 +8,7 @@ use super::Show;
 
 impl Show {
     /// Tells what it means that older clients are answered.
-    pub(in crate::peer) fn classroom_open(&self, callers: Callers) {
+    pub(in crate::peer) fn classroom_open(&self, callers: Callers, fetches: bool) {
         let (whose, text) = match callers {
             Callers::Local => (
                 "local",
@@ -20,8 +20,14 @@ impl Show {
                  has this peer fetch and send files",
             ),
         };
-        let event = json!({"event": "classroom", "callers": whose});
-        self.warn(&event, text);
+        let event = json!({"event": "classroom", "callers": whose, "fetches": fetches});
+        let note = match fetches {
+            true => "",
+            false => {
+                "; without --receive nothing is fetched, as what is for this account alone would be given on from a folder that is shared"
+            }
+        };
+        self.warn(&event, &format!("{text}{note}"));
     }
 
     /// Tells what became of a call.
@@ -30,6 +36,12 @@ impl Show {
             ClassroomEvent::LoggedIn(from) => {
                 let event = json!({"event": "classroom-login", "from": from.to_string()});
                 self.tell(&event, &format!("logged in from {from}"));
+            }
+            ClassroomEvent::SessionLeft { reason } => {
+                let event = json!({"event": "classroom-session-left", "reason": reason});
+                let text =
+                    format!("the session that a password was checked with is still open: {reason}");
+                self.warn(&event, &text);
             }
             ClassroomEvent::LoggedOut(from) => {
                 let event = json!({"event": "classroom-logout", "from": from.to_string()});

@@ -15,6 +15,11 @@ use super::{
 /// Files of one name that are told apart.
 const NAMED_MAX: i64 = 100;
 
+/// What is behind the last `/` of a path, as the index `files_by_name` has it: without the trailing characters that are in the path but are no `/`, there
+/// is what comes before.
+pub(super) const BASE_NAME: &str =
+    "substr(relative, length(rtrim(relative, replace(relative, '/', ''))) + 1)";
+
 /// Columns of [`Known`].
 const KNOWN: &str = "SELECT path, root, size, mtime_ns, ctime_ns, inode, birth_ns, mode, share
     FROM files JOIN contents ON contents.id = content WHERE have IS NULL AND";
@@ -129,20 +134,21 @@ impl Catalog {
             .transpose()
     }
 
-    /// The files that are shared under exactly this name, in whatever folder, and are here as a whole; at most 100.
+    /// The files that are shared under exactly this name, in whatever folder, and are here as a whole; at most 100. Those that are for everyone come
+    /// first, and of each kind the first by its path.
     ///
     /// # Errors
     /// The database fails.
     pub fn named(&self, name: &str) -> Result<Vec<Named>, CatalogError> {
         let reader = self.read();
-        let mut statement = reader.prepare_cached(
+        let mut statement = reader.prepare_cached(&format!(
             "SELECT root, size, audience FROM files JOIN shares ON shares.id = share
              JOIN contents ON contents.id = content
-             WHERE shared = 1 AND kind = 0 AND have IS NULL
-             AND (relative = ?1 OR substr(relative, -length(?1) - 1) = '/' || ?1)
-             ORDER BY files.id LIMIT ?2",
-        )?;
-        let mut rows = statement.query(params![name, NAMED_MAX])?;
+             WHERE shared = 1 AND kind = 0 AND have IS NULL AND {BASE_NAME} = ?1
+             ORDER BY audience = ?2 DESC, path LIMIT ?3"
+        ))?;
+        let everyone = Audience::Everyone.to_json().to_string();
+        let mut rows = statement.query(params![name, everyone, NAMED_MAX])?;
         let mut named = Vec::new();
         while let Some(row) = rows.next()? {
             let audience: String = row.get(2)?;

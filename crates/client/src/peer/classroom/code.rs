@@ -22,6 +22,8 @@ impl Code {
     pub(super) const PRESENT: Self = Self(409);
     /// Too much is under way.
     pub(super) const BUSY: Self = Self(429);
+    /// A peer of the older system said what is none of its answers.
+    pub(super) const ODD: Self = Self(502);
     /// The server does not answer, or not now.
     pub(super) const AWAY: Self = Self(503);
     /// It took too long.
@@ -63,9 +65,32 @@ fn of_api(error: &ApiError) -> Code {
 /// What it means that a file was not fetched.
 pub(super) fn of_download(error: &DownloadError) -> Code {
     match error {
-        DownloadError::Sink(SinkError::Exists(_) | SinkError::Busy(_)) => Code::PRESENT,
+        DownloadError::Sink(SinkError::Exists(_)) => Code::PRESENT,
+        DownloadError::Sink(SinkError::Busy(_)) => Code::BUSY,
         DownloadError::Sink(SinkError::Disk { .. }) => Code::NO_ROOM,
         DownloadError::Size(_) | DownloadError::NoSource(_) => Code::ABSENT,
+    }
+}
+
+/// What it means what a peer of the older system said: what such peers say is passed on.
+pub(super) fn of_older(status: i32) -> Code {
+    let known = [Code::DONE, Code::DENIED, Code::ABSENT, Code::PRESENT];
+    if known.contains(&Code(status)) {
+        Code(status)
+    } else {
+        Code::ODD
+    }
+}
+
+/// What it means that a password was not checked. The wrong ones are told by 4xx; that the server wants no more of them now, is no judgement.
+pub(super) const fn of_check(error: &ApiError) -> Code {
+    match error {
+        ApiError::Refused { status: 429, .. } => Code::BUSY,
+        ApiError::Refused { status, .. } if *status < 500 => Code::DENIED,
+        ApiError::Refused { .. }
+        | ApiError::Unreachable { .. }
+        | ApiError::Answer { .. }
+        | ApiError::Certificates(_) => Code::AWAY,
     }
 }
 

@@ -2,29 +2,39 @@
 //! of ours has it or takes it, a peer of the older system is asked.
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
 
-use super::code::{Code, of_download, of_find, of_outcome, of_receivers};
+use super::code::{Code, of_download, of_find, of_older, of_outcome, of_receivers};
 use super::older::{self, Ask};
+use super::place::Place;
 use super::{Classroom, ClassroomEvent};
-use crate::peer::download::{Download, Means, Status, Wanted};
+use crate::peer::SinkError;
+use crate::peer::download::{Download, DownloadError, Means, Status, Wanted};
 use crate::peer::finder::{self, Found};
-use crate::peer::limits::OLDER_PEERS_MAX;
+use crate::peer::limits::{OLDER_PEERS_MAX, PLAIN_LET_GO, PLAIN_LOOK};
 use crate::peer::put::{Parcel, Picks};
+
+/// Why a file that is found is not fetched.
+const NO_FOLDER: &str =
+    "it is there, and this peer has no folder for it; start it with --receive DIR";
 
 impl Classroom {
     /// Fetches a file of this name, which is a safe one, into the folder.
-    pub(super) async fn fetch(self: &Arc<Self>, name: &str) -> Code {
+    pub(super) async fn fetch(self: &Arc<Self>, name: &str, place: &Place) -> Code {
         let (classroom, asked) = (Arc::clone(self), name.to_owned());
-        let found = spawn_blocking(move || {
+        let found = place.block(move || {
             // Not looked for if it is here.
             (!classroom.has(&asked)).then(|| finder::find_file(&classroom.api, &asked))
         });
         match found.await {
-            Ok(Some(Ok(found))) => self.download(found, name).await,
+            Ok(Some(Ok(found))) => match &self.terms.folder {
+                Some(folder) => self.download(found, folder.join(name), name).await,
+                None => self.failed(name, NO_FOLDER, Code::ABSENT).await,
+            },
             Ok(None) => Code::PRESENT,
             Ok(Some(Err(error))) => match of_find(&error) {
                 Code::ABSENT => self.ask_older(Ask::Download, name).await,
@@ -34,8 +44,7 @@ impl Classroom {
         }
     }
 
-    async fn download(&self, found: Found, name: &str) -> Code {
-        let path = self.terms.folder.join(name);
+    async fn download(&self, found: Found, path: PathBuf, name: &str) -> Code {
         let event = ClassroomEvent::Fetching {
             name: name.to_owned(),
             bytes: found.size,
@@ -44,27 +53,22 @@ impl Classroom {
         let (liars, told) = mpsc::unbounded_channel();
         // It ends with the download, which tells of them.
         tokio::spawn(finder::report(Arc::clone(&self.api), told, |_| {}));
-        let (status, _) = watch::channel(Status::default());
-        let download = Download {
-            wanted: Wanted {
-                root: found.root,
-                size: found.size,
-                collection: None,
-                target: path.clone(),
-                overwrite: false,
-            },
-            sources: finder::sources(Arc::clone(&self.api), &found, None),
-            status,
-            means: Means {
-                // Any number will do: it spreads those who fetch the same.
-                seed: getrandom::u64().unwrap_or_default(),
-                catalog: Some(Arc::clone(&self.catalog)),
-                liars: Some(liars),
-                ..Means::default()
-            },
+        let wanted = Wanted {
+            root: found.root,
+            size: found.size,
+            collection: None,
+            target: path.clone(),
+            overwrite: false,
         };
-        match download.run().await {
-            Ok(_) => {
+        let means = Means {
+            // Any number will do: it spreads those who fetch the same.
+            seed: getrandom::u64().unwrap_or_default(),
+            catalog: Some(Arc::clone(&self.catalog)),
+            liars: Some(liars),
+            ..Means::default()
+        };
+        match self.download_alone(&found, &wanted, &means).await {
+            Ok(()) => {
                 let name = name.to_owned();
                 self.tell(ClassroomEvent::Fetched { name, path }).await;
                 Code::DONE
@@ -76,17 +80,53 @@ impl Classroom {
         }
     }
 
+    /// Fetches as soon as no other call does; one that was given up may have to finish what it writes.
+    async fn download_alone(
+        &self,
+        found: &Found,
+        wanted: &Wanted,
+        means: &Means,
+    ) -> Result<(), DownloadError> {
+        let until = Instant::now() + PLAIN_LET_GO;
+        loop {
+            let download = Download {
+                wanted: wanted.clone(),
+                sources: finder::sources(Arc::clone(&self.api), found, None),
+                status: watch::channel(Status::default()).0,
+                means: means.clone(),
+            };
+            match download.run().await {
+                Err(DownloadError::Sink(SinkError::Busy(_))) if Instant::now() < until => {
+                    sleep(PLAIN_LOOK).await;
+                }
+                ended => return ended.map(|_| ()),
+            }
+        }
+    }
+
     /// Sends a file that is shared under this name to another live peer, which the server picks.
-    pub(super) async fn send(self: &Arc<Self>, name: &str) -> Code {
+    pub(super) async fn send(self: &Arc<Self>, name: &str, place: &Place) -> Code {
         let (classroom, asked) = (Arc::clone(self), name.to_owned());
-        let parcel = spawn_blocking(move || classroom.parcel(&asked)).await;
+        let parcel = place.block(move || classroom.parcel(&asked)).await;
         let Some(parcel) = parcel.ok().flatten() else {
             return Code::ABSENT;
         };
         let offers = self.offers();
         let mut picks = Picks::default();
         loop {
-            let receiver = match picks.next(&offers, &parcel).await {
+            let (offers_too, parcel_too) = (offers.clone(), parcel.clone());
+            let asked = place.keep(async move {
+                let next = picks.next(&offers_too, &parcel_too).await;
+                (picks, next)
+            });
+            let next = match asked.await {
+                Ok((others, next)) => {
+                    picks = others;
+                    next
+                }
+                Err(_) => return Code::AWAY,
+            };
+            let receiver = match next {
                 Ok(Some(receiver)) => receiver,
                 Ok(None) => break,
                 Err(error) => match of_receivers(&error) {
@@ -108,10 +148,9 @@ impl Classroom {
         self.ask_older(Ask::Upload, name).await
     }
 
-    /// A file of this name that is shared, and is as it was when it was hashed. Waits for the disk.
-    fn parcel(&self, name: &str) -> Option<Parcel> {
-        let named = self.catalog.named(name).ok()?;
-        let named = named.into_iter().find(|named| self.is_whole(named))?;
+    /// A file of this name that is shared with everyone: whoever takes it is picked by the server. Waits for the disk.
+    pub(super) fn parcel(&self, name: &str) -> Option<Parcel> {
+        let named = self.given(name)?;
         Some(Parcel {
             name: name.to_owned(),
             root: named.root,
@@ -141,7 +180,7 @@ impl Classroom {
                 is_upload: ask == Ask::Upload,
             };
             self.tell(event).await;
-            last = Code(status);
+            last = of_older(status);
             if last == Code::DONE {
                 break;
             }

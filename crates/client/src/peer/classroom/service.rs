@@ -2,17 +2,17 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rpc::pserver::p_server_server::PServer;
 use rpc::pserver::{File, Response as Answer, UserData, Username};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
 use super::code::Code;
 use super::door::Pulse;
+use super::logins::Entered;
+use super::place::{Place, Places};
 use super::{Classroom, ClassroomEvent, file_name};
 use crate::peer::limits::{PLAIN_CALL_TIMEOUT, PLAIN_TRANSFER_TIMEOUT};
 
@@ -30,11 +30,16 @@ impl PServer for Service {
     async fn login(&self, request: Request<UserData>) -> Answered {
         let UserData { username, password } = request.into_inner();
         let classroom = &self.classroom;
-        let entering = classroom
-            .logins
-            .enter(&classroom.api, username, password, self.from);
-        self.call(async {
-            let code = entering.await;
+        self.call(|place: Place| async move {
+            let entering =
+                classroom
+                    .logins
+                    .enter(&classroom.api, username, password, (self.from, place));
+            let Entered { code, left } = entering.await;
+            if let Some(reason) = left {
+                let reason = reason.to_string();
+                classroom.tell(ClassroomEvent::SessionLeft { reason }).await;
+            }
             if code == Code::DONE {
                 classroom.tell(ClassroomEvent::LoggedIn(self.from)).await;
             }
@@ -45,8 +50,11 @@ impl PServer for Service {
 
     async fn logout(&self, request: Request<Username>) -> Answered {
         let name = request.into_inner().username;
-        self.call(async {
-            let code = self.classroom.logins.leave(&name, self.from);
+        self.call(|_: Place| async move {
+            let code = self
+                .classroom
+                .logins
+                .leave(&name, self.from, Instant::now());
             if code == Code::DONE {
                 let event = ClassroomEvent::LoggedOut(self.from);
                 self.classroom.tell(event).await;
@@ -58,17 +66,21 @@ impl PServer for Service {
 
     async fn download_file_request(&self, request: Request<File>) -> Answered {
         let name = request.into_inner().file_name;
-        self.transfer(&name, self.classroom.fetch(&name)).await
+        let asked = &name;
+        self.transfer(asked, |place: Place| async move {
+            self.classroom.fetch(asked, &place).await
+        })
+        .await
     }
 
     async fn download_file(&self, request: Request<File>) -> Answered {
         let name = request.into_inner().file_name;
-        self.call(async {
+        self.call(|place: Place| async move {
             let Some(name) = file_name(&name) else {
                 return Code::ABSENT;
             };
             let classroom = Arc::clone(&self.classroom);
-            match spawn_blocking(move || classroom.gives(&name)).await {
+            match place.block(move || classroom.gives(&name)).await {
                 Ok(true) => Code::DONE,
                 Ok(false) | Err(_) => Code::ABSENT,
             }
@@ -78,17 +90,27 @@ impl PServer for Service {
 
     async fn upload_file_request(&self, request: Request<File>) -> Answered {
         let name = request.into_inner().file_name;
-        self.transfer(&name, self.classroom.send(&name)).await
+        let asked = &name;
+        self.transfer(asked, |place: Place| async move {
+            self.classroom.send(asked, &place).await
+        })
+        .await
     }
 
     async fn upload_file(&self, request: Request<File>) -> Answered {
         let name = request.into_inner().file_name;
-        self.call(async {
+        self.call(|place: Place| async move {
             let Some(name) = file_name(&name) else {
                 return Code::ABSENT;
             };
             let (classroom, asked) = (Arc::clone(&self.classroom), name.clone());
-            let is_here = spawn_blocking(move || classroom.has(&asked)).await;
+            // Whoever has not logged in learns no name that is not for everyone.
+            let is_inside = classroom.logins.is_inside(self.from, Instant::now());
+            let is_known = move || match is_inside {
+                true => classroom.has(&asked),
+                false => classroom.gives(&asked),
+            };
+            let is_here = place.block(is_known).await;
             if is_here.unwrap_or(true) || !self.classroom.announce(&name) {
                 return Code::PRESENT;
             }
@@ -103,34 +125,39 @@ impl PServer for Service {
 
 impl Service {
     /// Answers what is done at once.
-    async fn call(&self, work: impl Future<Output = Code>) -> Answered {
+    pub(super) async fn call(&self, work: impl AsyncFnOnce(Place) -> Code) -> Answered {
         self.within(&self.classroom.calls, PLAIN_CALL_TIMEOUT, work)
             .await
     }
 
     /// Moves a file for whoever has logged in.
-    async fn transfer(&self, name: &str, work: impl Future<Output = Code>) -> Answered {
-        if !self.classroom.logins.is_inside(self.from) {
+    async fn transfer(&self, name: &str, work: impl AsyncFnOnce(Place) -> Code) -> Answered {
+        let logins = &self.classroom.logins;
+        if !logins.renew(self.from, Instant::now()) {
             return Ok(Response::new(Code::DENIED.into()));
         }
         if file_name(name).is_none() {
             return Ok(Response::new(Code::ABSENT.into()));
         }
-        self.within(&self.classroom.transfers, PLAIN_TRANSFER_TIMEOUT, work)
-            .await
+        let answer = self
+            .within(&self.classroom.transfers, PLAIN_TRANSFER_TIMEOUT, work)
+            .await;
+        // Whoever waited for a large file was not idle.
+        logins.renew(self.from, Instant::now());
+        answer
     }
 
     async fn within(
         &self,
-        places: &Semaphore,
+        places: &Places,
         patience: Duration,
-        work: impl Future<Output = Code>,
+        work: impl AsyncFnOnce(Place) -> Code,
     ) -> Answered {
         let _beat = self.pulse.beat();
-        let Ok(_place) = places.try_acquire() else {
+        let Some(place) = places.take() else {
             return Ok(Response::new(Code::BUSY.into()));
         };
-        let code = timeout(patience, work).await.unwrap_or(Code::LATE);
+        let code = timeout(patience, work(place)).await.unwrap_or(Code::LATE);
         Ok(Response::new(code.into()))
     }
 }

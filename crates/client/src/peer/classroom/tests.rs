@@ -1,10 +1,14 @@
+mod held;
+mod known;
+mod logins;
+
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use files::content::Outline;
+use files::content::{Outline, Root};
 use rpc::pserver::p_server_client::PServerClient;
 use rpc::pserver::{File, Response, UserData, Username};
 use tempfile::TempDir;
@@ -14,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::code::{Code, of_download, of_find, of_outcome, of_receivers};
+use super::code::{Code, of_check, of_download, of_find, of_older, of_outcome, of_receivers};
 use super::door::is_local;
 use super::older::{address, is_same};
 use super::{Callers, Classroom, ClassroomEvent, Terms, file_name};
@@ -76,15 +80,25 @@ fn classroom(
     gate: &Arc<Gate>,
     key: Fingerprint,
 ) -> (Classroom, mpsc::Receiver<ClassroomEvent>) {
+    classroom_of("127.0.0.1:1", folder, catalog, gate, key)
+}
+
+/// The same, with a server that is there.
+fn classroom_of(
+    server: &str,
+    folder: &Path,
+    catalog: &Arc<Catalog>,
+    gate: &Arc<Gate>,
+    key: Fingerprint,
+) -> (Classroom, mpsc::Receiver<ClassroomEvent>) {
     let (tell, events) = mpsc::channel(16);
-    let nowhere = "127.0.0.1:1".to_owned();
-    let api = Api::new(&format!("http://{nowhere}"), Credentials::None, None);
+    let api = Api::new(&format!("http://{server}"), Credentials::None, None);
     let terms = Terms {
         callers: Callers::Local,
-        folder: folder.join("open"),
+        folder: Some(folder.join("taken")),
         peer: key.peer(),
         key,
-        index: nowhere,
+        index: server.to_owned(),
     };
     let (catalog, gate) = (Arc::clone(catalog), Arc::clone(gate));
     let classroom = Classroom::new(terms, api.expect("an address"), catalog, gate, tell);
@@ -94,7 +108,7 @@ fn classroom(
 fn catalog(folder: &Path) -> Catalog {
     let catalog = Catalog::open(&folder.join("state.sqlite")).expect("it opens");
     let (open, closed) = (folder.join("open"), folder.join("closed"));
-    for place in [&open, &closed] {
+    for place in [&open, &closed, &folder.join("taken")] {
         fs::create_dir(place).expect("it is made");
     }
     let shares = catalog.share(&[(&*open, &Audience::Everyone), (&*closed, &Audience::Link)]);
@@ -144,7 +158,9 @@ async fn callers_without_tls_are_answered_on_the_port_of_tls() {
     for (name, expected) in [
         ("new.txt", 200),
         ("new.txt", 409),
-        ("closed.txt", 409),
+        ("open.txt", 409),
+        // A name that is for few is none to whoever has not logged in.
+        ("closed.txt", 200),
         ("..", 404),
         (".hidden", 404),
     ] {
@@ -222,12 +238,22 @@ fn what_happened_is_told_by_its_status() {
 
     let sink = |error| of_download(&DownloadError::Sink(error));
     assert_eq!(sink(SinkError::Exists("a".into())), Code::PRESENT);
-    assert_eq!(sink(SinkError::Busy("a".into())), Code::PRESENT);
+    assert_eq!(sink(SinkError::Busy("a".into())), Code::BUSY);
     let source = io::ErrorKind::StorageFull.into();
     let path = "a".into();
     assert_eq!(sink(SinkError::Disk { path, source }), Code::NO_ROOM);
     let nobody = DownloadError::NoSource(String::new());
     assert_eq!(of_download(&nobody), Code::ABSENT);
+
+    for status in [200, 401, 404, 409] {
+        assert_eq!(of_older(status), Code(status));
+    }
+    for status in [0, -1, 1, 201, 429, 500, i32::MAX] {
+        assert_eq!(of_older(status), Code(502), "{status}");
+    }
+    let check = |status| of_check(&refused(status));
+    assert_eq!((check(401), check(403)), (Code::DENIED, Code::DENIED));
+    assert_eq!((check(429), check(503)), (Code::BUSY, Code::AWAY));
 
     assert_eq!(of_outcome(&Outcome::Took), Some(Code::DONE));
     assert_eq!(of_outcome(&Outcome::Already), Some(Code::PRESENT));
