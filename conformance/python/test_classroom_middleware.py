@@ -1,5 +1,6 @@
 """Users, queues with keys and worker services of the older middleware: JSON bodies on every method, gRPC by field numbers."""
 
+import http.client
 import json
 
 import grpc

@@ -22,7 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::handler::Handler;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, get};
 use engine::Handle;
 
 use crate::config::Config;
@@ -132,3 +135,26 @@ async fn no_such_method() -> Answer {
 pub(crate) fn patience(door: &str) -> Option<Duration> {
     (door == CHAT).then_some(CHAT_PATIENCE)
 }
+/// A path that is read and nothing else. Reading takes what is read, so `HEAD` is no way to look first.
+fn read<H, T>(handler: H) -> MethodRouter<Classroom>
+where
+    H: Handler<T, Classroom>,
+    T: 'static,
+{
+    only("GET", get(handler), no_such_method)
+}
+
+/// A path with those methods alone: without this, `HEAD` would be answered as `GET` is.
+fn only<A, R>(
+    allowed: &'static str,
+    router: MethodRouter<Classroom>,
+    refused: fn() -> A,
+) -> MethodRouter<Classroom>
+where
+    A: Future<Output = R> + Send + 'static,
+    R: IntoResponse + Send + 'static,
+{
+    let refuse = move || async move { ([(header::ALLOW, allowed)], refused().await) };
+    router.head(refuse).fallback(refuse)
+}
+

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::post;
 use directory::files::{FileSearch, FileViewer};
 use directory::{CommitError, Profile, Role};
 use engine::Registration;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::json::{Answer, Call};
 use super::peers::{NAME_BYTES_MAX, NoPlace, URL_BYTES_MAX};
 use super::users::origin;
-use super::{Classroom, REST, names};
+use super::{Classroom, REST, names, read};
 
 /// Contents of one name that are looked at, beside what older peers have.
 const CONTENTS_MAX: usize = 100;
@@ -30,10 +30,10 @@ pub(super) fn routes() -> Router<Classroom> {
     Router::new()
         .route("/login", post(log_in))
         .route("/logout", post(log_out))
-        .route("/ping", get(ping))
+        .route("/ping", read(ping))
         .route("/index", post(index))
-        .route("/query", get(query))
-        .route("/upload", get(upload))
+        .route("/query", read(query))
+        .route("/upload", read(upload))
 }
 
 async fn log_in(State(room): State<Classroom>, call: Call) -> Answered {

@@ -3,13 +3,13 @@
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, post, put};
 use serde_json::Value;
 
 use super::json::{Answer, Call};
 use super::queues::{Opened, Work};
-use super::users::origin;
-use super::{Classroom, REST};
+use super::users::{NoUser, origin};
+use super::{Classroom, REST, read};
 
 /// What a handler gives: an answer either way.
 type Answered = Result<Answer, Answer>;
@@ -21,9 +21,9 @@ pub(super) fn routes() -> Router<Classroom> {
         .route("/create-queue", post(create_queue))
         .route("/update-queue", put(update_queue))
         .route("/delete-queue", delete(delete_queue))
-        .route("/get-queues", get(list_queues))
+        .route("/get-queues", read(list_queues))
         .route("/add-message", post(add_message))
-        .route("/get-messages-user", get(take_messages))
+        .route("/get-messages-user", read(take_messages))
 }
 
 async fn create_user(State(room): State<Classroom>, call: Call) -> Answered {
