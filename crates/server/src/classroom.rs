@@ -34,6 +34,7 @@ use crate::http::{Web, observed};
 use guests::Guests;
 use json::Answer;
 use peers::Peers;
+pub(crate) use queues::Obstacle;
 use queues::Queues;
 use users::Users;
 
@@ -90,6 +91,21 @@ impl Classroom {
         Some(observed(router.with_state(self.clone()), observer))
     }
 
+    /// Makes what belongs to nobody who calls here, before anybody can take its name.
+    ///
+    /// # Errors
+    /// Its name is taken.
+    pub(crate) async fn prepare(&self) -> Result<(), Obstacle> {
+        match self.queues().open_services().await {
+            Err(Obstacle::Refused(why)) => {
+                // It is tried again when somebody asks for a worker service.
+                tracing::error!(%why, "worker services have no queues yet");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
     /// Lets go of whoever fell silent, until the task is dropped.
     pub(crate) async fn sweep(self) {
         self.guests().sweep().await;
@@ -120,21 +136,6 @@ impl Classroom {
     }
 }
 
-async fn no_such_path() -> Answer {
-    Answer::refused(StatusCode::NOT_FOUND, "There is no such call")
-}
-
-async fn no_such_method() -> Answer {
-    Answer::refused(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "This call has another method",
-    )
-}
-
-/// How long a connection to one of the doors may be idle; `None` for a door that has nothing to say of it.
-pub(crate) fn patience(door: &str) -> Option<Duration> {
-    (door == CHAT).then_some(CHAT_PATIENCE)
-}
 /// A path that is read and nothing else. Reading takes what is read, so `HEAD` is no way to look first.
 fn read<H, T>(handler: H) -> MethodRouter<Classroom>
 where
@@ -158,3 +159,18 @@ where
     router.head(refuse).fallback(refuse)
 }
 
+async fn no_such_path() -> Answer {
+    Answer::refused(StatusCode::NOT_FOUND, "There is no such call")
+}
+
+async fn no_such_method() -> Answer {
+    Answer::refused(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This call has another method",
+    )
+}
+
+/// How long a connection to one of the doors may be idle; `None` for a door that has nothing to say of it.
+pub(crate) fn patience(door: &str) -> Option<Duration> {
+    (door == CHAT).then_some(CHAT_PATIENCE)
+}

@@ -28,6 +28,12 @@ pub(super) fn routes() -> Router<Classroom> {
 
 async fn create_user(State(room): State<Classroom>, call: Call) -> Answered {
     let name = call.text("username")?;
+    if name.contains('.') && matches!(room.users().find(&name), Err(NoUser::Unknown)) {
+        return Err(Answer::refused(
+            StatusCode::BAD_REQUEST,
+            "A user's name has no '.' here: a dot parts it from the name of a queue",
+        ));
+    }
     let (_, is_new) = room.users().make(&name, &origin(REST, call.peer)).await?;
     if is_new {
         return Ok(Answer::done("User created"));
