@@ -105,7 +105,7 @@ for (const look of LOOKS) {
     await visitor.page.locator('[aria-invalid=true]').first().waitFor();
     await look_('errors', visitor);
     await visitor.open(server.ready['join-link']);
-    await visitor.page.locator('[name=username]').waitFor();
+    await visitor.page.locator('[autocomplete=new-password]').waitFor();
     await look_('register', visitor);
     await visitor.open(`${server.page}#/talk/lobby`);
     await visitor.page.reload();
@@ -125,7 +125,7 @@ test('nothing is cut off from 320 px to 4K', async () => {
     const visitor = await browser.guest(server, 'ana', { viewport: { width, height: width < 500 ? 640 : 900 } }).catch((error) => {
       throw new Error(`${width} px: ${error.message}`);
     });
-    for (const address of ['#/talk/lobby', '#/talk/@bruno', '#/talk', '#/profile']) {
+    for (const address of ['#/talk/lobby', '#/talk/@bruno', '#/talk', '#/profile', '#/files', '#/files/mine', '#/files/transfers']) {
       await visitor.go(address);
       await visitor.page.waitForLoadState('networkidle');
       const wider = await visitor.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -167,6 +167,20 @@ test('everything is reached by the keyboard, and what has the focus is seen', as
     });
     assert.ok(['seen', 'none needed'].includes(outline), outline);
   }
+  await ana.close();
+});
+
+test('a dialog that a dialog opens stays open', async () => {
+  const ana = await browser.guest(server, 'ana');
+  await ana.page.keyboard.press('Control+k');
+  await ana.type('show the keys', 'Enter');
+  const keys = ana.page.getByRole('dialog').getByText('From the composer to the messages');
+  await keys.waitFor();
+  // The one before it tells that it closed after the next has opened.
+  await ana.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => requestAnimationFrame(resolve)))));
+  assert.ok(await keys.isVisible());
+  await ana.type('Escape');
+  await keys.waitFor({ state: 'detached' });
   await ana.close();
 });
 

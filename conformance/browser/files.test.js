@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { Browser } from './harness/browser.js';
 import { eventually } from './harness/eventually.js';
 import { Native } from './harness/native.js';
-import { Server } from './harness/server.js';
+import { passwordOf, Server } from './harness/server.js';
 
 let browser;
 let server;
@@ -87,6 +87,50 @@ test('a file is dropped on a person, who is told and fetches it; nobody else fin
   assert.deepEqual(found.files, []);
   await ana.close();
   await bruno.close();
+});
+
+test('a file that is dropped beside the places for files leaves the page where it is', async () => {
+  const ana = await browser.guest(server, 'ana');
+  const isKept = await ana.page.evaluate(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(['beside'], 'beside.txt', { type: 'text/plain' }));
+    const target = document.querySelector('.shell > nav');
+    return ['dragover', 'drop'].every((type) => !target.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true })));
+  });
+  assert.ok(isKept, 'the browser opens nothing');
+  await ana.close();
+});
+
+test('a new password ends no sharing, here and in another tab', async () => {
+  await server.account('diego');
+  const diego = await browser.guest(server, 'diego');
+  const tab = await diego.context.newPage();
+  await tab.goto(`${server.page}#/files/mine`);
+  const share = async (name) => {
+    const asked = tab.waitForEvent('filechooser');
+    await tab.getByRole('button', { name: 'Share files' }).first().click();
+    await (await asked).setFiles([await fileOf(name, 1000)]);
+    await tab.getByRole('dialog').getByText('Everyone').click();
+    await tab.getByRole('dialog').getByRole('button', { name: 'Share', exact: true }).click();
+    await eventually(async () => (await server.ask('bruno', 'GET', '/v1/files?q=steadfast')).files.some((file) => file.name === name), `${name} is found`);
+  };
+  await share('steadfast one.txt');
+  const token = () => tab.evaluate(() => localStorage.getItem('chaski.csrf'));
+  const before = await token();
+  await tab.evaluate(() => {
+    window.hasLeft = false;
+    new MutationObserver(() => (window.hasLeft ||= document.querySelector('[name=username][required]') !== null)).observe(document.body, { childList: true, subtree: true });
+  });
+  await diego.go('#/profile');
+  await diego.page.getByLabel('Present password').fill(passwordOf('diego'));
+  await diego.page.getByLabel('New password').fill('another word of mine');
+  await diego.page.getByRole('button', { name: 'Change the password' }).click();
+  await diego.page.getByText('The password is changed').first().waitFor();
+  await eventually(async () => ![null, before].includes(await token()), 'there is a new session');
+  await share('steadfast two.txt');
+  assert.equal((await server.ask('bruno', 'GET', '/v1/files?q=steadfast')).files.length, 2);
+  assert.equal(await tab.evaluate(() => window.hasLeft), false, 'the form to log in was not shown');
+  await diego.close();
 });
 
 test('the index is searched, and what is not shared any more is not found', async () => {

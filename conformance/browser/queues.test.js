@@ -67,6 +67,23 @@ test('an operator makes a queue, publishes, looks, and replays a dead letter', a
   await visitor.close();
 });
 
+test('messages that are held go back when one goes elsewhere', async () => {
+  await ask('PUT', '/v1/queues/held', {});
+  await publish(server, 'held', ['one', 'two', 'three']);
+  const visitor = await operator(browser, server, 'guest', 'queue/held/messages');
+  const waiting = async () => (await ask('GET', '/v1/queues/held')).messages_ready;
+  for (const leave of [() => goTo(visitor, 'queue/held/settings'), () => visitor.open('about:blank')]) {
+    await visitor.page.getByLabel('How many').first().selectOption('5');
+    await visitor.page.getByRole('button', { name: 'Take messages' }).click();
+    await eventually(async () => (await waiting()) === 0, 'all are held');
+    await visitor.page.getByRole('list', { name: 'Held for you' }).getByRole('button', { name: 'Reject' }).nth(2).waitFor();
+    await leave();
+    await eventually(async () => (await waiting()) === 3, 'all are back');
+    if (visitor.page.url() !== 'about:blank') await goTo(visitor, 'queue/held/messages');
+  }
+  await visitor.close();
+});
+
 test('some dead letters are chosen and discarded, the others stay', async () => {
   await ask('PUT', '/v1/queues/bin', {});
   await ask('PUT', '/v1/queues/source', { settings: { dead_letter_exchange: '', dead_letter_routing_key: 'bin' } });
@@ -94,6 +111,10 @@ test('a queue is made by the keyboard alone', async () => {
   await visitor.page.locator('body').press('/');
   await visitor.type('by k');
   await eventually(async () => (await visitor.page.getByRole('rowheader').count()) === 1, 'the list holds one queue');
+  await visitor.type('nowhere');
+  await visitor.page.getByRole('button', { name: 'Show all' }).click();
+  await visitor.page.getByRole('link', { name: 'by keys' }).waitFor();
+  assert.equal(await visitor.page.getByRole('searchbox', { name: 'Find a queue' }).inputValue(), '');
   await visitor.close();
 });
 
@@ -110,6 +131,24 @@ test('the list is live, and asks at most once a second', async () => {
   await eventually(() => asked.length >= 5, 'the page has asked five times', 20_000);
   // The browser's clock and this one are not the same; a tenth is left to them.
   assert.ok(asked[4] - asked[0] > 4 * 900, `five questions within ${asked[4] - asked[0]} ms`);
+  await visitor.close();
+});
+
+test('the longest queue comes first, however many there are before it by name', async () => {
+  for (let number = 100; number < 201; number += 1) await ask('PUT', `/v1/queues/many-${number}`, {});
+  await publish(server, 'many-200', [1, 2]);
+  const visitor = await operator(browser, server, 'guest');
+  await visitor.page.locator('body').press('/');
+  await visitor.type('many-');
+  const header = visitor.page.getByRole('columnheader', { name: 'Ready' }).getByRole('button');
+  await eventually(async () => {
+    if ((await visitor.page.getByRole('columnheader', { name: 'Ready' }).getAttribute('aria-sort')) !== 'descending') await header.click();
+    const names = await visitor.page.getByRole('rowheader').allInnerTexts();
+    return names.length === 100 && names.every((name) => name.startsWith('many-')) && names[0].startsWith('many-200');
+  }, 'the one that has messages is the first of a hundred');
+  await visitor.page.getByRole('button', { name: 'Show more' }).click();
+  await eventually(async () => (await visitor.page.getByRole('rowheader').count()) === 101, 'all are shown');
+  for (let number = 100; number < 201; number += 1) await ask('DELETE', `/v1/queues/many-${number}`);
   await visitor.close();
 });
 
@@ -172,6 +211,16 @@ test('a stream is browsed by offset and by time, and followed', async () => {
   await eventually(async () => (await list.getByRole('listitem').count()) === 50, 'the first page is there');
   await page.getByRole('button', { name: 'Read on' }).click();
   await list.getByRole('listitem').first().getByText('50', { exact: true }).first().waitFor();
+  // The queue is asked for again and again; the page that is read stays where it is.
+  const asked = { queue: 0, messages: 0 };
+  page.on('response', (response) => {
+    const { pathname } = new URL(response.url());
+    if (pathname === '/v1/queues/log') asked.queue += 1;
+    if (pathname === '/v1/queues/log/peek') asked.messages += 1;
+  });
+  await eventually(() => asked.queue >= 3, 'the queue was told three times', 20_000);
+  assert.equal(asked.messages, 0, 'nothing was read again');
+  await list.getByRole('listitem').first().getByText('50', { exact: true }).first().waitFor();
   await page.getByRole('button', { name: 'Back' }).click();
   await list.getByRole('listitem').first().getByText('0', { exact: true }).first().waitFor();
   await page.getByLabel('Begin at').selectOption('offset');
@@ -188,6 +237,19 @@ test('a stream is browsed by offset and by time, and followed', async () => {
   await publish(server, 'log', ['it came just now']);
   await list.getByText('it came just now').first().waitFor();
   assert.equal((await ask('GET', '/v1/queues/log')).messages_ready, 121, 'reading took nothing');
+  assert.deepEqual(visitor.errors, []);
+  await visitor.close();
+});
+
+test('an argument may be called like what the page knows itself', async () => {
+  const declared = await fetch(`http://${server.ready.management}/api/queues/%2F/odd`, {
+    method: 'PUT',
+    headers: { authorization: `Basic ${btoa('guest:guest')}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ durable: true, arguments: { Policy: 'one', Durable: 'two' } }),
+  });
+  assert.ok(declared.ok, `${declared.status}`);
+  const visitor = await operator(browser, server, 'guest', 'queue/odd/settings');
+  await visitor.page.locator('dd', { hasText: /^one$/ }).waitFor();
   assert.deepEqual(visitor.errors, []);
   await visitor.close();
 });

@@ -8,15 +8,26 @@ export type Shape<Name extends keyof components['schemas']> = components['schema
 
 const CSRF_STORED_AS = 'chaski.csrf';
 
+const followers: ((token: string | null) => void)[] = [];
+
 /** What goes beside the session's cookie; worth nothing without it, and so kept where a reload finds it. */
 export const csrf = {
   read: () => localStorage.getItem(CSRF_STORED_AS),
-  write: (token: string | null) => (token === null ? localStorage.removeItem(CSRF_STORED_AS) : localStorage.setItem(CSRF_STORED_AS, token)),
+  write(token: string | null) {
+    if (token === null) localStorage.removeItem(CSRF_STORED_AS);
+    else localStorage.setItem(CSRF_STORED_AS, token);
+    for (const changed of followers) changed(token);
+  },
   /** Tells when another tab logs in or out. */
   watch: (changed: (token: string | null) => void) =>
     addEventListener('storage', (event) => {
       if (event.key === CSRF_STORED_AS) changed(event.newValue);
     }),
+  /** Tells of every change, of this tab's as well. */
+  follow(changed: (token: string | null) => void) {
+    followers.push(changed);
+    csrf.watch(changed);
+  },
 };
 
 const WHO_AM_I = '/v1/me';

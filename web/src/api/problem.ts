@@ -22,6 +22,12 @@ export class Problem extends Error {
   static of(thrown: unknown): Problem {
     if (thrown instanceof Problem) return thrown;
     if (thrown instanceof TypeError) return new Problem('unreachable', 0, '');
+    // What the chat's connection throws, known by its name: this module is everybody's, and that one is the chat's.
+    if (thrown instanceof Error && thrown.name === 'Lost') return new Problem('unreachable', 0, '');
+    if (thrown instanceof Error && thrown.name === 'Refused') {
+      const afterMs = 'retryAfterMs' in thrown ? Number(thrown.retryAfterMs) : 0;
+      return new Problem('refused', 0, thrown.message, afterMs > 0 ? { retryAfterS: Math.ceil(afterMs / 1_000) } : {});
+    }
     return new Problem('mistake', 0, thrown instanceof Error ? thrown.message : String(thrown));
   }
 

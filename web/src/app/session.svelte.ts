@@ -11,6 +11,8 @@ export type Registration = Pick<Shape<'NewAccount'>, 'login' | 'password' | 'fir
 
 /** How long a login holds on a device of one's own. */
 const STAY_MS = 30 * 24 * 3_600_000;
+/** How long a login in another tab may take, which has no token meanwhile. */
+const ANEW_MS = 2_000;
 const WELCOME_UNTOLD: Welcome = { version: '', default_room: 'lobby', registration: 'open', profile: 'later', languages: ['en', 'es'] };
 
 /** Who one is to the server. */
@@ -27,7 +29,7 @@ class Session {
   constructor() {
     whenExpired(() => this.#end(true));
     csrf.watch((token) => {
-      if (token === null) this.#end(false);
+      if (token === null) void this.#doubt();
       else void this.start();
     });
   }
@@ -47,10 +49,8 @@ class Session {
   }
 
   async logIn(login: string, password: string, stays: boolean) {
-    // What an earlier session left must not speak for this one.
-    csrf.write(null);
     const body = { login, password, cookie: true, client: 'web', ...(stays ? { ttl_ms: STAY_MS } : {}) };
-    const opened = await done(api.POST('/v1/sessions', { body }));
+    const opened = await this.#anew(() => done(api.POST('/v1/sessions', { body })));
     csrf.write(opened.csrf ?? '');
     this.account = await done(api.GET('/v1/me'));
     this.hasExpired = false;
@@ -58,8 +58,7 @@ class Session {
   }
 
   async register(wish: Registration) {
-    csrf.write(null);
-    await done(api.POST('/v1/accounts', { body: wish }));
+    await this.#anew(() => done(api.POST('/v1/accounts', { body: wish })));
     await this.logIn(wish.login, wish.password, true);
   }
 
@@ -94,6 +93,24 @@ class Session {
       if (problem.status === 401) this.#end(true);
       else this.trouble = problem;
     }
+  }
+
+  /** Asks without what an earlier session left, which must not speak for a new one; it still holds where there comes no new one. */
+  async #anew<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    const before = csrf.read();
+    csrf.write(null);
+    try {
+      return await ask();
+    } catch (thrown) {
+      csrf.write(before);
+      throw thrown;
+    }
+  }
+
+  /** Another tab has taken the token away: it logs out, or it logs in anew and the next token is on its way. */
+  async #doubt() {
+    await new Promise((resolve) => setTimeout(resolve, ANEW_MS));
+    if (csrf.read() === null) this.#end(false);
   }
 
   async #greet() {

@@ -43,11 +43,18 @@ class Files {
   /** Browsers give scripts no keys on pages that came over a network in the clear. */
   readonly isSecure = window.isSecureContext;
 
+  #login = $derived(session.state === 'in' ? session.login : '');
+
   constructor() {
     $effect.root(() => {
+      // Whoever comes next shares nothing of this one's.
       $effect(() => {
-        if (session.state === 'out') this.#end();
+        void this.#login;
+        return () => this.#end();
       });
+    });
+    csrf.follow((token) => {
+      if (token !== null && this.#worker) this.#logIn(this.#worker, token);
     });
     addEventListener('pagehide', () => this.#logOut());
     addEventListener('beforeunload', (event) => {
@@ -152,9 +159,14 @@ class Files {
     const worker = new Worker(new URL('./peer/worker.ts', import.meta.url), { type: 'module', name: 'files' });
     worker.onmessage = ({ data }: MessageEvent<Event>) => this.#take(data);
     worker.onerror = () => notices.say(words.workerBroken, 'problem', { text: words.reload, run: () => location.reload() });
-    worker.postMessage({ do: 'login', csrf: csrf.read() ?? '', name: PEER_NAME } satisfies Command);
+    this.#logIn(worker, csrf.read() ?? '');
     this.#worker = worker;
     return worker;
+  }
+
+  /** Each session has a token of its own. */
+  #logIn(worker: Worker, token: string) {
+    worker.postMessage({ do: 'login', csrf: token, name: PEER_NAME } satisfies Command);
   }
 
   #take(event: Event) {

@@ -128,7 +128,8 @@ export class Presence {
         this.#begin();
         return this.#publish();
       }
-      if (problem.status < 400 || problem.status >= 500 || problem.status === 404 || put.length === 0) throw problem;
+      // Without a login it is asked again later: a new one may be on its way.
+      if (problem.status < 400 || problem.status >= 500 || [401, 404].includes(problem.status) || put.length === 0) throw problem;
       // Something in it cannot be: one more try for each alone would find which, but what was dropped together is refused together.
       for (const { share } of put) Object.assign(share, { stage: 'failed', trouble: { kind: 'refused', text: problem.message } });
       this.tell();

@@ -13,11 +13,27 @@ export type QueueBinding = Shape<'Inbound'>;
 /** The virtual host that everything is about which does not name another. */
 export const HOME = '/';
 
+const PAGE_MAX = 1_000;
+/** More queues than that are found by name. */
+const ALL_MAX = 5_000;
+
 const at = (queue: string) => ({ path: { queue } });
 const of = (queue: string, vhost: string) => ({ ...at(queue), query: { vhost } });
 
 export const queues = {
   list: (name: string, limit: number, vhost: string) => done(api.GET('/v1/queues', { params: { query: { limit, history: true, vhost, ...(name ? { name } : {}) } } })),
+  /** As many as are worth sorting; of those behind the first page without what they were lately. */
+  all: async (name: string, vhost: string): Promise<{ items: Queue[]; next_cursor?: string | null }> => {
+    const items: Queue[] = [];
+    let cursor: string | null = null;
+    do {
+      const query = { limit: PAGE_MAX, history: cursor === null, vhost, ...(name ? { name } : {}), ...(cursor === null ? {} : { cursor }) };
+      const page: Shape<'Page_QueueOut'> = await done(api.GET('/v1/queues', { params: { query } }));
+      items.push(...page.items);
+      cursor = page.next_cursor ?? null;
+    } while (cursor !== null && items.length < ALL_MAX);
+    return { items, next_cursor: cursor };
+  },
   look: (queue: string, vhost: string) => done(api.GET('/v1/queues/{queue}', { params: of(queue, vhost) })),
   make: (queue: string, body: QueueWish) => done(api.PUT('/v1/queues/{queue}', { params: at(queue), body })),
   change: (queue: string, body: Shape<'QueueChange'>) => done(api.PATCH('/v1/queues/{queue}', { params: at(queue), body })),
@@ -43,6 +59,11 @@ export const messages = {
     return answer.results[0] as Outcome;
   },
   settle: (body: Shape<'SettleRequest'>) => done(api.POST('/v1/leases', { body })),
+  /** Gives messages back, also while the page goes; what is lost of it ends with its time. */
+  giveBack: (leases: string[]) => {
+    const nack = leases.map((lease) => ({ lease, delay_ms: 0 }));
+    done(api.POST('/v1/leases', { body: { nack }, keepalive: true })).catch(() => {});
+  },
 };
 
 export const letters = {

@@ -59,3 +59,5 @@ export type AuditWish = { actor?: string; action?: string; object?: string; sinc
 export const audit = {
   list: (wish: AuditWish) => done(api.GET('/v1/audit', { params: { query: wish } })),
 };
+
+export type AuditPage = Awaited<ReturnType<typeof audit.list>>;

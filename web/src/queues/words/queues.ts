@@ -4,6 +4,7 @@ import { dictionary } from '../../i18n/language.svelte.ts';
 export const words = dictionary(
   {
     find: 'Find a queue',
+    sortedFirst: (shown: string) => `Sorted are the first ${shown} by name. Find others by their name.`,
     make: 'Make a queue',
     empty: 'There are no queues yet',
     emptyText: 'A queue keeps messages until a program takes them. Make one here, or let a client declare it.',
@@ -42,6 +43,7 @@ export const words = dictionary(
     settings: 'Settings',
 
     noConsumers: 'Nobody takes messages here',
+    toMessages: 'Look at its messages',
     noConsumersText: 'When a program consumes from this queue, it is listed here.',
     tag: 'Tag',
     client: 'Client',
@@ -109,6 +111,7 @@ export const words = dictionary(
   },
   {
     find: 'Buscar una cola',
+    sortedFirst: (shown) => `Se ordenan las primeras ${shown} por nombre. Busca otras por su nombre.`,
     make: 'Crear una cola',
     empty: 'Todavía no hay colas',
     emptyText: 'Una cola guarda mensajes hasta que un programa los toma. Crea una aquí, o deja que un cliente la declare.',
@@ -147,6 +150,7 @@ export const words = dictionary(
     settings: 'Ajustes',
 
     noConsumers: 'Nadie toma mensajes aquí',
+    toMessages: 'Ver sus mensajes',
     noConsumersText: 'Cuando un programa consuma de esta cola, aparecerá aquí.',
     tag: 'Etiqueta',
     client: 'Cliente',
