@@ -124,11 +124,11 @@ def test_accounts_are_counted_whichever_call_makes_them(fresh):
     plain.close()
 
 
-def test_the_start_says_that_nobody_proves_who_they_are(tmp_path):
+def test_the_start_says_that_nobody_proves_who_they_are(fresh, tmp_path):
     words = [word for each in LISTENERS for word in (f"--{each}", "127.0.0.1:0" if each == "amqp" else "off")]
     words += [word for each in DOORS for word in (f"--classroom-{each}", "127.0.0.1:0")]
     for flags, is_open in ((["--classroom"], True), ([], False)):
-        command = [Chaski().binary, "serve", "--data", str(tmp_path / "data"), *words, *flags]
+        command = [fresh().binary, "serve", "--data", str(tmp_path / "data"), *words, *flags]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             lines = []
@@ -146,8 +146,8 @@ def test_the_start_says_that_nobody_proves_who_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("bind", [[], ["--set", "listeners.bind=0.0.0.0"]])
-def test_the_addresses_are_loopback_whatever_others_are(tmp_path, bind):
-    command = [Chaski().binary, "config", "--json", "--data", str(tmp_path), "--effective", "--set", "classroom.enabled=true", *bind]
+def test_the_addresses_are_loopback_whatever_others_are(fresh, tmp_path, bind):
+    command = [fresh().binary, "config", "--json", "--data", str(tmp_path), "--effective", "--set", "classroom.enabled=true", *bind]
     shown = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)["classroom"]
     assert [shown[door] for door in DOORS] == ["127.0.0.1:1545", "127.0.0.1:4000", "127.0.0.1:50051"]
 
