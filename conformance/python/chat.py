@@ -6,19 +6,47 @@ was there before it.
 
 import itertools
 import json as json_of
+import re
 import secrets
 import select
 import socket
 import ssl
 import time
+from datetime import UTC, datetime
 
 import websocket
 
 from harness.waiting import eventually
 from rest import PASSWORD, Rest
 
+# What a person types of themselves, by the word of the question.
+ANSWERS = {"First names": "Ana María", "Last names": "López Díaz", "Login": None, "Password": PASSWORD, "Age": "22", "Gender": "ella"}
+
 # What no line of a test is by chance.
 _fences = itertools.count(770_000_000_001)
+
+
+def login_of(label):
+    """A login that no account has yet."""
+    return f"{label}-{time.monotonic_ns() % 10_000_000:07}"
+
+
+def answers_up_to(person, last):
+    """Answers each question of a registration before that one, which is asked then."""
+    for question, answer in ANSWERS.items():
+        person.hears(question)
+        if question == last:
+            return
+        person.say(answer or person.login)
+
+
+def registering(chat, login, last=None):
+    """Somebody who registers at a bare socket, up to that question."""
+    person = chat.wire()
+    person.login = login
+    person.say("new")
+    answers_up_to(person, last)
+    return person
 
 
 class Over(Exception):
@@ -133,6 +161,11 @@ class Person(Wire):
         """Says something that is answered by a line with those words; that line."""
         self.say(text)
         return self.until(*words, within=within)[-1]
+
+    def told_time(self):
+        """The server's time, which is the first that it says."""
+        told = re.search(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", self.line())
+        return datetime.strptime(told[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
 
     def fence(self):
         """All lines up to now: of what was said before this, everything that it leads to at once."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chat import Chat, Over, Person, Program
+from chat import ANSWERS, Chat, Over, Person, Program, answers_up_to, login_of, registering
 from harness.brokers import Chaski
 from harness.waiting import Stopwatch, eventually
 from rest import PASSWORD, REST_ONLY, Rest
@@ -17,8 +17,6 @@ from rest import PASSWORD, REST_ONLY, Rest
 pytestmark = REST_ONLY
 
 IAC, WILL, WONT, DO, ECHO = 255, 251, 252, 253, 1
-# What a person types of themselves, by the word of the question.
-ANSWERS = {"First names": "Ana María", "Last names": "López Díaz", "Login": None, "Password": PASSWORD, "Age": "22", "Gender": "ella"}
 GRACE_MS = 1_500
 
 
@@ -30,33 +28,10 @@ def server():
     started.stop()
 
 
-def answers_up_to(person, last):
-    """Answers each question of a registration before that one, which is asked then."""
-    for question, answer in ANSWERS.items():
-        person.hears(question)
-        if question == last:
-            return
-        person.say(answer or person.login)
-
-
-def registering(chat, login, last):
-    person = chat.wire()
-    person.login = login
-    person.say("new")
-    answers_up_to(person, last)
-    return person
-
-
-def login_of(label):
-    return f"{label}-{time.monotonic_ns() % 10_000_000:07}"
-
-
 def test_the_server_tells_its_time_and_a_newcomer_registers_by_answering_questions(chat):
     ana = chat.wire()
     ana.login = login_of("ana")
-    told = re.search(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", ana.line())
-    when = datetime.strptime(told[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-    assert abs((datetime.now(UTC) - when).total_seconds()) < 5
+    assert abs((datetime.now(UTC) - ana.told_time()).total_seconds()) < 5
     ana.hears("Login", "new")
     ana.say("new")
     answers_up_to(ana, None)

@@ -1,6 +1,7 @@
 """The chat by plain HTTP, played byte by byte as its clients do."""
 
 import contextlib
+import http.client
 
 import pytest
 
@@ -127,3 +128,16 @@ def test_bad_calls_are_told_what_is_wrong(server, method, path, body, status):
 
 def test_a_line_that_is_too_long_is_refused(server, user):
     assert user("long").say("x" * 9_000)[0] == 400
+
+
+def test_head_is_refused_and_takes_nothing(server, user):
+    ana, bob = user("hana"), user("hbob")
+    assert ana.say("still to come")[0] == 200
+    for path, allowed in (("/getMsg", b"GET, POST"), ("/user", b"GET, POST, DELETE")):
+        for method in (b"HEAD", b"PATCH"):
+            bob.socket.sendall(method + b" " + path.encode() + b" HTTP/1.1\r\nHost: chat\r\nContent-Length: 4\r\n\r\nhbob")
+            answer = http.client.HTTPResponse(bob.socket, method=method.decode())
+            answer.begin()
+            assert (answer.status, answer.headers.get_all("Allow")) == (405, [allowed.decode()])
+            answer.read()
+    assert hears(bob, b"still to come") == b"\nhana>still to come"

@@ -116,3 +116,20 @@ def test_strangers_and_too_much_are_refused(api):
     assert api.call("POST", "/index", url="big", files=[1, 2])[0] == 400
     assert api.call("POST", "/login", username="a/b", password="pw", url="u")[0] == 400
     assert api.call("POST", "/login", username="x", password="p" * 5_000, url="u")[0] == 400
+
+
+def test_a_name_is_read_once_and_as_the_other_calls_read_it(api, server):
+    def log_in(name, password="pw"):
+        return api.call("POST", "/login", username=name, password=password, url=f"{name}:5001")
+
+    assert log_in(" paz ")[0] == 200
+    assert log_in("paz")[0] == log_in(" paz ")[0] == 200
+    assert api.call("POST", "/logout", username=" paz ")[0] == 200
+    assert Rest(server, "paz", "pw").get("/v1/me").ok()["login"] == "paz"
+    for name in ("José", "María del Mar"):
+        assert log_in(name)[0] == log_in(name)[0] == 200
+        assert log_in(name, "other")[0] == 401
+        assert Rest(server, name, "pw").get("/v1/me").ok()["login"] == name
+    assert log_in("Jose\u0301")[0] == 200, "it is the same name in other bytes"
+    assert log_in("jose\u0301")[0] == 401, "it looks like another's"
+    assert api.call("POST", "/create-user", username="José")[0] == 401, "it has a password"

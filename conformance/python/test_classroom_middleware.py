@@ -1,5 +1,6 @@
 """Users, queues with keys and worker services of the older middleware: JSON bodies on every method, gRPC by field numbers."""
 
+import http.client
 import json
 
 import grpc
@@ -199,3 +200,30 @@ def test_nobody_calls_in_the_name_of_the_worker_services(api, worker):
     worker.next("1")
     assert api.call("POST", "/create-user", username="classroom")[0] == 401
     assert api.call("GET", "/get-queues", username="classroom")[0] == 401
+
+
+def test_head_is_refused_and_takes_nothing(api, worker, server):
+    mine = queue_of(api, "hea", "q", "k")
+    assert api.call("POST", "/add-message", **mine, service="1")[0] == 200
+    assert worker.respond(worker.next("1"), "kept").status == 200
+    for path, allowed in (("/get-messages-user", "GET"), ("/get-queues", "GET"), ("/query", "GET")):
+        for method in ("HEAD", "PATCH"):
+            link = http.client.HTTPConnection(server.classroom_rest, timeout=20)
+            link.request(method, path, json.dumps(mine).encode())
+            answer = link.getresponse()
+            assert (answer.status, answer.headers.get_all("Allow")) == (405, [allowed])
+            assert bool(answer.read()) == (method != "HEAD")
+            link.close()
+    assert api.call("GET", "/get-messages-user", **mine)[1]["data"] == ["kept"]
+
+
+def test_a_dot_parts_a_user_from_a_queue(api, server):
+    mine = queue_of(api, "dot", "b.c", "k")
+    assert api.call("POST", "/create-user", username="dot.b") == (
+        400, {"message": "A user's name has no '.' here: a dot parts it from the name of a queue", "status": 400})
+    plain = Plain(server, "dot.b")
+    assert plain.register() == (201, b""), "it is a name in the chat"
+    assert api.call("POST", "/create-user", username="dot.b")[0] == 409
+    assert api.call("POST", "/create-queue", username="dot.b", queue_name="c", api_key="x")[0] == 400
+    assert api.call("GET", "/get-messages-user", **mine)[0] == 200
+    plain.close()

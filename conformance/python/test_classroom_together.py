@@ -1,8 +1,12 @@
 """Clients of all five systems on one server, in the same room and at the same queue, each as it is."""
 
+import json
+import re
+from datetime import UTC, datetime
+
 import pytest
 
-from chat import Chat
+from chat import Chat, answers_up_to, login_of, registering
 from classroom import Json, Plain, Worker, open_classroom
 from clients import await_get, publish
 from harness.waiting import eventually
@@ -31,33 +35,123 @@ def chat(server):
     opened.close()
 
 
-def test_all_five_are_in_one_room(server, chat, connection):
-    plain = Plain(server, "http")
-    assert plain.register() == (201, b"")
-    api = Json(server)
-    assert api.call("POST", "/login", username="peer", password="a password", url="10.0.0.9:5001")[0] == 200
-    assert api.call("POST", "/create-user", username="asker")[0] == 200
-    peer = Rest(server, "peer", "a password")
-    terminal = chat.people("nc")[0]
-    channel = connection.channel()
+class Participant:
+    """Somebody in the room, whatever they speak: `says` a text there, and `hears` that a login said one."""
+
+    def __init__(self, login, says, hears):
+        self.login, self.says, self.hears = login, says, hears
+
+
+def by_http(plain):
+    return Participant(plain.name, plain.say, lambda login, text: hears(plain, f"{login}>{text}".encode()))
+
+
+def by_amqp(channel):
     mine = channel.queue_declare("", exclusive=True).method.queue
     channel.queue_bind(mine, "chat", "room.lobby")
 
-    def told(text):
-        eventually(lambda: text in (await_get(channel, mine).body or b""), within=20)
+    def heard(login, text):
+        def is_it():
+            told = json.loads(await_get(channel, mine, within=20).body)
+            return told["type"] == "message" and (told["from"], told["text"]) == (login, text)
 
-    assert plain.say("one, by plain HTTP")[0] == 200
-    terminal.hears("http", "one, by plain HTTP")
-    told(b"one, by plain HTTP")
-    terminal.say("two, by a socket")
-    told(b"two, by a socket")
-    publish(channel, "room.lobby", "three, by AMQP", exchange="chat")
-    peer.post("/v1/rooms/lobby/messages", {"text": "four, by the account of a peer"}).ok(201)
-    heard = hears(plain, b"four, by the account of a peer")
-    lines = heard.decode().split("\n")[1:]
-    assert sorted(lines) == sorted([f"{terminal.login}>two, by a socket", "guest>three, by AMQP", "peer>four, by the account of a peer"])
-    terminal.hears("guest", "three, by AMQP")
-    plain.close()
+        eventually(is_it, within=20)
+
+    return Participant("guest", lambda text: publish(channel, "room.lobby", text, exchange="chat"), heard)
+
+
+def by_line(person):
+    return Participant(person.login, person.say, lambda login, text: person.hears(f"{login}: {text}"))
+
+
+@pytest.fixture
+def plain(server):
+    """Clients of the plain chat that have registered, closed at the end of the test."""
+    opened = []
+
+    def maker(name):
+        opened.append(Plain(server, name))
+        assert opened[-1].register() == (201, b"")
+        return opened[-1]
+
+    yield maker
+    for each in opened:
+        each.close()
+
+
+def test_all_five_are_in_one_room(server, chat, connection, plain):
+    """Who has no call for talking in its own interface talks by the same account in another."""
+    api = Json(server)
+    assert api.call("POST", "/login", username="peer", password="a password", url="10.0.0.9:5001")[0] == 200
+    assert api.call("POST", "/create-user", username="asker")[0] == 200
+    newcomer = registering(chat, login_of("new"))
+    newcomer.hears("lobby")
+    everybody = [by_line(newcomer), by_http(plain("http")), by_amqp(connection.channel()), by_http(plain("asker")),
+                 by_line(chat.enter("peer", "a password"))]
+    for number, speaker in enumerate(everybody):
+        text = f"number {number}, from {speaker.login}"
+        speaker.says(text)
+        for each in everybody:
+            # Two of the interfaces tell nobody what they said themselves.
+            if each is not speaker or each.login == "guest":
+                each.hears(speaker.login, text)
+
+
+def test_a_bare_socket_finds_users_of_the_others_and_whispers_to_them(chat, plain):
+    polling = plain("poll")
+    ana = chat.wire()
+    assert abs((datetime.now(UTC) - ana.told_time()).total_seconds()) < 5
+    ana.login = login_of("ana")
+    ana.say("new")
+    answers_up_to(ana, None)
+    ana.hears("lobby")
+    assert [line for line in ana.listing("#lR") if re.search(r"\* lobby +\d", line)]
+    assert [line for line in ana.listing("#show users") if re.search(r"^--  *poll +online", line)]
+    ana.ask("#\\private<poll> for you alone", "for you alone")
+    assert hears(polling, b"for you alone") == f"\n{ana.login} (private)>for you alone".encode()
+    cafe = f"café-{ana.login}"
+    ana.makes(cafe)
+    ana.say("nobody hears this")
+    ana.ask("#eR", "You are in", "lobby")
+    ana.say("back again")
+    assert hears(polling, b"back again") == f"\n{ana.login}>back again".encode()
+    ana.ask(f"#dR {cafe}", "Done")
+    assert not [line for line in ana.listing("#lR") if cafe in line]
+    ana.say("#exit")
+    assert ana.rest()
+
+
+def test_a_request_is_answered_by_workers_of_two_kinds_who_ask_the_list_and_tell_the_room(server, chat, connection, plain):
+    api, worker = Json(server), Worker(server)
+    url = "10.0.0.8:5001"
+    assert api.call("POST", "/login", username="holder", password="a password", url=url)[0] == 200
+    assert api.call("POST", "/index", files=["notes.txt"], url=url)[0] == 200
+    assert api.call("POST", "/create-user", username="reader")[0] == 200
+    polling = plain("reader")
+    mine = {"username": "reader", "queue_name": "found", "api_key": "k"}
+    assert api.call("POST", "/create-queue", **mine)[0] == 200
+    for service in ("1", "2"):
+        assert api.call("POST", "/add-message", **mine, service=service)[0] == 200
+
+    def holder_of_notes():
+        status, urls = api.call("GET", "/query", file_name="notes.txt")
+        assert status == 200
+        return urls[0]
+
+    assert worker.respond(worker.next("1"), f"gRPC: {holder_of_notes()}").status == 200
+    eventually(lambda: Rest(server).get("/v1/queues/reader.found").ok()["messages_ready"] == 1)
+    channel = connection.channel()
+    taken = await_get(channel, "service-2")
+    publish(channel, taken.properties.reply_to, f"AMQP: {holder_of_notes()}")
+    publish(channel, "room.lobby", "answered by AMQP", exchange="chat")
+    hears(polling, b"guest>answered by AMQP")
+    seen = []
+    eventually(lambda: seen.extend(api.call("GET", "/get-messages-user", **mine)[1]["data"]) or len(seen) == 2)
+    assert seen == [f"gRPC: {url}", f"AMQP: {url}"]
+    holder = chat.enter("holder", "a password")
+    assert polling.say(f"I fetch it from {url}")[0] == 200
+    holder.hears(f"reader: I fetch it from {url}")
+    worker.close()
 
 
 def test_a_user_of_the_plain_chat_owns_queues_that_amqp_and_grpc_serve(server, connection):

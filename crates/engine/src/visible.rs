@@ -221,6 +221,15 @@ impl Handle {
         })
     }
 
+    /// Says whether there is a queue of this name that this account declared.
+    #[must_use]
+    pub fn owns_queue(&self, login: &str, vhost: &str, queue: &str) -> bool {
+        let topology = self.shared.topology();
+        let host = topology.vhost(vhost);
+        host.and_then(|host| host.queue(queue))
+            .is_some_and(|found| found.owner.as_deref() == Some(login))
+    }
+
     /// Checks one right on a queue or an exchange.
     ///
     /// # Errors

@@ -22,7 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::handler::Handler;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, get};
 use engine::Handle;
 
 use crate::config::Config;
@@ -31,6 +34,7 @@ use crate::http::{Web, observed};
 use guests::Guests;
 use json::Answer;
 use peers::Peers;
+pub(crate) use queues::Obstacle;
 use queues::Queues;
 use users::Users;
 
@@ -87,6 +91,21 @@ impl Classroom {
         Some(observed(router.with_state(self.clone()), observer))
     }
 
+    /// Makes what belongs to nobody who calls here, before anybody can take its name.
+    ///
+    /// # Errors
+    /// Its name is taken.
+    pub(crate) async fn prepare(&self) -> Result<(), Obstacle> {
+        match self.queues().open_services().await {
+            Err(Obstacle::Refused(why)) => {
+                // It is tried again when somebody asks for a worker service.
+                tracing::error!(%why, "worker services have no queues yet");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
     /// Lets go of whoever fell silent, until the task is dropped.
     pub(crate) async fn sweep(self) {
         self.guests().sweep().await;
@@ -115,6 +134,29 @@ impl Classroom {
     fn guests(&self) -> &Guests {
         &self.0.guests
     }
+}
+
+/// A path that is read and nothing else. Reading takes what is read, so `HEAD` is no way to look first.
+fn read<H, T>(handler: H) -> MethodRouter<Classroom>
+where
+    H: Handler<T, Classroom>,
+    T: 'static,
+{
+    only("GET", get(handler), no_such_method)
+}
+
+/// A path with those methods alone: without this, `HEAD` would be answered as `GET` is.
+fn only<A, R>(
+    allowed: &'static str,
+    router: MethodRouter<Classroom>,
+    refused: fn() -> A,
+) -> MethodRouter<Classroom>
+where
+    A: Future<Output = R> + Send + 'static,
+    R: IntoResponse + Send + 'static,
+{
+    let refuse = move || async move { ([(header::ALLOW, allowed)], refused().await) };
+    router.head(refuse).fallback(refuse)
 }
 
 async fn no_such_path() -> Answer {

@@ -31,7 +31,7 @@ use crate::listen::{ConnectionCount, Door, Reception, accept};
 use crate::metrics::Observer;
 use crate::tls::{self, TlsAcceptor, TlsError};
 use crate::traces::{Exporter, Traces};
-use crate::{admin, line, web};
+use crate::{admin, classroom, line, web};
 
 /// Turns that every shard takes after its connections are closed: a letter may cause one more.
 const LAST_TURNS: usize = 4;
@@ -102,6 +102,9 @@ pub enum ServeError {
     /// The file index cannot be opened.
     #[error(transparent)]
     Files(#[from] FilesFailure),
+    /// The interfaces for older clients cannot be opened.
+    #[error(transparent)]
+    Classroom(#[from] classroom::Obstacle),
     /// The operating system refuses threads, signals or a terminal to print on.
     #[error("the operating system refuses what the server needs")]
     System(#[from] io::Error),

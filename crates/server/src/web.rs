@@ -1,6 +1,5 @@
 //! The threads of HTTP: a runtime of their own beside the shards, so that a slow handler delays no queue.
 
-use std::io;
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -18,6 +17,7 @@ use crate::listen::{ConnectionCount, Door};
 use crate::management::{self, Facts};
 use crate::metrics::Observer;
 use crate::registration::Policy;
+use crate::serve::ServeError;
 use crate::tls::TlsAcceptor;
 use crate::webhooks::{HookOptions, Hooks};
 
@@ -74,7 +74,7 @@ impl Doors {
     /// Begins to serve.
     ///
     /// # Errors
-    /// The operating system refuses threads.
+    /// The operating system refuses threads, or the names that older clients need are taken.
     pub(crate) fn open(
         self,
         config: &Config,
@@ -83,7 +83,7 @@ impl Doors {
         observer: Observer,
         count: &ConnectionCount,
         listeners: Vec<(String, String)>,
-    ) -> io::Result<Running> {
+    ) -> Result<Running, ServeError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("http")
@@ -148,6 +148,7 @@ impl Doors {
             .enabled
             .then(|| Classroom::new(web.clone(), config));
         if let Some(classroom) = &classroom {
+            running.runtime.block_on(classroom.prepare())?;
             running.runtime.spawn(classroom.clone().sweep());
         }
         let everything = http::router(web, &self.page)

@@ -11,7 +11,7 @@ use ::chat::{Language, RefusalKind};
 
 use super::guests::Refused;
 use super::users::{NoUser, origin};
-use super::{CHAT, Classroom};
+use super::{CHAT, Classroom, only};
 use crate::http::{PeerAddress, read_bytes};
 
 /// The longest body: a name and the longest message, with room to say that it is too long.
@@ -19,10 +19,12 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// What the door serves.
 pub(super) fn routes() -> Router<Classroom> {
+    let user = get(list).post(register).delete(leave);
+    let messages = get(take).post(take);
     Router::new()
         .route("/", post(say))
-        .route("/user", post(register).get(list).delete(leave))
-        .route("/getMsg", get(take).post(take))
+        .route("/user", only("GET, POST, DELETE", user, no_such_method))
+        .route("/getMsg", only("GET, POST", messages, no_such_method))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
 }

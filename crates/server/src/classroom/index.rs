@@ -3,19 +3,16 @@
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::post;
 use directory::files::{FileSearch, FileViewer};
-use directory::{CommitError, Profile, Role};
-use engine::Registration;
 use engine::accounts::Denied;
-use engine::audit::Author;
 use engine::sessions::{Credentials, Origin};
 use serde_json::Value;
 
 use super::json::{Answer, Call};
 use super::peers::{NAME_BYTES_MAX, NoPlace, URL_BYTES_MAX};
 use super::users::origin;
-use super::{Classroom, REST, names};
+use super::{Classroom, REST, names, read};
 
 /// Contents of one name that are looked at, beside what older peers have.
 const CONTENTS_MAX: usize = 100;
@@ -30,14 +27,14 @@ pub(super) fn routes() -> Router<Classroom> {
     Router::new()
         .route("/login", post(log_in))
         .route("/logout", post(log_out))
-        .route("/ping", get(ping))
+        .route("/ping", read(ping))
         .route("/index", post(index))
-        .route("/query", get(query))
-        .route("/upload", get(upload))
+        .route("/query", read(query))
+        .route("/upload", read(upload))
 }
 
 async fn log_in(State(room): State<Classroom>, call: Call) -> Answered {
-    let name = call.text("username")?;
+    let name = name(&room, &call)?;
     let password = call.text("password")?;
     let url = url(&call)?;
     let from = origin(REST, call.peer);
@@ -57,7 +54,9 @@ async fn log_in(State(room): State<Classroom>, call: Call) -> Answered {
 }
 
 async fn log_out(State(room): State<Classroom>, call: Call) -> Answered {
-    if room.peers().log_out(&call.text("username")?) {
+    let typed = call.text("username")?;
+    let name = names::parse(&typed).unwrap_or(typed);
+    if room.peers().log_out(&name) {
         return Ok(Answer::done("Logged out"));
     }
     Err(Answer::refused(
@@ -160,38 +159,23 @@ async fn register(
     password: &str,
     from: &Origin,
 ) -> Result<(), Answer> {
-    let name = names::parse(name).map_err(|why| Answer::refused(StatusCode::BAD_REQUEST, why))?;
-    let password_hash = room
-        .engine()
-        .hash_password(password)
-        .await
-        .map_err(denied)?;
-    let registration = Registration {
-        login: name.clone(),
-        password_hash,
-        role: Role::Member,
-        profile: Profile::default(),
-        invitation: None,
-    };
-    let author = Author::new(&name, from);
-    match room.engine().register(registration, &author).await {
-        // Another call may have been faster: the password tells whose it is.
-        Ok(()) => Ok(()),
-        Err(CommitError::Refused(directory::Refused::Invalid { reason, .. })) => {
-            Err(Answer::refused(StatusCode::BAD_REQUEST, reason))
-        }
-        Err(CommitError::Refused(_)) => Ok(()),
-        Err(CommitError::Failure(failure)) => {
-            tracing::error!(
-                error = &failure as &dyn std::error::Error,
-                "an account could not be stored"
-            );
-            Err(Answer::refused(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "It cannot be stored at the moment",
-            ))
-        }
-    }
+    // Before the password costs work.
+    room.users().check_free(name)?;
+    let hash = room.engine().hash_password(password).await;
+    let hash = hash.map_err(denied)?;
+    // Another call may have been faster: the password tells whose it is.
+    Ok(room.users().register(name, &hash, from).await?)
+}
+
+/// The name by which an account is found, or made: as it is stored.
+fn name(room: &Classroom, call: &Call) -> Result<String, Answer> {
+    let typed = call.text("username")?;
+    names::parse(&typed).or_else(|why| {
+        // An administrator may have given an account a name that nobody can choose here.
+        let is_there = room.engine().account(&typed).is_some();
+        let refused = || Answer::refused(StatusCode::BAD_REQUEST, why);
+        is_there.then_some(typed).ok_or_else(refused)
+    })
 }
 
 fn url(call: &Call) -> Result<String, Answer> {

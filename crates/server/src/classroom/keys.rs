@@ -106,10 +106,8 @@ impl Keys {
 
     /// Derives what is stored of a key. Its id is the salt; nothing that is shown at another door has the same hash.
     async fn derive(&self, id: &str, secret: &str) -> [u8; 32] {
-        // It is never closed.
-        let _place = self.derivations.acquire().await;
         let (salt, secret) = (format!("classroom\n{id}"), secret.to_owned());
-        let derived = tokio::task::spawn_blocking(move || {
+        let derive = move || {
             let mut hash = [0; 32];
             let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
             pbkdf2::derive(
@@ -120,13 +118,59 @@ impl Keys {
                 &mut hash,
             );
             hash
-        });
-        derived
-            .await
-            .expect("it does not panic, and nobody ends it")
+        };
+        in_turn(&self.derivations, derive).await
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, [u8; 32]>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Does work that takes long beside the others, when there is a place for it. The place is held until the work is done, also when
+/// nobody waits for it any more.
+async fn in_turn<T: Send + 'static>(
+    places: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let place = places.clone().acquire_owned().await;
+    let done = tokio::task::spawn_blocking(move || {
+        // It is never closed, so there is one.
+        let _place = place;
+        work()
+    });
+    done.await.expect("it does not panic, and nobody ends it")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_keeps_its_place_until_it_is_done() {
+        let places = Arc::new(Semaphore::new(1));
+        let (begun, begins) = oneshot::channel();
+        let (end, ends) = mpsc::channel::<()>();
+        let waiting = tokio::spawn({
+            let places = places.clone();
+            async move {
+                in_turn(&places, move || {
+                    let _ = begun.send(());
+                    let _ = ends.recv();
+                })
+                .await;
+            }
+        });
+        begins.await.expect("it begins");
+        waiting.abort();
+        assert!(waiting.await.expect_err("nobody waits").is_cancelled());
+        assert_eq!(places.available_permits(), 0, "it goes on");
+        drop(end);
+        let place = places.acquire().await;
+        assert!(place.is_ok(), "it is done");
     }
 }

@@ -3,13 +3,13 @@
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, post, put};
 use serde_json::Value;
 
 use super::json::{Answer, Call};
 use super::queues::{Opened, Work};
-use super::users::origin;
-use super::{Classroom, REST};
+use super::users::{NoUser, origin};
+use super::{Classroom, REST, read};
 
 /// What a handler gives: an answer either way.
 type Answered = Result<Answer, Answer>;
@@ -21,13 +21,19 @@ pub(super) fn routes() -> Router<Classroom> {
         .route("/create-queue", post(create_queue))
         .route("/update-queue", put(update_queue))
         .route("/delete-queue", delete(delete_queue))
-        .route("/get-queues", get(list_queues))
+        .route("/get-queues", read(list_queues))
         .route("/add-message", post(add_message))
-        .route("/get-messages-user", get(take_messages))
+        .route("/get-messages-user", read(take_messages))
 }
 
 async fn create_user(State(room): State<Classroom>, call: Call) -> Answered {
     let name = call.text("username")?;
+    if name.contains('.') && matches!(room.users().find(&name), Err(NoUser::Unknown)) {
+        return Err(Answer::refused(
+            StatusCode::BAD_REQUEST,
+            "A user's name has no '.' here: a dot parts it from the name of a queue",
+        ));
+    }
     let (_, is_new) = room.users().make(&name, &origin(REST, call.peer)).await?;
     if is_new {
         return Ok(Answer::done("User created"));

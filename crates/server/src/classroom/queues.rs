@@ -1,5 +1,7 @@
 //! Users' queues with their keys, and the queues of worker services: queues of the broker, named so that everybody else finds them.
 
+mod services;
+
 use axum::http::StatusCode;
 use broker::access::Resource;
 use broker::{Refusal, RefusalKind, Request};
@@ -10,7 +12,6 @@ use directory::{Change, CommitError};
 use engine::accounts::Login;
 use engine::audit::Author;
 use engine::sessions::Origin;
-use serde::{Deserialize, Serialize};
 
 use super::json::Answer;
 use super::keys::Keys;
@@ -18,10 +19,9 @@ use super::users::{User, Users};
 use crate::gateway::{self, Delivered, Draft, Link, Pull, PullFrom, Settle, SettleKind};
 use crate::http::{DEFAULT_VHOST, Web};
 
-/// The worker services that there are.
-const SERVICES: [&str; 2] = ["1", "2"];
-/// What the name of a worker service's queue begins with.
-const SERVICE_PREFIX: &str = "service-";
+pub(crate) use services::Obstacle;
+pub(super) use services::Work;
+
 /// The longest name of a user's queue, in bytes: behind a user's name it is one of the broker's.
 const NAME_BYTES_MAX: usize = 160;
 /// The longest key, in bytes.
@@ -36,17 +36,6 @@ const TAKEN_MAX: usize = 1_000;
 const TAKEN_BYTES_MAX: usize = 8 << 20;
 /// For how long what is taken is held until it is on its way.
 const LEASE_MS: u64 = 30_000;
-/// What lies in a worker service's queue and is no request: so much of it is thrown away at once.
-const REJECTED_MAX: usize = 100;
-
-/// What waits in a worker service's queue.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Work {
-    pub(super) username: String,
-    pub(super) queue_name: String,
-    pub(super) api_key: String,
-    pub(super) service: String,
-}
 
 /// Works on queues; cheap to clone.
 #[derive(Clone)]
@@ -87,7 +76,7 @@ impl Queues {
     ) -> Result<(), Answer> {
         let user = self.users.find(user)?;
         check_key(key)?;
-        let name = broker_name(&user, queue)?;
+        let name = new_broker_name(&user, queue)?;
         let _keying = self.keying.lock().await;
         let is_there = self.exists(&name);
         if is_there && !self.keys.of(&name).is_empty() {
@@ -130,7 +119,7 @@ impl Queues {
         new_key.map(check_key).transpose()?;
         let mut name = queue.name;
         if let Some(wanted) = new_name {
-            let wanted = broker_name(&queue.user, wanted)?;
+            let wanted = new_broker_name(&queue.user, wanted)?;
             if wanted != name {
                 if self.exists(&wanted) {
                     return Err(Answer::refused(
@@ -187,27 +176,6 @@ impl Queues {
         Ok(names)
     }
 
-    /// Puts a request into the queue of a worker service.
-    ///
-    /// *Durability*: it is on disk on return.
-    pub(super) async fn ask(
-        &self,
-        queue: &Opened,
-        work: Work,
-        from: &Origin,
-    ) -> Result<(), Answer> {
-        let service = service_queue(&work.service)?;
-        let link = self.service_link(&service, from).await?;
-        let body = serde_json::to_vec(&work).unwrap_or_default();
-        let properties = Properties {
-            content_type: Some("application/json".to_owned()),
-            reply_to: Some(queue.name.clone()).filter(|name| name.len() <= 255),
-            app_id: Some("classroom".to_owned()),
-            ..Properties::default()
-        };
-        publish(&link, service, body.into(), properties).await
-    }
-
     /// Puts a response into a user's queue.
     ///
     /// *Durability*: it is on disk on return.
@@ -247,49 +215,14 @@ impl Queues {
         Ok(texts)
     }
 
-    /// Takes the next request for a worker service; `None` when there is none.
-    pub(super) async fn next(&self, service: &str, from: &Origin) -> Result<Option<Work>, Answer> {
-        let queue = service_queue(service)?;
-        let link = self.service_link(&queue, from).await?;
-        for _ in 0..REJECTED_MAX {
-            let Some(one) = pull(&link, &queue, 1).await?.pop() else {
-                return Ok(None);
-            };
-            let work = serde_json::from_slice(one.message.body()).ok();
-            let kind = if work.is_some() {
-                SettleKind::Ack
-            } else {
-                SettleKind::Reject
-            };
-            link.settle(settle(&one, kind).into_iter().collect())
-                .await?;
-            if work.is_some() {
-                return Ok(work);
-            }
-        }
-        Ok(None)
-    }
-
-    /// A link to work on the queue of a worker service, which no user owns; makes the queue if need be.
-    async fn service_link(&self, queue: &str, from: &Origin) -> Result<Link, Answer> {
-        let link = self.link(&self.users.services().await?.login, from).await?;
-        if !self.exists(queue) {
-            declare(&link, queue).await?;
-        }
-        Ok(link)
-    }
-
-    async fn link(&self, login: &Login, from: &Origin) -> Result<Link, Answer> {
+    async fn link(&self, login: &Login, from: &Origin) -> Result<Link, Refusal> {
         let origin = gateway::Origin {
             peer: from.address.to_string(),
             door: from.door,
             client: None,
         };
-        Ok(self
-            .web
-            .gateway()
-            .link(login, DEFAULT_VHOST, &origin)
-            .await?)
+        let gateway = self.web.gateway();
+        gateway.link(login, DEFAULT_VHOST, &origin).await
     }
 
     fn exists(&self, queue: &str) -> bool {
@@ -347,6 +280,18 @@ fn broker_name(user: &User, queue: &str) -> Result<String, Answer> {
     Ok(format!("{}.{queue}", user.login.name))
 }
 
+/// The name that a user's new queue gets in the broker. A user whose own name has a dot could make it another user's; what such a user
+/// has already stays.
+fn new_broker_name(user: &User, queue: &str) -> Result<String, Answer> {
+    if user.login.name.contains('.') {
+        return Err(Answer::refused(
+            StatusCode::BAD_REQUEST,
+            "A user whose name has a '.' cannot have more queues: a dot parts a user's name from a queue's",
+        ));
+    }
+    broker_name(user, queue)
+}
+
 fn check_key(key: &str) -> Result<(), Answer> {
     if key.len() <= KEY_BYTES_MAX {
         return Ok(());
@@ -354,16 +299,6 @@ fn check_key(key: &str) -> Result<(), Answer> {
     Err(Answer::refused(
         StatusCode::BAD_REQUEST,
         format!("api_key has at most {KEY_BYTES_MAX} bytes"),
-    ))
-}
-
-fn service_queue(service: &str) -> Result<String, Answer> {
-    if SERVICES.contains(&service) {
-        return Ok(format!("{SERVICE_PREFIX}{service}"));
-    }
-    Err(Answer::refused(
-        StatusCode::BAD_REQUEST,
-        "service is 1 or 2",
     ))
 }
 

@@ -12,10 +12,12 @@ use tokio::sync::Mutex;
 
 use super::names;
 
-/// The tag of accounts that were made here. Others cannot be used here, with a password or without one.
+/// The tag of accounts that were made here without a password. Others cannot be used here, with a password or without one.
 const TAG: &str = "classroom";
+/// The tag of accounts that were made here with a password: they are counted with those, and nobody is let in by it.
+const PEER_TAG: &str = "classroom-peer";
 /// The account that owns the queues of worker services, and the tag by which it is known.
-const SERVICES: &str = "classroom";
+pub(super) const SERVICES: &str = "classroom";
 const SERVICES_TAG: &str = "classroom-services";
 
 /// The users; cheap to clone.
@@ -85,36 +87,71 @@ impl Users {
             Err(NoUser::Unknown) => {}
             found => return found.map(|user| (user, false)),
         }
-        let look = names::look(&name);
+        self.check_free(&name)?;
+        self.add(&name, "", TAG, &Author::new(&name, origin))
+            .await?;
+        self.find(&name).map(|user| (user, true))
+    }
+
+    /// Makes an account with a password, by a name that [`names::parse`] gave. Nothing is made when there is one: its password tells
+    /// whose it is.
+    ///
+    /// *Durability*: it is on disk on return.
+    ///
+    /// # Errors
+    /// The name cannot be had.
+    pub(super) async fn register(
+        &self,
+        name: &str,
+        password_hash: &str,
+        origin: &Origin,
+    ) -> Result<(), NoUser> {
+        let _making = self.making.lock().await;
+        if self.engine.account(name).is_some() {
+            return Ok(());
+        }
+        self.check_free(name)?;
+        self.add(name, password_hash, PEER_TAG, &Author::new(name, origin))
+            .await
+    }
+
+    /// Checks that nobody has a name that looks like this one, and that there may be one account more.
+    ///
+    /// # Errors
+    /// [`NoUser::Taken`] and [`NoUser::Full`].
+    pub(super) fn check_free(&self, name: &str) -> Result<(), NoUser> {
+        let look = names::look(name);
+        // It is nobody's, also while there is no such account.
+        if look == names::look(SERVICES) {
+            return Err(NoUser::Taken);
+        }
         let mut count = 0;
         for account in self.engine.account_list() {
-            if names::look(&account.login) == look {
+            if account.login != name && names::look(&account.login) == look {
                 return Err(NoUser::Taken);
             }
-            count += u32::from(account.tags.iter().any(|tag| tag == TAG));
+            let was_made_here = |tag: &String| tag == TAG || tag == PEER_TAG;
+            count += u32::from(account.tags.iter().any(was_made_here));
         }
         if count >= self.accounts_max {
             return Err(NoUser::Full);
         }
-        self.add(&name, TAG, &Author::new(&name, origin)).await?;
-        self.find(&name).map(|user| (user, true))
+        Ok(())
     }
 
-    /// The account that owns the queues of worker services; makes it the first time. Nobody can call here in its name.
+    /// The account that owns the queues of worker services; makes it if there is none. Nobody can call here in its name.
     ///
     /// # Errors
-    /// Somebody else has its name, or it could not be stored.
+    /// [`NoUser::Taken`]: it is somebody else's. Or it could not be stored.
     pub(super) async fn services(&self) -> Result<User, NoUser> {
         let _making = self.making.lock().await;
         match self.engine.accounts().account(SERVICES) {
-            None => self.add(SERVICES, SERVICES_TAG, &Author::server()).await?,
-            Some(account) if account.tags.iter().any(|tag| tag == SERVICES_TAG) => {}
-            Some(_) => {
-                tracing::error!(
-                    "the account '{SERVICES}' is somebody's, so that no worker service has a queue; give it another name"
-                );
-                return Err(NoUser::Unavailable);
+            None => {
+                self.add(SERVICES, "", SERVICES_TAG, &Author::server())
+                    .await?;
             }
+            Some(account) if account.tags.iter().any(|tag| tag == SERVICES_TAG) => {}
+            Some(_) => return Err(NoUser::Taken),
         }
         self.act_as(SERVICES)
     }
@@ -127,11 +164,17 @@ impl Users {
         })
     }
 
-    /// Adds a member without a password.
-    async fn add(&self, name: &str, tag: &str, by: &Author) -> Result<(), NoUser> {
-        let tags = vec![tag.to_owned()];
+    /// Adds a member; without a hash it has no password.
+    async fn add(
+        &self,
+        name: &str,
+        password_hash: &str,
+        tag: &str,
+        by: &Author,
+    ) -> Result<(), NoUser> {
+        let (tags, hash) = (vec![tag.to_owned()], password_hash.to_owned());
         let now_ms = self.engine.now_ms();
-        let mut account = Account::with_tags(name.to_owned(), String::new(), tags, now_ms);
+        let mut account = Account::with_tags(name.to_owned(), hash, tags, now_ms);
         account.set_role(Role::Member);
         let added = vec![Change::AccountAdded(account)];
         match self.engine.commit_as(by, added).await {

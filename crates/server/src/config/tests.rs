@@ -289,3 +289,15 @@ fn the_nearest_name_is_found_only_when_it_is_near() {
     assert_eq!(nearest("frame", names), Some("frame_max"));
     assert_eq!(nearest("unrelated", names), None);
 }
+
+#[test]
+fn older_clients_reach_the_server_from_its_own_machine_alone_unless_they_are_told() {
+    let flags = [("data", "/nonexistent"), ("listeners.bind", "0.0.0.0")];
+    let config = Config::load(&sources(&flags, &[])).expect("valid");
+    assert!(!config.classroom.enabled);
+    let doors = config.classroom;
+    for (door, port) in [(doors.chat, 1545), (doors.rest, 4000), (doors.grpc, 50051)] {
+        let address = door.resolve(config.listeners.bind).expect("it is open");
+        assert!(address.ip().is_loopback() && address.port() == port);
+    }
+}
