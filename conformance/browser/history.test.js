@@ -123,11 +123,15 @@ async function stillSeen(visitor) {
 
 test('a search finds an early message and jumps to its place', async () => {
   const ana = await browser.guest(server, 'ana');
-  await ana.page.locator('.row[data-seq]').first().waitFor();
-  await ana.page.locator('.box').focus();
-  await ana.type('/');
+  // From another place, so that the room is opened with the jump.
+  await ana.say('#cR cellar');
+  await ana.page.waitForURL(/cellar$/);
+  await ana.page.reload();
+  await ana.ready();
+  await ana.type('Escape', '/');
   await ana.page.getByPlaceholder('Words in messages').fill('number 1234');
   await ana.page.locator('.hit', { hasText: /number 1234$/ }).click();
+  await ana.page.waitForURL(/lobby$/);
   await ana.page.locator('.row.shown[data-seq="1234"]').waitFor();
   const isSeen = await ana.page.evaluate(() => {
     const row = document.querySelector('.row[data-seq="1234"]').getBoundingClientRect();

@@ -204,6 +204,42 @@ test('drafts are kept for each room, over a reload', async () => {
   await ana.close();
 });
 
+test('an edit that is left leaves each room its own draft', async () => {
+  const ana = await browser.guest(server, 'ana');
+  await ana.say('to be edited');
+  await ana.sees('to be edited');
+  await ana.say('#cR study');
+  await ana.page.waitForURL(/study$/);
+  await ana.composer().fill('for the study');
+  await ana.go('#/talk/lobby');
+  await eventually(async () => (await ana.composer().inputValue()) === '', 'the lobby has no draft');
+  await ana.composer().press('ArrowLeft');
+  await eventually(async () => (await ana.composer().inputValue()) === 'to be edited', 'the message is in the composer');
+  await ana.go('#/talk/study');
+  await eventually(async () => (await ana.composer().inputValue()) === 'for the study', 'the draft of the study is there');
+  await ana.go('#/talk/lobby');
+  await eventually(async () => (await ana.composer().inputValue()) === 'to be edited', 'the message is still edited');
+  await ana.composer().press('Escape');
+  await eventually(async () => (await ana.composer().inputValue()) === '', 'the lobby has no draft again');
+  await ana.go('#/talk/study');
+  await eventually(async () => (await ana.composer().inputValue()) === 'for the study', 'the draft of the study is there again');
+  await ana.close();
+});
+
+test('what a private conversation tells one of is known after a reload', async () => {
+  const ana = await browser.guest(server, 'ana');
+  await server.say('carmen', '@ana', 'are you there?');
+  await ana.go('#/talk/@carmen');
+  await ana.sees('are you there?');
+  await ana.say('#notify nothing');
+  await ana.page.getByText('This place tells you of: nothing.').waitFor();
+  await ana.page.reload();
+  await ana.ready();
+  await ana.page.getByRole('button', { name: 'About this room' }).click();
+  await eventually(() => ana.page.getByRole('radio', { name: 'nothing' }).isChecked(), 'it is as it was chosen');
+  await ana.close();
+});
+
 test('names, rooms and commands are completed', async () => {
   const ana = await browser.guest(server, 'ana');
   await eventually(async () => {

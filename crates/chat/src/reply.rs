@@ -50,6 +50,8 @@ pub struct ConversationView {
     pub read: u64,
     /// Messages that were not.
     pub unread: u64,
+    /// What the account wants to be told of: `all`, `mentions` or `nothing`.
+    pub notify: String,
     /// When the newest was sent, in milliseconds since 1970.
     pub last_ms: u64,
 }

@@ -1,5 +1,6 @@
 import { router, to } from '../app/router.svelte.ts';
 import { voice } from '../ui/notices.svelte.ts';
+import { cardOf } from './card.ts';
 import type { Chat } from './chat.svelte.ts';
 import type { Place } from './place.svelte.ts';
 import type { Message } from './protocol.ts';
@@ -12,14 +13,26 @@ const SHOWN_CHARS_MAX = 140;
 export function alert(chat: Chat, place: Place, message: Message, isLoud: boolean) {
   const isSeen = chat.isLooked && place === chat.current;
   if (isSeen) {
-    voice.say(message.action ? `${message.from} ${message.text}` : words.saidBy(message.from, message.text));
+    const card = cardOf(message.text);
+    const text = card ? words.fileTold(card.name, card.size) : message.text;
+    voice.say(message.action ? `${message.from} ${text}` : words.saidBy(message.from, text));
     return;
   }
   if (place.notify === 'nothing' || (place.notify === 'mentions' && !isLoud)) return;
   const where = place.isPrivate ? words.privately(message.from) : words.saidIn(message.from, place.name);
   if (chat.isLooked && isLoud) voice.say(where);
   if (!('Notification' in window) || Notification.permission !== 'granted' || chat.isLooked) return;
-  const notification = new Notification(where, { body: message.text.slice(0, SHOWN_CHARS_MAX), tag: place.name, icon: '/favicon.svg' });
+  show(where, message.text.slice(0, SHOWN_CHARS_MAX), place);
+}
+
+function show(title: string, body: string, place: Place) {
+  let notification: Notification;
+  try {
+    notification = new Notification(title, { body, tag: place.name, icon: '/favicon.svg' });
+  } catch {
+    // Browsers of phones have notifications for service workers alone, and say so only here.
+    return;
+  }
   notification.onclick = () => {
     window.focus();
     router.go(to('talk', place.name));

@@ -9,7 +9,7 @@ import { Link } from './link.ts';
 import { Memory } from './memory.ts';
 import { Outbox } from './outbox.ts';
 import { Place } from './place.svelte.ts';
-import type { Asks, Joined, Level, Message, Presence, RoomView, Said, SaidOf, User } from './protocol.ts';
+import { Lost, type Asks, type Joined, type Level, type Message, type Presence, type RoomView, type Said, type SaidOf, type User } from './protocol.ts';
 import type { Pending } from './rows.ts';
 import { told } from './told.ts';
 
@@ -86,6 +86,8 @@ export class Chat {
     const look = () => this.#look();
     for (const [target, name] of [[window, 'focus'], [window, 'blur'], [document, 'visibilitychange']] as const) target.addEventListener(name, look, { signal });
     addEventListener('online', () => this.#link.hurry(), { signal });
+    // What was typed without a connection goes with the tab.
+    addEventListener('beforeunload', (event) => !this.isOpen && this.outbox.list.length > 0 && event.preventDefault(), { signal });
     this.#timers.push(setInterval(() => void this.#readClock(), CLOCK_MS));
     this.#timers.push(setInterval(() => this.isOpen && !document.hidden && void this.listUsers(), PRESENCE_MS));
     this.isLooked = document.hasFocus();
@@ -128,7 +130,8 @@ export class Chat {
       try {
         await this.join(place.name);
       } catch (thrown) {
-        place.problem = thrown;
+        // The next connection comes here again.
+        if (!(thrown instanceof Lost)) place.problem = thrown;
         return;
       }
     }
@@ -280,6 +283,7 @@ export class Chat {
       place.head = view.head;
       place.read = view.read;
       place.unread = view.unread;
+      place.notify = view.notify;
       place.lastMs = view.last_ms;
       this.presence.set(place.title, view.presence);
     }
@@ -365,9 +369,9 @@ export class Chat {
     if (!isNew || message.from === this.login) return;
     const isCalled = message.mentions?.some((login) => login.toLowerCase() === this.login.toLowerCase()) ?? false;
     if (!message.history && !isRead) {
+      if (place.unread === 0) place.firstUnread = message.seq;
       place.unread += 1;
       if (isCalled) place.mentions += 1;
-      place.firstUnread ??= message.seq;
     }
     if (!message.history) alert(this, place, message, isCalled || place.isPrivate);
   }
@@ -394,7 +398,7 @@ export class Chat {
     place.pending = [];
     this.memory.keepDraft(place.name.toLowerCase(), '');
     const home = this.place(this.defaultRoom);
-    if (left && home.draft === '') this.keepDraft(home, left);
+    if (left) this.keepDraft(home, home.draft === '' ? left : `${home.draft}\n${left}`);
     this.#remember();
   }
 

@@ -135,6 +135,23 @@ export class Place {
   }
 
   /**
+   * Takes what was fetched again, and what came since. While one reads back, nothing of what they see goes.
+   *
+   * Says whether there was no room for all of it.
+   */
+  renew(messages: Message[], hasNewer: boolean): boolean {
+    if (this.isFollowing) {
+      this.append(messages, hasNewer);
+      return false;
+    }
+    const all = merged(this.messages, messages);
+    const isCut = all.length > WINDOW_GROWN_MAX;
+    this.hasNewer = hasNewer || isCut;
+    this.messages = all.slice(0, WINDOW_GROWN_MAX);
+    return isCut;
+  }
+
+  /**
    * Takes a message that was just said. `isFollowing`: its end is looked at, so that the beginning may go.
    *
    * Says whether something between is missing.

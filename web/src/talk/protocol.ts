@@ -57,6 +57,7 @@ export interface ConversationView {
   head: number;
   read: number;
   unread: number;
+  notify: Level;
   last_ms: number;
 }
 

@@ -78,7 +78,8 @@ function onPage(chat: Chat, place: Place, typed: Typed): Promise<void> | null {
       view.dialog = 'blocked';
       break;
     case 'history':
-      return chat.history.older(place);
+      view.jump = { place, seq: Math.max(1, place.head - typed.count + 1) };
+      break;
     case 'exit':
       return session.logOut();
     default:

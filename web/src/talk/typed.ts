@@ -75,6 +75,12 @@ export function parse(typed: string): Typed {
   return talk(name, rest) ?? rooms(name, rest) ?? moderation(name, rest) ?? { does: 'unknown', name };
 }
 
+/** Whether something is said in the place where it was typed. */
+export function isSaying(typed: string): boolean {
+  const { does } = parse(typed);
+  return does === 'say' || does === 'act';
+}
+
 function talk(name: string, rest: string): Typed | null {
   switch (name) {
     case 'pm':

@@ -43,6 +43,7 @@ export const words = {
   toNewest: 'To the newest',
   newBelow: (count: number) => (count === 1 ? '1 new message' : `${count} new messages`),
   saidBy: (login: string, text: string) => `${login}: ${text}`,
+  fileTold: (name: string, size: string) => `a file, ${[name, size].filter(Boolean).join(', ')}`,
   saidIn: (login: string, room: string) => `${login} in ${room}`,
   privately: (login: string) => `${login}, in private`,
   answers: (login: string) => `Answers ${login}`,

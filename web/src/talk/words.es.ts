@@ -44,6 +44,7 @@ export const words: Same<typeof english> = {
   toNewest: 'A lo más nuevo',
   newBelow: (count) => (count === 1 ? '1 mensaje nuevo' : `${count} mensajes nuevos`),
   saidBy: (login, text) => `${login}: ${text}`,
+  fileTold: (name, size) => `un archivo, ${[name, size].filter(Boolean).join(', ')}`,
   saidIn: (login, room) => `${login} en ${room}`,
   privately: (login) => `${login}, en privado`,
   answers: (login) => `Responde a ${login}`,

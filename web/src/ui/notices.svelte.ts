@@ -29,13 +29,16 @@ class Notices {
 /** What is said at the page's edge. */
 export const notices = new Notices();
 
+/** What was said last stays in the document: of several things at once a screen reader tells each that it finds. */
+const HEARD_MAX = 10;
+
 class Voice {
-  text = $state('');
+  lines = $state.raw<{ id: number; text: string }[]>([]);
+  #next = 1;
 
   /** Has a screen reader say something; what is seen changes in no way. */
   say(text: string) {
-    // The same text twice is two texts.
-    this.text = this.text === text ? `${text}\u00a0` : text;
+    this.lines = [...this.lines, { id: this.#next++, text }].slice(-HEARD_MAX);
   }
 }
 

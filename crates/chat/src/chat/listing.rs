@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use directory::chat::RoomNumber;
 
+use super::people::{Level, Position};
 use super::rooms::Room;
 use super::{Chat, refuse};
 use crate::command::Actor;
@@ -12,6 +13,12 @@ use crate::effect::Accounts;
 use crate::event::{Member, Presence};
 use crate::refusal::{Reason, Refusal};
 use crate::reply::{ConversationView, Reply, RoomView, UserView};
+
+/// What an account wants to be told of where it has such a position, or none.
+fn word_of(position: Option<&Position>) -> String {
+    let level = position.map_or_else(Level::default, |position| position.level);
+    level.word().to_owned()
+}
 
 impl Chat {
     pub(super) fn view_of(&self, login: &str, number: RoomNumber, room: &Room) -> RoomView {
@@ -32,10 +39,7 @@ impl Chat {
             read,
             unread,
             mentions: if unread == 0 { 0 } else { mentions as u64 },
-            notify: position
-                .map_or_else(super::people::Level::default, |position| position.level)
-                .word()
-                .to_owned(),
+            notify: word_of(position),
             created_ms: room.created_ms,
         }
     }
@@ -80,13 +84,15 @@ impl Chat {
         let person = self.people.get(&actor.login);
         let talks = person.into_iter().flat_map(|person| {
             person.talks.iter().map(move |(with, talk)| {
-                let read = person.position(talk.number).map_or(0, |one| one.read);
+                let position = person.position(talk.number);
+                let read = position.map_or(0, |one| one.read);
                 ConversationView {
                     with: with.clone(),
                     presence: self.presence_of(with, now_ms),
                     head: talk.head,
                     read,
                     unread: talk.head.saturating_sub(read),
+                    notify: word_of(position),
                     last_ms: talk.last_ms,
                 }
             })

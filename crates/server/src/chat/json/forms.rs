@@ -116,7 +116,7 @@ pub(crate) struct RoomForm<'a> {
 /// A private conversation.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ChatConversation)]
-pub(crate) struct ConversationForm {
+pub(crate) struct ConversationForm<'a> {
     /// `@` and the other's login.
     room: String,
     /// How present the other is.
@@ -127,6 +127,8 @@ pub(crate) struct ConversationForm {
     read: u64,
     /// Messages that you have not read.
     unread: u64,
+    /// What you want to be told of: `all`, `mentions` or `nothing`.
+    notify: &'a str,
     /// When the newest was sent, in milliseconds since 1970.
     last_ms: u64,
 }
@@ -271,14 +273,15 @@ impl<'a> RoomForm<'a> {
     }
 }
 
-impl ConversationForm {
-    pub(crate) fn of(view: &ConversationView) -> Self {
+impl<'a> ConversationForm<'a> {
+    pub(crate) fn of(view: &'a ConversationView) -> Self {
         Self {
             room: format!("@{}", view.with),
             presence: PresenceWord::of(view.presence),
             head: view.head,
             read: view.read,
             unread: view.unread,
+            notify: &view.notify,
             last_ms: view.last_ms,
         }
     }

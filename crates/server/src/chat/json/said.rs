@@ -44,7 +44,7 @@ pub(super) enum Said<'a> {
         rooms: Vec<RoomForm<'a>>,
     },
     Conversations {
-        conversations: Vec<ConversationForm>,
+        conversations: Vec<ConversationForm<'a>>,
     },
     Users {
         users: Vec<UserForm<'a>>,

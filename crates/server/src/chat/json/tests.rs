@@ -365,9 +365,10 @@ fn answers_about_rooms_and_people_are_written() {
         head: 9,
         read: 7,
         unread: 2,
+        notify: text("mentions"),
         last_ms: 66,
     };
-    let fields = json!({"room": "@bob", "presence": "away", "head": 9, "read": 7, "unread": 2, "last_ms": 66});
+    let fields = json!({"room": "@bob", "presence": "away", "head": 9, "read": 7, "unread": 2, "notify": "mentions", "last_ms": 66});
     let conversations = Reply::Conversations(vec![with_bob]);
     answered(
         conversations,

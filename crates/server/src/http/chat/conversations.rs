@@ -17,9 +17,9 @@ use crate::http::problem::Problem;
 /// All private conversations.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ChatConversations)]
-pub(in crate::http) struct ConversationList {
+pub(in crate::http) struct ConversationList<'a> {
     /// The conversations, the one with the newest message first.
-    conversations: Vec<ConversationForm>,
+    conversations: Vec<ConversationForm<'a>>,
 }
 
 /// List your private conversations
