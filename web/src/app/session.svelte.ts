@@ -27,7 +27,7 @@ class Session {
   hasExpired = $state(false);
 
   constructor() {
-    whenExpired(() => this.#end(true));
+    whenExpired(() => void this.#lapse());
     csrf.watch((token) => {
       if (token === null) void this.#doubt();
       else void this.start();
@@ -111,6 +111,14 @@ class Session {
   async #doubt() {
     await new Promise((resolve) => setTimeout(resolve, ANEW_MS));
     if (csrf.read() === null) this.#end(false);
+  }
+
+  /** The server knows the session no more. A new password ends it in every tab, and where it was typed the next one is being opened. */
+  async #lapse() {
+    const ended = csrf.read();
+    await new Promise((resolve) => setTimeout(resolve, ANEW_MS));
+    const present = csrf.read();
+    if (present === null || present === ended) this.#end(true);
   }
 
   async #greet() {
