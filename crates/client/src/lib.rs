@@ -5,6 +5,7 @@
 
 pub mod amqp;
 pub mod api;
+mod aside;
 mod backoff;
 pub mod chat;
 pub mod disk;

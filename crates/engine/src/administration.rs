@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::SharedRef;
 use crate::accounts::Accounts;
 use crate::alarm::{Alarm, Alarms};
+use crate::aside;
 use crate::mailbox::Letter;
 use crate::shard::Shard;
 use crate::startup::Engine;
@@ -288,10 +289,6 @@ impl Handle {
     /// The database cannot be read.
     pub async fn snapshot(&self) -> Result<directory::Snapshot, directory::Failure> {
         let path = self.shared.directory_path.clone();
-        let read = tokio::task::spawn_blocking(move || directory::Directory::open(&path)?.load());
-        match read.await {
-            Ok(snapshot) => snapshot,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+        aside(move || directory::Directory::open(&path)?.load()).await
     }
 }

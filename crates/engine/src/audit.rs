@@ -16,7 +16,7 @@ use crate::administration::Handle;
 use crate::alarm::Alarm;
 use crate::connection::ConnectionInfo;
 use crate::sessions::Origin;
-use crate::{Shared, SharedRef};
+use crate::{Shared, SharedRef, aside};
 use refusals::Refusals;
 pub(crate) use refusals::Secret;
 
@@ -325,11 +325,7 @@ impl Handle {
     /// The database cannot be read.
     pub async fn audit_entries(&self, filter: AuditFilter) -> Result<Vec<AuditEntry>, Failure> {
         let path = self.shared.directory_path.clone();
-        let read = tokio::task::spawn_blocking(move || Reader::open(&path)?.audit(&filter));
-        match read.await {
-            Ok(entries) => entries,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+        aside(move || Reader::open(&path)?.audit(&filter)).await
     }
 
     /// Changes whenever the audit log may have grown: then is the time to ask [`Self::audit_entries`] for what follows the last one seen.

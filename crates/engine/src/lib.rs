@@ -11,6 +11,7 @@
 pub mod accounts;
 mod administration;
 mod alarm;
+mod aside;
 pub mod audit;
 mod clock;
 mod connection;
@@ -47,6 +48,7 @@ pub use administration::{
     Registration,
 };
 pub use alarm::{Alarm, Alarms};
+pub use aside::aside;
 pub use clock::Clock;
 pub use connection::{Batch, Connection, ConnectionInfo};
 pub use directory::{Change, CommitError};

@@ -55,18 +55,14 @@ impl Operator {
     async fn answer(&self, request: Request) -> Response {
         // A password is hashed in the plan, which takes tens of milliseconds: not on a shard's thread.
         let asked = request.clone();
-        let planned = tokio::task::spawn_blocking(move || admin::plan(&asked)).await;
-        match planned {
-            Ok(Ok(Plan::Change(changes))) => {
-                admin::answer_commit(self.engine.commit(changes).await)
-            }
-            Ok(Ok(Plan::Read(reading))) => match self.engine.snapshot().await {
+        match engine::aside(move || admin::plan(&asked)).await {
+            Ok(Plan::Change(changes)) => admin::answer_commit(self.engine.commit(changes).await),
+            Ok(Plan::Read(reading)) => match self.engine.snapshot().await {
                 Ok(snapshot) => reading.answer(&snapshot),
                 Err(failure) => Response::error(ErrorCode::Failed, failure.to_string()),
             },
-            Ok(Ok(Plan::Live)) => self.live(request).await,
-            Ok(Err(refused)) => refused,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            Ok(Plan::Live) => self.live(request).await,
+            Err(refused) => refused,
         }
     }
 

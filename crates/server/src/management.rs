@@ -110,14 +110,6 @@ impl Site {
         Some(policies::PolicyRow::of(found).definition())
     }
 
-    /// Does work that takes long on a thread that may be held up.
-    async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        match tokio::task::spawn_blocking(work).await {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
-    }
-
     /// Makes changes durable, all or none.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), Failure> {
         if changes.is_empty() {
@@ -128,7 +120,7 @@ impl Site {
 
     /// Carries out what an operator could ask of the command line.
     async fn operate(&self, request: admin::Request) -> Result<(), Failure> {
-        let changes = self.aside(move || changes_of(&request)).await?;
+        let changes = engine::aside(move || changes_of(&request)).await?;
         self.commit(changes).await
     }
 }

@@ -23,6 +23,7 @@ use tokio::time::interval;
 use super::download::{Download, DownloadError, Means, SourcePeer, Status, Wanted};
 use super::limits::SOURCES_TIMEOUT;
 use super::sink::{SinkError, part_path};
+use crate::aside::aside;
 use small::{Small, SmallFile};
 
 /// The list of the folder, beside what it names.
@@ -140,11 +141,7 @@ pub(super) async fn fetch_at_most(
         folder.large(file, size, root).await?;
     }
     let target = wanted.target.clone();
-    let finish = move || finish(&collection, &staging, &content, &target);
-    match tokio::task::spawn_blocking(finish).await {
-        Ok(finished) => finished?,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    aside(move || finish(&collection, &staging, &content, &target)).await?;
     fetched.time = began.elapsed();
     Ok(fetched)
 }

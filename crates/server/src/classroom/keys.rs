@@ -134,12 +134,12 @@ async fn in_turn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
     let place = places.clone().acquire_owned().await;
-    let done = tokio::task::spawn_blocking(move || {
+    engine::aside(move || {
         // It is never closed, so there is one.
         let _place = place;
         work()
-    });
-    done.await.expect("it does not panic, and nobody ends it")
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -290,7 +290,7 @@ async fn take_over(
         let changes = import.changes(&known, vhost.as_deref())?;
         Ok::<_, Failure>((changes, import.declarations(vhost.as_deref())?))
     };
-    let (changes, declarations) = site.aside(read).await?;
+    let (changes, declarations) = engine::aside(read).await?;
     site.commit(changes)
         .await
         .map_err(Failure::into_bad_request)?;

@@ -203,9 +203,7 @@ pub(super) async fn put(
     let known = site.engine().accounts().account(&login);
     let is_new = known.is_none();
     let now_ms = site.engine().now_ms();
-    let changes = site
-        .aside(move || wish.changes(&login, known.as_ref(), now_ms))
-        .await?;
+    let changes = engine::aside(move || wish.changes(&login, known.as_ref(), now_ms)).await?;
     site.commit(changes).await?;
     Ok(done(is_new))
 }

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::growth::Growth;
 use super::line::{self, Ask, Event, Line, What};
 use super::{DownloadError, Fetched, Lie, Means, SourcePeer, Status, Wanted};
+use crate::aside::aside;
 use crate::peer::identity::Fingerprint;
 use crate::peer::sink::{Sink, SinkError};
 
@@ -367,11 +368,7 @@ impl Owner {
                 }
                 Ok(())
             };
-            let finished = tokio::task::spawn_blocking(finish).await;
-            let finished: Result<(), SinkError> = match finished {
-                Ok(finished) => finished,
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            };
+            let finished: Result<(), SinkError> = aside(finish).await;
             finished?;
         }
         Ok(Fetched {
