@@ -12,19 +12,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from .ctl import ChaskiCtl, RabbitCtl
+from .ports import Ports
 from .waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 RABBITMQ_HOME = Path(os.environ.get("RABBITMQ_HOME", "/usr/lib/rabbitmq"))
-
-
-def free_ports(count):
-    """Loopback ports that nothing listened on a moment ago."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 def port_of(address):
@@ -73,9 +65,10 @@ class RunningBroker(Broker):
 
 
 class _Owned(Broker):
-    """A broker whose process and directory belong to this run."""
+    """A broker whose process, directory and ports belong to this run."""
 
-    def __init__(self):
+    def __init__(self, ports):
+        self._ports = Ports(ports)
         self.directory = Path(tempfile.mkdtemp(prefix=f"conformance-{self.kind}-"))
         self._log = open(self.directory / "output.log", "ab")
         self._process = None
@@ -116,12 +109,13 @@ class _Owned(Broker):
         if self._process is not None and self._process.poll() is None:
             self.shut_down()
         self._log.close()
+        self._ports.release()
         if "CONFORMANCE_KEEP" not in os.environ:
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Chaski(_Owned):
-    """`chaski serve` on ports of its own choice; a restart keeps the ports of the first start.
+    """`chaski serve` on ports of its own, which a restart keeps.
 
     `settings` maps keys of the configuration to values; `listen` is the address, IPv6 in brackets; `host` is where it runs, if that is
     not this machine's own network (`hosts.Host`).
@@ -130,7 +124,7 @@ class Chaski(_Owned):
     kind = "chaski"
 
     def __init__(self, settings=None, listen="127.0.0.1", host=None):
-        super().__init__()
+        super().__init__(ports=7)
         self._prefix = []
         if host is not None:
             listen = self.host = host.address
@@ -139,8 +133,8 @@ class Chaski(_Owned):
         self.binary = os.environ.get("CHASKI_BIN", str(ROOT / "target/release/chaski"))
         if not Path(self.binary).is_file():
             raise SystemExit(f"{self.binary} is not there: build it (cargo build --release) or name it by CHASKI_BIN")
-        self._amqp = self._amqps = self._http = self._https = self._management = f"{listen}:0"
-        self._line = self._line_tls = f"{listen}:0"
+        addresses = [f"{listen}:{port}" for port in self._ports.numbers]
+        self._amqp, self._amqps, self._http, self._https, self._management, self._line, self._line_tls = addresses
         self.ctl = ChaskiCtl(self.binary, self.directory / "data")
 
     def start(self):
@@ -154,10 +148,7 @@ class Chaski(_Owned):
         if not line:
             self._process.wait(5)
             self._require_alive()
-        ready = self.ready = json.loads(line)
-        self._amqp, self._amqps = ready["amqp"], ready["amqps"]
-        self._http, self._https, self._management = ready["http"], ready["https"], ready["management"]
-        self._line, self._line_tls = ready["line"], ready["line-tls"]
+        self.ready = json.loads(line)
         self.line_port, self.line_tls_port = port_of(self._line), port_of(self._line_tls)
         self.port, self.tls_port = port_of(self._amqp), port_of(self._amqps)
         self.http_url, self.https_url = f"http://{self._http}", f"https://{self._https}"
@@ -180,9 +171,9 @@ class RabbitMq(_Owned):
     kind = "rabbitmq"
 
     def __init__(self, listen="127.0.0.1"):
-        super().__init__()
+        super().__init__(ports=5)
         self._listen = listen.strip("[]")
-        self.port, self.tls_port, self._management, self._dist, self._epmd = free_ports(5)
+        self.port, self.tls_port, self._management, self._dist, self._epmd = self._ports.numbers
         self._node = f"conformance-{secrets.token_hex(4)}@localhost"
         (self.directory / "enabled_plugins").write_text(
             "[rabbitmq_management,rabbitmq_consistent_hash_exchange].\n"

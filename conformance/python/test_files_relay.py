@@ -17,8 +17,9 @@ import websocket
 from clients import differs_on_rabbitmq
 from command_line import run
 from files_peer import PATIENCE_S, get, wait_until
-from harness.brokers import Chaski, free_ports
+from harness.brokers import Chaski
 from harness.memory import resident
+from harness.ports import Ports
 from rest import PASSWORD, Rest
 
 pytestmark = [pytest.mark.operated, differs_on_rabbitmq("it has no files"), pytest.mark.timeout(120)]
@@ -122,7 +123,8 @@ def test_the_relay_is_reached_over_tls_too(server, account, share, here):
 
 def test_who_does_not_want_the_relay_is_not_called(server, account, share, here):
     (_, at_anna), (_, at_ben) = account("anna"), account("ben")
-    shared = share(at_anna, "--no-relay", "--listen", "127.0.0.1:0", "--address", f"127.0.0.1:{free_ports(1)[0]}")
+    nobody = Ports(1)
+    shared = share(at_anna, "--no-relay", "--listen", "127.0.0.1:0", "--address", f"127.0.0.1:{nobody.numbers[0]}")
     (shared / "near.bin").write_bytes(b"near")
     wait_until(lambda: json.loads(run(server, at_ben, "find", "--glob", "near.bin", "--json").stdout or "[]"), "the file")
     peers = json.loads(run(server, at_anna, "peers", "--json").stdout)
@@ -179,7 +181,8 @@ def progress(process, condition):
 
 def test_a_download_moves_to_the_direct_path_and_fetches_nothing_twice(server, account, share, here):
     (_, at_anna), (_, at_ben) = account("anna"), account("ben")
-    port, shown = free_ports(2)
+    ports = Ports(2)
+    port, shown = ports.numbers
     shared = share(at_anna, "--listen", f"127.0.0.1:{port}", "--address", f"127.0.0.1:{shown}")
     content = os.urandom(64 * MIB)
     (shared / "moves.bin").write_bytes(content)

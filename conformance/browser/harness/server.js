@@ -7,17 +7,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { eventually } from './eventually.js';
+import { Ports } from './ports.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const DOORS = ['amqp', 'amqps', 'http', 'https', 'management', 'line', 'line-tls'];
 
-/** `chaski serve` with a data directory of its own; a restart keeps the ports of the first start. */
+/** `chaski serve` with a data directory and ports of its own, which a restart keeps. */
 export class Server {
   #binary = process.env.CHASKI_BIN ?? join(ROOT, 'target/release/chaski');
   #settings;
   #directory;
   #process;
-  #addresses = {};
+  #ports;
   /** What the server told when it was ready: the address of each door, `page`, `admin-link` and `join-link`. */
   ready = {};
 
@@ -27,6 +28,7 @@ export class Server {
 
   static async start(settings = {}) {
     const server = new Server(settings);
+    server.#ports = await Ports.reserve(DOORS.length);
     server.#directory = await mkdtemp(join(tmpdir(), 'chaski-browser-'));
     await server.begin();
     return server;
@@ -34,7 +36,7 @@ export class Server {
 
   /** Starts it, or starts it again, and returns when it listens. */
   async begin() {
-    const doors = DOORS.flatMap((door) => [`--${door}`, this.#addresses[door] ?? '127.0.0.1:0']);
+    const doors = DOORS.flatMap((door, index) => [`--${door}`, `127.0.0.1:${this.#ports.numbers[index]}`]);
     const args = ['serve', '--data', join(this.#directory, 'data'), ...doors, '--ready-json', ...this.#settings];
     this.#process = spawn(this.#binary, args, { stdio: ['ignore', 'pipe', 'ignore'] });
     const told = await new Promise((resolve, reject) => {
@@ -48,7 +50,6 @@ export class Server {
     });
     // The links to the first account are told once.
     this.ready = { ...this.ready, ...told };
-    for (const door of DOORS) this.#addresses[door] = told[door];
   }
 
   /** Ends it in good order; its data stays. */
@@ -60,6 +61,7 @@ export class Server {
 
   async stop() {
     if (this.#process.exitCode === null) await this.halt();
+    await this.#ports.release();
     await rm(this.#directory, { recursive: true, force: true });
   }
 
