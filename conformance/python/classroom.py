@@ -1,5 +1,6 @@
 """Clients of the older systems whose place Chaski takes, as they are: bytes on a socket, JSON bodies on every method, gRPC by field numbers."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -57,6 +58,23 @@ class Plain:
 
     def close(self):
         self.socket.close()
+
+
+@contextlib.contextmanager
+def registering_plain(server):
+    """Gives what opens clients of the plain chat that have registered; their names are free again at the end."""
+    opened = []
+
+    def maker(name):
+        opened.append(Plain(server, name))
+        assert opened[-1].register() == (201, b"")
+        return opened[-1]
+
+    yield maker
+    for each in opened:
+        with contextlib.suppress(OSError):
+            each.send("DELETE", "/user", each.name)
+        each.close()
 
 
 class Json:

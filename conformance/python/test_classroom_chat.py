@@ -5,7 +5,7 @@ import http.client
 
 import pytest
 
-from classroom import Plain, open_classroom
+from classroom import Plain, open_classroom, registering_plain
 from chat import Chat
 from harness.waiting import eventually
 
@@ -21,18 +21,8 @@ def server():
 @pytest.fixture
 def user(server):
     """Clients that have registered, closed at the end of the test."""
-    opened = []
-
-    def maker(name):
-        opened.append(Plain(server, name))
-        assert opened[-1].register() == (201, b"")
-        return opened[-1]
-
-    yield maker
-    for each in opened:
-        with contextlib.suppress(OSError):
-            each.send("DELETE", "/user", each.name)
-        each.close()
+    with registering_plain(server) as maker:
+        yield maker
 
 
 @pytest.fixture

@@ -38,9 +38,9 @@ def server():
 def ask(address, method, message):
     """Calls a peer on a channel of its own, as older clients do; gives the status."""
     with grpc.insecure_channel(address) as channel:
-        stub = channel.unary_unary(f"/PServer/{method}", request_serializer=lambda each: each.SerializeToString(),
+        call = channel.unary_unary(f"/PServer/{method}", request_serializer=lambda each: each.SerializeToString(),
                                    response_deserializer=MESSAGES["Response"].FromString)
-        return stub(message, timeout=PATIENCE).status_code
+        return call(message, timeout=PATIENCE).status_code
 
 
 def named(address, method, name):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chat import Chat, answers_up_to, login_of, registering
-from classroom import Json, Plain, Worker, open_classroom
+from classroom import Json, Plain, Worker, open_classroom, registering_plain
 from clients import await_get, publish
 from harness.waiting import eventually
 from rest import Rest
@@ -67,16 +67,8 @@ def by_line(person):
 @pytest.fixture
 def plain(server):
     """Clients of the plain chat that have registered, closed at the end of the test."""
-    opened = []
-
-    def maker(name):
-        opened.append(Plain(server, name))
-        assert opened[-1].register() == (201, b"")
-        return opened[-1]
-
-    yield maker
-    for each in opened:
-        each.close()
+    with registering_plain(server) as maker:
+        yield maker
 
 
 def test_all_five_are_in_one_room(server, chat, connection, plain):

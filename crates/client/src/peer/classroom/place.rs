@@ -32,6 +32,15 @@ impl Places {
         Some(Place(Arc::new(permit)))
     }
 
+    /// Waits until so many places are free at once.
+    #[cfg(test)]
+    pub(super) async fn wait_for(&self, number: usize) {
+        let number = u32::try_from(number).expect("a small number");
+        let all = self.0.acquire_many(number);
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(30), all).await;
+        drop(waited.expect("they get free").expect("it is open"));
+    }
+
     #[cfg(test)]
     pub(super) fn free(&self) -> usize {
         self.0.available_permits()

@@ -2,9 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::mpsc::channel;
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
 
 use super::super::service::Service;
 use super::*;
@@ -20,14 +17,6 @@ pub(super) fn place(server: &str) -> (TempDir, Arc<Classroom>) {
     let gate = Arc::new(Gate::new(key));
     let (classroom, _) = classroom_of(server, folder.path(), &catalog, &gate, key);
     (folder, Arc::new(classroom))
-}
-
-pub(super) async fn wait_until(holds: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < end, "it does not come");
-        sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +43,7 @@ async fn a_call_that_is_given_up_holds_its_place_until_its_work_is_done() {
     assert!(call.await.expect_err("it is given up").is_cancelled());
     assert_eq!(classroom.calls.free(), PLAIN_CALLS_MAX - 1);
     end.send(()).expect("it waits");
-    wait_until(|| classroom.calls.free() == PLAIN_CALLS_MAX).await;
+    classroom.calls.wait_for(PLAIN_CALLS_MAX).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,8 +70,8 @@ async fn a_password_that_is_checked_holds_the_next_one_back_though_nobody_waits(
     assert_eq!(classroom.calls.free(), PLAIN_CALLS_MAX - 1);
     drop(asked);
     drop(silent);
-    wait_until(|| classroom.logins.checks.free() == 1).await;
-    assert_eq!(classroom.calls.free(), PLAIN_CALLS_MAX);
+    classroom.logins.checks.wait_for(1).await;
+    classroom.calls.wait_for(PLAIN_CALLS_MAX).await;
 }
 
 #[test]
