@@ -80,6 +80,8 @@ def test_files_are_announced_found_and_fetched(member):
     tickets = ana.GetTickets(v1.GetTicketsRequest(root=hidden))
     source, = tickets.sources
     assert (source.have, source.key, tickets.size) == (bytes([0, 0, 1]), KEY, 1 << 20) and source.ticket and source.expires_at_ms
+    assert list(tickets.sizes) == [1 << 20] and ana.GetTickets(v1.GetTicketsRequest(root=hidden, size=1 << 20)).sources
+    refused(grpc.StatusCode.NOT_FOUND, lambda: ana.GetTickets(v1.GetTicketsRequest(root=hidden, size=5)))
     link = ana.CreateLink(v1.CreateLinkRequest(root=hidden)).link
     capability = link.link.partition("?key=")[2]
     assert len(ben.GetTickets(v1.GetTicketsRequest(root=hidden, link=capability)).sources) == 1

@@ -422,6 +422,34 @@ def test_a_ticket_names_account_content_peer_and_right(member, peer):
     ben.post(f"/v1/files/{of}/tickets", {}).problem(404)
 
 
+def test_two_peers_of_one_account_do_not_outvote_an_honest_one_and_each_size_has_its_sources(member, peer):
+    ana, ben, eve, of = member("ana"), member("ben"), member("eve"), root()
+    liars = [peer(eve), peer(eve)]
+    for each in liars:
+        each.publish(entry("a.txt", of, size=999))
+    honest = peer(ben)
+    honest.publish(entry("a.txt", of, size=1_000))
+
+    def tickets(rest, **wish):
+        given = rest.post(f"/v1/files/{of}/tickets", wish).ok()
+        return given["size"], given["sizes"], {each["peer"] for each in given["sources"]}
+
+    every_liar = {each.id for each in liars}
+    # An account each: what was there first.
+    assert tickets(ana) == (999, [999, 1_000], every_liar)
+    assert tickets(ana, size=1_000) == (1_000, [999, 1_000], {honest.id})
+    ana.post(f"/v1/files/{of}/tickets", {"size": 5}).problem(404)
+    assert tickets(ben)[0] == 1_000, "one believes oneself"
+    # Whoever was lied to comes to the honest one by and by.
+    for each in liars:
+        ana.post(each.path + "/reports", {"root": of}).ok(204)
+    assert tickets(ana) == (1_000, [1_000], {honest.id})
+    assert ana.get(f"/v1/files/{of}").ok()["size"] == 1_000
+    other = peer(member("carl"))
+    other.publish(entry("b.txt", of, size=1_000))
+    assert tickets(member("dora")) == (1_000, [1_000, 999], {honest.id, other.id})
+
+
 def test_an_offer_finds_a_peer_an_account_or_somebody(member, peer):
     ana, ben, carl, of = member("ana"), member("ben"), member("carl"), root()
     one, other, first, second, third = peer(ana), peer(ana), peer(ben), peer(ben), peer(carl)

@@ -180,7 +180,10 @@ impl FileIndexService for FileIndex {
     ) -> Answer<v1::GetTicketsResponse> {
         let sharer = self.enter(request.extensions())?;
         let request = request.into_inner();
-        let wish = TicketWish { link: request.link };
+        let wish = TicketWish {
+            link: request.link,
+            size: request.size,
+        };
         let tickets = fetch_as(&self.0, &sharer, &request.root, &wish).await;
         let tickets = tickets.map_err(|problem| of_problem(&problem))?;
         let sources = tickets.sources.into_iter().map(|source| {
@@ -202,6 +205,7 @@ impl FileIndexService for FileIndex {
             root: tickets.root,
             size: tickets.size,
             name: tickets.name,
+            sizes: tickets.sizes,
             kind: kind(tickets.kind).into(),
             sources: sources.collect(),
         }))

@@ -3,7 +3,7 @@
 //! Most peers that ever had a popular content are away, and one peer may have a thousand copies of it. Neither may keep those who are there out of
 //! the answer: what the viewer cannot use is passed over by the index, and each peer has its share of what is read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use rusqlite::{Result, Statement, params};
 
@@ -30,22 +30,21 @@ struct Reading {
 }
 
 impl Look<'_> {
-    /// Finds one content.
-    pub(in super::super) fn content(&self, root: [u8; 32]) -> Result<Option<FileContent>> {
+    /// Finds one content; in each of the sizes that are stated for it, those that were there first before the others.
+    pub(in super::super) fn contents(&self, root: [u8; 32]) -> Result<Vec<FileContent>> {
         let entries = self.entries_of(root, None)?;
-        let mut holders: HashMap<u64, HashSet<u64>> = HashMap::new();
+        let mut by_size: HashMap<u64, Vec<&Entry>> = HashMap::new();
         for entry in &entries {
-            let peers = holders.entry(entry.size).or_default();
-            peers.insert(entry.peer.number);
+            by_size.entry(entry.size).or_default().push(entry);
         }
-        let count = |entry: &Entry| holders.get(&entry.size).map_or(0, HashSet::len);
-        // Of two sizes that as many state, the one that was there first.
-        let first = entries.iter().rev().max_by_key(|entry| count(entry));
-        Ok(first.map(|first| {
-            let size = first.size;
-            let same = entries.iter().filter(|entry| entry.size == size);
-            content_of(first, same)
-        }))
+        // The first of each has the lowest id.
+        let mut sizes: Vec<_> = by_size.into_values().collect();
+        sizes.sort_unstable_by_key(|same| same.first().map(|first| first.id));
+        let contents = sizes.into_iter().filter_map(|same| {
+            let first = same.first()?;
+            Some(content_of(first, same.iter().copied()))
+        });
+        Ok(contents.collect())
     }
 
     /// The entries of a content that the viewer may see, in the order in which they came.

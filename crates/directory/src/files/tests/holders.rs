@@ -16,7 +16,7 @@ fn copies(count: usize, audience: &Audience) -> Vec<FileEntry> {
 impl Fixture {
     /// The holders of the content, of each size that is stated.
     fn holders(&self, login: &str) -> Vec<(u64, Vec<String>)> {
-        let found = self.reader.content(ROOT, &viewer(login), &self.live);
+        let found = self.reader.contents(ROOT, &viewer(login), &self.live);
         let held = |content: FileContent| {
             let holders = content.holders.iter();
             let holders = holders.map(|holder| holder.peer.draft.login.clone());
@@ -104,4 +104,31 @@ fn whoever_has_it_a_thousand_times_hides_nobody() {
         [(500, everyone.map(str::to_owned).to_vec())]
     );
     assert_eq!(fixture.shown("eve"), [everyone, everyone]);
+}
+
+#[test]
+fn each_size_that_is_stated_has_its_holders() {
+    let mut fixture = Fixture::new();
+    for (id, login, size) in [
+        ("p1", "ana", 1),
+        ("p2", "ben", 500),
+        ("p3", "carl", 2),
+        ("p4", "dora", 500),
+    ] {
+        fixture.set_peer(id, login);
+        let stated = FileEntry {
+            size,
+            ..entry(login, 5)
+        };
+        fixture.publish(id, (0, 1), &[stated], &[]).unwrap();
+    }
+    let sizes = fixture.holders("eve");
+    assert_eq!(
+        sizes,
+        [
+            (1, vec!["ana".to_owned()]),
+            (500, vec!["ben".to_owned(), "dora".to_owned()]),
+            (2, vec!["carl".to_owned()]),
+        ]
+    );
 }

@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 
 use super::Sharer;
 use super::forms::{KindWord, check_peer_id, check_text, hex, unhex};
-use crate::files::{FilesError, OfferTo, Permission, Standing};
+use super::stated::Stated;
+use crate::files::{FilesError, OfferTo, Permission};
 use crate::http::Web;
 use crate::http::body::{InPath, JsonBody};
 use crate::http::problem::Problem;
@@ -30,6 +31,9 @@ pub(crate) struct TicketWish {
 }
 
 /// Somebody from whom a file can be fetched.
+    /// The size in bytes in which it is wanted, where several are stated; absent: the one that is believed.
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    pub(crate) size: Option<u64>,
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FileSource)]
 pub(crate) struct SourceOut {
@@ -61,11 +65,13 @@ pub(crate) struct SourceOut {
 pub(crate) struct TicketsOut {
     /// The BLAKE3 root of its content.
     pub(crate) root: String,
-    /// Its size in bytes.
+    /// Its size in bytes, as the sources state it.
     pub(crate) size: u64,
     /// Its name.
     pub(crate) name: String,
     /// What it is.
+    /// All sizes that are stated for it, the one that is believed first; at most 21.
+    pub(crate) sizes: Vec<u64>,
     pub(crate) kind: KindWord,
     /// From whom, those with the whole first.
     pub(crate) sources: Vec<SourceOut>,
@@ -175,24 +181,15 @@ pub(crate) async fn fetch_as(
     if let Some(link) = &wish.link {
         viewer.guest_of = host_of(web, link, root).await?;
     }
-    let content = web.files().content(root, viewer).await?;
-    let times = times(web)?;
-    let mut holders: Vec<_> = {
-        let (reports, asker) = (web.files().reports()?, sharer.account());
-        let now_ms = web.gateway().engine().now_ms();
-        let standing = |peer: &str| reports.standing(peer, &asker, root, now_ms);
-        let holders = content.holders.iter();
-        holders
-            .map(|holder| (standing(&holder.peer.draft.id), holder))
-            .filter(|(standing, _)| *standing != Standing::Hidden)
-            .collect()
+    let stated = Stated::look(web, sharer, root, viewer).await?;
+    let sizes = stated.sizes();
+    let content = match wish.size {
+        None => stated.into_best(),
+        Some(size) => stated.into_one_of(size),
     };
-    if holders.is_empty() {
-        return Err(FilesError::NotFound.into());
-    }
-    // Otherwise in the order in which they are.
-    holders.sort_by_key(|(standing, _)| *standing);
-    let sources = holders.iter().map(|(_, holder)| {
+    let content = content.ok_or(FilesError::NotFound)?;
+    let times = times(web)?;
+    let sources = content.holders.iter().map(|holder| {
         let draft = &holder.peer.draft;
         Ok(SourceOut {
             peer: draft.id.clone(),
@@ -221,6 +218,7 @@ pub(crate) async fn fetch_as(
 
 /// Finds whose files a link opens, if it holds for this content.
 async fn host_of(
+        sizes,
     web: &Web,
     capability: &str,
     root: [u8; 32],
