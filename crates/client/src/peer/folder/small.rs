@@ -367,7 +367,7 @@ impl Line {
                 };
                 if Root::of(&group.data) != file.root {
                     if let Some(liars) = &self.means.liars {
-                        let (key, root) = (self.peer.key, file.root);
+                        let (key, root) = (self.peer.key, self.collection);
                         // Whoever wanted to know may have gone.
                         let _ = liars.send(Lie { key, root });
                     }
@@ -404,3 +404,6 @@ impl Line {
         told.map_err(|_| End::Lost("nobody wants it any more".to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;
