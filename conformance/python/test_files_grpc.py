@@ -102,6 +102,14 @@ def test_an_offer_names_receivers(member):
     receiver, = ana.OfferFile(v1.OfferFileRequest(**wish, login=ben.login)).receivers
     assert receiver.peer == theirs and receiver.ticket
     refused(grpc.StatusCode.NOT_FOUND, lambda: ben.OfferFile(v1.OfferFileRequest(**wish, login=ben.login)))
+    closed, open_one = announce(ben, takes=False), announce(ben, takes=True)
+    for _ in range(2):
+        receiver, = ana.OfferFile(v1.OfferFileRequest(**wish)).receivers
+        assert receiver.peer == open_one
+    receiver, = ana.OfferFile(v1.OfferFileRequest(**wish, **{"except": [open_one]})).receivers
+    assert receiver.peer == theirs
+    refused(grpc.StatusCode.NOT_FOUND, lambda: ana.OfferFile(v1.OfferFileRequest(**wish, **{"except": [open_one, theirs]})))
+    assert ana.OfferFile(v1.OfferFileRequest(**wish, peer=closed)).receivers
 
 
 def test_refusals_are_those_of_rest(member):

@@ -55,6 +55,7 @@ impl FileIndexService for FileIndex {
             key: request.key,
             relay: request.relay,
             sealed: request.sealed,
+            takes: request.takes,
         };
         let announced = peers::announce_as(&self.0, &sharer, request.peer, wish).await;
         let (announced, created) = announced.map_err(|problem| of_problem(&problem))?;
@@ -204,8 +205,8 @@ impl FileIndexService for FileIndex {
         Ok(Response::new(v1::GetTicketsResponse {
             root: tickets.root,
             size: tickets.size,
-            name: tickets.name,
             sizes: tickets.sizes,
+            name: tickets.name,
             kind: kind(tickets.kind).into(),
             sources: sources.collect(),
         }))
@@ -223,6 +224,7 @@ impl FileIndexService for FileIndex {
             root: request.root,
             name: request.name,
             size: request.size,
+            except: request.except,
             to: request.to.map(|to| match to {
                 To::Peer(peer) => OfferToForm {
                     peer: Some(peer),
