@@ -342,3 +342,6 @@ impl Small {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,7 +132,7 @@ impl Line {
                 };
                 if Root::of(&group.data) != file.root {
                     if let Some(liars) = &self.means.liars {
-                        let (key, root) = (self.peer.key, file.root);
+                        let (key, root) = (self.peer.key, self.collection);
                         // Whoever wanted to know may have gone.
                         let _ = liars.send(Lie { key, root });
                     }
