@@ -1,6 +1,7 @@
-//! `chaski find` and `peers`: what other peers have; and `get` and `transfers` in modules of their own.
+//! `chaski find` and `peers`: what other peers have; and `get`, `link` and `transfers` in modules of their own.
 
 mod get;
+mod link;
 mod transfers;
 
 use std::process::ExitCode;
@@ -17,6 +18,8 @@ use crate::{number, output, peer};
 pub(crate) use get::{GetArgs, get, rate};
 pub(crate) use transfers::{TransfersArgs, transfers};
 
+use link::now_ms;
+pub(crate) use link::{LinkCommand, link};
 /// What a list of files is sorted by.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Sort {

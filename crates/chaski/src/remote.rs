@@ -173,6 +173,11 @@ impl Remote {
         self.json
     }
 
+    /// The interface itself, for what others look up in it.
+    pub(crate) const fn api(&self) -> &Api {
+        &self.api
+    }
+
     /// Reads something.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
         Ok(self.api.get(path)?)

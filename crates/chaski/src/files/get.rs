@@ -33,7 +33,7 @@ folder that `chaski peer` shares is given to others as it comes.
 
 Examples:
   chaski get report.pdf
-  chaski get chaski:5f0c…?key=8Jq… --output ~/Downloads/report.pdf
+  chaski get 'chaski:5f0c…?key=8Jq…' --output ~/Downloads/report.pdf
   chaski get 5f0c1e…9a --limit-rate 2MiB
   chaski get 5f0c1e…9a --json")]
 pub(crate) struct GetArgs {
@@ -69,7 +69,7 @@ pub(crate) fn get(mut args: GetArgs, is_json: bool) -> anyhow::Result<ExitCode> 
     let door = args.remote.door()?;
     let server = door.url.clone();
     let api = Arc::new(api(&door.url, door.credentials, door.ca.as_ref())?);
-    let query = Query::parse(&args.what);
+    let query = Query::parse(&args.what).map_err(not_found)?;
     let found = finder::find(&api, &query).map_err(not_found)?;
     let link = match query {
         Query::Content(_, link) => link,
@@ -208,14 +208,17 @@ fn random() -> anyhow::Result<[u8; 8]> {
     Ok(bytes)
 }
 
-fn not_found(error: FindError) -> anyhow::Error {
+pub(super) fn not_found(error: FindError) -> anyhow::Error {
     match error {
         FindError::Api(error) => error.into(),
-        FindError::Nobody(_) => CommandError::new(Exit::NotFound, error.to_string()).into(),
+        FindError::Nobody(_) | FindError::NotShared(_) => {
+            CommandError::new(Exit::NotFound, error.to_string()).into()
+        }
         FindError::Several { ref list, .. } => {
             list.iter().for_each(|content| output::note(content));
             CommandError::new(Exit::Usage, error.to_string()).into()
         }
         FindError::Answer(_) => error.into(),
+        FindError::Link(_) => CommandError::new(Exit::Usage, error.to_string()).into(),
     }
 }
