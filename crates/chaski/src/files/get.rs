@@ -43,7 +43,7 @@ pub(crate) struct GetArgs {
     /// Where it goes: a file's name, or a folder that is there [default: its own name, here]
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// Replace a file that is there
+    /// Replace a file that is there; a folder replaces nothing
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]

@@ -40,6 +40,9 @@ pub enum FolderError {
     /// The list is none, or names what may not be written.
     #[error("the list of the folder cannot be used: {0}")]
     Collection(#[from] CollectionError),
+    /// Something of that name is there.
+    #[error("{} is there already, and a folder replaces nothing; choose another name with --output", .0.display())]
+    Exists(PathBuf),
     /// There is more in it than was agreed.
     #[error("there are {is} bytes in the folder, and {most} were agreed")]
     TooLarge {
@@ -102,7 +105,7 @@ pub(super) async fn fetch_at_most(
         ..means
     };
     if fs::symlink_metadata(&wanted.target).is_ok() {
-        return Err(DownloadError::from(SinkError::Exists(wanted.target)).into());
+        return Err(FolderError::Exists(wanted.target));
     }
     let staging = part_path(&wanted.target, wanted.root);
     let manifest = staging.join(MANIFEST);
@@ -368,7 +371,7 @@ fn finish(
     match renameat_with(CWD, content, CWD, target, RenameFlags::NOREPLACE) {
         Ok(()) => {}
         Err(rustix::io::Errno::EXIST) => {
-            return Err(DownloadError::from(SinkError::Exists(target.to_owned())).into());
+            return Err(FolderError::Exists(target.to_owned()));
         }
         Err(error) => return Err(failed(target)(error.into())),
     }

@@ -168,6 +168,11 @@ impl Errand {
                 Ok(fetched) => Ok(Ok(json!({"files": fetched.files, "bytes": fetched.bytes,
                     "recovered": fetched.recovered, "ms": millis(fetched.time)}))),
                 Err(FolderError::Download(error)) => Err(error),
+                Err(error @ FolderError::Exists(_)) => {
+                    Ok(Err(
+                        CommandError::new(Exit::Exists, error.to_string()).into()
+                    ))
+                }
                 Err(
                     error @ (FolderError::Collection(_)
                     | FolderError::TooLarge { .. }

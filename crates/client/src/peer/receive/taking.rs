@@ -264,6 +264,7 @@ fn of_download(error: &DownloadError) -> Refusal {
 fn of_folder(error: &FolderError) -> Refusal {
     let told = match error {
         FolderError::Download(error) => return of_download(error),
+        FolderError::Exists(_) => "a folder of that name has just come".to_owned(),
         FolderError::Disk { source, .. } => of_disk(source),
         FolderError::Collection(_) | FolderError::TooLarge { .. } => error.to_string(),
     };
