@@ -16,7 +16,7 @@ use crate::output;
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// Which server, and as whom.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct RemoteArgs {
     /// The server, as http://HOST:PORT [default: the context's, else http://127.0.0.1:8080 as guest]
     #[arg(

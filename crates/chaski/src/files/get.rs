@@ -88,13 +88,14 @@ pub(crate) fn get(mut args: GetArgs, is_json: bool) -> anyhow::Result<ExitCode> 
     fetch(api, found, job, &args.fetch, is_json)
 }
 
-/// Fetches what an earlier command began.
+/// Fetches what an earlier command began, from the server that was asked then unless another one is named.
 pub(super) fn go_on(
     job: Job,
     args: &FetchArgs,
-    remote: &mut RemoteArgs,
+    remote: &RemoteArgs,
     is_json: bool,
 ) -> anyhow::Result<ExitCode> {
+    let mut remote = remote.clone();
     if !remote.is_named() {
         remote.name_server(job.server.clone())?;
     }
@@ -218,7 +219,7 @@ pub(super) fn not_found(error: FindError) -> anyhow::Error {
             list.iter().for_each(|content| output::note(content));
             CommandError::new(Exit::Usage, error.to_string()).into()
         }
-        FindError::Answer(_) => error.into(),
         FindError::Link(_) => CommandError::new(Exit::Usage, error.to_string()).into(),
+        FindError::Answer(_) => error.into(),
     }
 }
