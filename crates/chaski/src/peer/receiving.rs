@@ -79,6 +79,8 @@ pub(super) struct ReceiveArgs {
 pub(super) enum Told {
     /// A line is read: is it taken?
     Question(Offered),
+    /// A line came that may have been for what was taken back: it is asked again.
+    Again(Offered),
     /// It is being fetched.
     Taking(Offered, PathBuf),
     /// It is there.
@@ -97,6 +99,10 @@ pub(super) struct Receiving {
     /// Those that wait for an answer; the first was shown.
     questions: VecDeque<(Offered, oneshot::Sender<bool>)>,
     is_shown: bool,
+    /// The last that was shown is not there any more, and no line came since.
+    is_withdrawn: bool,
+    /// A line came that was not for the first.
+    is_late: bool,
     lines: Option<mpsc::Receiver<String>>,
 }
 
@@ -127,6 +133,8 @@ impl Receiving {
             events,
             questions: VecDeque::new(),
             is_shown: false,
+            is_withdrawn: false,
+            is_late: false,
             lines: None,
         })
     }
@@ -168,6 +176,8 @@ impl Receiving {
                 .front()
                 .is_some_and(|(_, answer)| answer.is_closed())
             {
+                // Whoever read it may be typing.
+                self.is_withdrawn |= self.is_shown;
                 self.pop();
             }
             if let Some((offered, _)) = self.questions.front()
@@ -176,7 +186,10 @@ impl Receiving {
                 let offered = offered.clone();
                 self.is_shown = true;
                 self.lines.get_or_insert_with(lines);
-                return Some(Told::Question(offered));
+                return Some(match std::mem::take(&mut self.is_late) {
+                    true => Told::Again(offered),
+                    false => Told::Question(offered),
+                });
             }
             let closed = async {
                 match self.questions.front_mut() {
@@ -204,8 +217,14 @@ impl Receiving {
         }
     }
 
-    /// Takes a line as the answer to what was shown last; without one, no question is answered any more.
+    /// Takes a line as the answer to what is shown, unless it may have been for what was shown before and taken back; without one, no question
+    /// is answered any more.
     fn answer(&mut self, line: Option<&str>) {
+        if line.is_some() && std::mem::take(&mut self.is_withdrawn) {
+            self.is_late = !self.questions.is_empty();
+            self.is_shown = false;
+            return;
+        }
         let is_yes = line.is_some_and(|line| {
             let line = line.trim().to_lowercase();
             // Yes in the languages of the interface.
@@ -254,3 +273,6 @@ fn lines() -> mpsc::Receiver<String> {
     });
     lines
 }
+
+#[cfg(test)]
+mod tests;

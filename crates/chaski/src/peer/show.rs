@@ -202,6 +202,13 @@ impl Show {
                 }
                 self.print(|| output::note(&format!("Take {}? [y/N]", what(offered))));
             }
+            Told::Again(offered) => {
+                let text = format!(
+                    "That may have been for an offer that has ended, so once more:\nTake {}? [y/N]",
+                    what(offered)
+                );
+                self.print(|| output::note(&text));
+            }
             Told::Taking(offered, path) => {
                 let mut event = told_of(offered, "receiving");
                 event["path"] = path.to_string_lossy().into();
