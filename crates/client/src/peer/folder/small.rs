@@ -13,6 +13,7 @@ use rpc::v1::{FetchRequest, Groups, Open, RefusedReason};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::progress::Meter;
 use super::{FolderError, failed};
 use crate::peer::download::{Lie, Means, SourcePeer};
 use crate::peer::limits::{ANSWER_TIMEOUT, ANSWER_TIMEOUT_MAX};
@@ -70,6 +71,8 @@ enum Fate {
 
 /// What a line tells.
 enum Event {
+    /// It is spoken to, this way.
+    Way { is_relayed: bool },
     /// A file is written.
     Written(usize),
     /// The source does not have it.
@@ -86,6 +89,10 @@ enum Event {
 
 /// A source while it is one.
 struct Active {
+    name: String,
+    meter: Meter,
+    /// Whether it is reached through the server, once it is spoken to.
+    is_relayed: Option<bool>,
     files: mpsc::UnboundedSender<(usize, SmallFile)>,
     asked: usize,
     bytes: u64,
@@ -105,6 +112,8 @@ pub(super) struct Small {
     /// How long those may stand still that did so before; as long as is usual otherwise.
     patience: BTreeMap<[u8; 32], Duration>,
     why: Option<String>,
+    /// Sources that are none any more, and why; not told yet.
+    lost: Vec<(String, String)>,
     means: Means,
     events: mpsc::Sender<([u8; 32], Event)>,
     inbox: mpsc::Receiver<([u8; 32], Event)>,
@@ -122,6 +131,7 @@ impl Small {
             liars: BTreeSet::new(),
             patience: BTreeMap::new(),
             why: None,
+            lost: Vec::new(),
             means,
             events,
             inbox,
@@ -142,6 +152,24 @@ impl Small {
         why.map_or_else(String::new, |why| format!("; {why}"))
     }
 
+    /// Those who are spoken to, with their bytes per second.
+    pub(super) fn sources(&self) -> Vec<(String, u64)> {
+        let spoken_to = self.active.values().filter(|one| one.is_relayed.is_some());
+        let sources = spoken_to.map(|one| (one.name.clone(), one.meter.rate()));
+        sources.collect()
+    }
+
+    /// How many of them are reached through the server.
+    pub(super) fn relayed(&self) -> usize {
+        let relayed = |one: &&Active| one.is_relayed == Some(true);
+        self.active.values().filter(relayed).count()
+    }
+
+    /// Sources that were lost since this was asked last.
+    pub(super) fn take_lost(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.lost)
+    }
+
     /// Speaks to a source, unless it is spoken to or lied.
     pub(super) fn connect(&mut self, peer: SourcePeer) {
         let key = *peer.key.as_bytes();
@@ -150,6 +178,9 @@ impl Small {
         }
         let (files, wanted) = mpsc::unbounded_channel();
         let active = Active {
+            name: peer.name.clone(),
+            meter: Meter::new(),
+            is_relayed: None,
             files,
             asked: 0,
             bytes: 0,
@@ -202,8 +233,16 @@ impl Small {
         };
         let mut came = 0;
         match event {
+            Event::Way { is_relayed } => {
+                if let Some(active) = self.active.get_mut(&key) {
+                    active.is_relayed = Some(is_relayed);
+                }
+            }
             Event::Written(file) => {
                 came = self.settle(key, file);
+                if let Some(active) = self.active.get_mut(&key) {
+                    active.meter.add(came);
+                }
                 self.left -= 1;
             }
             Event::Missing(file) => {
@@ -212,8 +251,7 @@ impl Small {
                 self.lack(key, file);
             }
             Event::Gone { why, asked, is } => {
-                self.why = Some(why);
-                self.active.remove(&key);
+                self.lose(key, why);
                 match is {
                     Fate::Lost => {}
                     Fate::Silent => {
@@ -248,8 +286,14 @@ impl Small {
         active.lacks.insert(file);
         let lacks = &active.lacks;
         if active.asked == 0 && self.open.iter().all(|file| lacks.contains(file)) {
-            self.why = Some("the files are not there any more".to_owned());
-            self.active.remove(&key);
+            self.lose(key, "the files are not there any more".to_owned());
+        }
+    }
+
+    fn lose(&mut self, key: [u8; 32], why: String) {
+        if let Some(active) = self.active.remove(&key) {
+            self.why = Some(format!("{}: {why}", active.name));
+            self.lost.push((active.name, why));
         }
     }
 }
@@ -289,7 +333,6 @@ impl Line {
         while let Ok((file, _)) = self.wanted.try_recv() {
             asked.push(file);
         }
-        let why = format!("{}: {why}", self.peer.name);
         let gone = Event::Gone { why, asked, is };
         // Nobody is left to be told.
         let _ = self.events.send((self.key, gone)).await;
@@ -305,6 +348,7 @@ impl Line {
             | SourceError::Refused(_)
             | SourceError::Lost(_) => End::Lost(error.to_string()),
         })?;
+        self.tell_way(&talk).await?;
         let mut next = 0_u32;
         // Since when something is due and nothing came.
         let mut waits_since = Instant::now();
@@ -316,7 +360,7 @@ impl Line {
                         waits_since = Instant::now();
                     }
                     // Each file is opened by itself.
-                    Ok(Some(Heard::Moved)) => {}
+                    Ok(Some(Heard::Moved)) => self.tell_way(&talk).await?,
                     Ok(None) => return Ok(()),
                     Err(error) => return Err(End::Lost(error.to_string())),
                 },
@@ -336,6 +380,16 @@ impl Line {
                 }
             }
         }
+    }
+
+    async fn tell_way(&self, talk: &Talk) -> Result<(), End> {
+        let is_relayed = talk.is_relayed();
+        self.tell(Event::Way { is_relayed }).await
+    }
+
+    async fn tell(&self, event: Event) -> Result<(), End> {
+        let told = self.events.send((self.key, event)).await;
+        told.map_err(|_| End::Lost("nobody wants it any more".to_owned()))
     }
 
     async fn ask(&self, talk: &Talk, content: u32, file: &SmallFile) -> Result<(), End> {
@@ -400,7 +454,6 @@ impl Line {
             },
             Some(Answer::Opened(_) | Answer::Segment(_)) | None => return Ok(()),
         };
-        let told = self.events.send((self.key, event)).await;
-        told.map_err(|_| End::Lost("nobody wants it any more".to_owned()))
+        self.tell(event).await
     }
 }
