@@ -202,6 +202,6 @@ mod tests {
         assert_eq!(left(None, 5), "never");
         assert_eq!(left(Some(4), 5), "has ended");
         assert_eq!(left(Some(7 * 86_400_000 + 5), 5), "in 7 days");
-        assert_eq!(left(Some(90_005), 5), "in 90 seconds");
+        assert_eq!(left(Some(45_005), 5), "in 45 seconds");
     }
 }
