@@ -177,7 +177,7 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     let (tunnels, calls) = mpsc::channel(TUNNELS_MAX);
     let room = Room::new(
         &args.classroom,
-        (index, receiving.folder()),
+        (index, receiving.folder(), receiving.throttle()),
         connect()?,
         &identity,
         (&catalog, &gate),

@@ -13,13 +13,15 @@ use clap::{Args, ValueEnum};
 use client::api::Api;
 use client::peer::receive::{Accept, Inbox, Offered, ReceiveEvent, Rules};
 use client::peer::relay::Relay;
+use client::peer::throttle::Throttle;
 use rustix::process::getpgrp;
 use rustix::termios::tcgetpgrp;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use crate::number;
+use crate::files::rate;
+use crate::number::{self, parse_size};
 
 /// Events that wait to be shown; then offers wait, too.
 const EVENTS_MAX: usize = 64;
@@ -73,6 +75,10 @@ pub(super) struct ReceiveArgs {
     /// Take nothing that has more than so many bytes
     #[arg(long, value_name = "BYTES", requires = "receive", value_parser = number::from_zero, help_heading = "Receiving")]
     max_bytes: Option<u64>,
+
+    /// Take at most so many bytes a second, of all together, such as 500KiB or 2MiB
+    #[arg(long, value_name = "SIZE", requires = "receive", value_parser = parse_size, help_heading = "Receiving")]
+    limit_receive_rate: Option<usize>,
 }
 
 /// What is told of offers.
@@ -95,6 +101,8 @@ pub(super) enum Told {
 pub(super) struct Receiving {
     inbox: Option<Arc<Inbox>>,
     folder: Option<PathBuf>,
+    /// The rate that is kept by all that is fetched.
+    throttle: Arc<Throttle>,
     events: mpsc::Receiver<ReceiveEvent>,
     /// Those that wait for an answer; the first was shown.
     questions: VecDeque<(Offered, oneshot::Sender<bool>)>,
@@ -123,13 +131,15 @@ impl Receiving {
             largest: args.max_bytes,
         };
         let folder = args.receive.as_deref().map(made).transpose()?;
+        let throttle = Arc::new(Throttle::new(rate(args.limit_receive_rate)));
         let inbox = |folder: PathBuf| {
             let inbox = Inbox::new(folder, rules, is_attended(), tell).with_relay(relay);
-            Arc::new(inbox)
+            Arc::new(inbox.with_throttle(Arc::clone(&throttle)))
         };
         Ok(Self {
             inbox: folder.clone().map(inbox),
             folder,
+            throttle,
             events,
             questions: VecDeque::new(),
             is_shown: false,
@@ -146,6 +156,11 @@ impl Receiving {
     /// Where it goes what is taken.
     pub(super) fn folder(&self) -> Option<PathBuf> {
         self.folder.clone()
+    }
+
+    /// The rate that whatever fetches into it keeps.
+    pub(super) fn throttle(&self) -> Arc<Throttle> {
+        Arc::clone(&self.throttle)
     }
 
     /// Asks the server which account this is, whose files are taken without a question.

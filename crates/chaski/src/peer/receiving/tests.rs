@@ -30,6 +30,7 @@ impl Desk {
         let receiving = Receiving {
             inbox: None,
             folder: None,
+            throttle: Arc::default(),
             events,
             questions: VecDeque::new(),
             is_shown: false,
