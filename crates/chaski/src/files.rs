@@ -38,8 +38,8 @@ enum Sort {
 /// Find files by the words of their names.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Shows what peers have that are there now, and that you may have. Exits with 5 if that is nothing, with
---json, too.
+Shows what peers have that are there now, and that you may have. Exits with 5 if that is nothing,
+with --json, too.
 
 Examples:
   chaski find report 2026
