@@ -9,7 +9,7 @@ import pytest
 
 from clients import differs_on_rabbitmq
 from command_line import run
-from files_peer import Peer, found, get, same, wait_for_file, wait_until
+from files_peer import Getter, Peer, found, get, same, wait_for_file, wait_until
 
 pytestmark = [pytest.mark.operated, differs_on_rabbitmq("it has no files")]
 
@@ -64,8 +64,72 @@ def test_a_file_is_found_and_fetched_by_name_hash_and_never_overwrites(server, a
     unknown = get(server, at_ben, here, "no such file")
     assert unknown.returncode == 5 and "nobody who is there has" in unknown.stderr, unknown
     assert run(server, at_ben, "find", "nowhere").returncode == 5
+    nothing = run(server, at_ben, "find", "nowhere", "--json")
+    assert (nothing.returncode, json.loads(nothing.stdout)) == (5, []), nothing
     peers = json.loads(run(server, at_ben, "peers", "--json").stdout)
     assert anna in [each["account"] for each in peers]
+
+
+def test_files_are_searched_by_hash_and_age_and_a_list_that_is_cut_says_so(server, account, peer, folder):
+    (anna, at_anna), (_, at_ben) = account("anna"), account("ben")
+    shared = folder("many")
+    for number in range(4):
+        (shared / f"page {number}.txt").write_bytes(os.urandom(100))
+    peer(at_anna, shared)
+    of_anna = ("find", "--owner", anna, "page", "--json")
+    wait_until(lambda: len(json.loads(run(server, at_ben, *of_anna).stdout)) == 4, "all files")
+    root = found(server, at_ben, "page 2.txt")[0]["root"]
+    by_hash = run(server, at_ben, "find", "--hash", root.upper(), "--json")
+    assert [file["name"] for file in json.loads(by_hash.stdout)] == ["page 2.txt"], by_hash
+    assert run(server, at_ben, "find", "--hash", root[1:]).returncode == 2
+
+    assert len(json.loads(run(server, at_ben, *of_anna, "--newer-than", "1h").stdout)) == 4
+    assert run(server, at_ben, *of_anna, "--older-than", "1h").returncode == 5
+    whole = run(server, at_ben, *of_anna, "--older-than", "0s", "-n", "4")
+    assert (whole.returncode, whole.stderr) == (0, ""), whole
+    for form in ((), ("--json",)):
+        cut = run(server, at_ben, "find", "--owner", anna, "page", "-n", "3", *form)
+        assert cut.returncode == 0 and "There are more than these 3 files" in cut.stderr and "-n N" in cut.stderr, cut
+
+
+def test_a_folder_that_is_there_is_never_replaced(server, account, peer, folder):
+    (_, at_anna), (_, at_ben) = account("anna"), account("ben")
+    shared, here = folder("photos"), folder("here")
+    (shared / "one.jpg").write_bytes(os.urandom(1_000))
+    peer(at_anna, shared)
+    wait_until(lambda: get(server, at_ben, here, "photos").returncode == 0, "the folder")
+    (here / "photos" / "mine.jpg").write_bytes(b"mine")
+    for words in ((), ("--overwrite",)):
+        again = get(server, at_ben, here, "photos", *words)
+        assert again.returncode == 6 and "a folder replaces nothing" in again.stderr and "--overwrite" not in again.stderr, again
+    assert sorted(os.listdir(here / "photos")) == ["mine.jpg", "one.jpg"]
+
+
+def test_how_far_a_folder_is_is_told_with_sources_rate_and_time(server, account, peer, folder):
+    (anna, at_anna), (_, at_ben) = account("anna"), account("ben")
+    shared, here = folder("album"), folder("here")
+    for number in range(60):
+        (shared / f"{number}.bin").write_bytes(os.urandom(50_000))
+    for name in ("large.bin", "larger.bin"):
+        (shared / name).write_bytes(os.urandom(2 * MIB))
+    peer(at_anna, shared, options=("--limit-rate", "3MiB"))
+    wait_until(lambda: found(server, at_ben, "album"), "the folder as a whole")
+    getter = Getter(server, at_ben, here, "album")
+    try:
+        done = getter.done()
+    finally:
+        getter.close()
+    total = 60 * 50_000 + 4 * MIB
+    assert done["bytes"] == total and done["recovered"] == 0, done
+    told = [event for event in getter.events if event["event"] == "progress"]
+    small = [event for event in told if 0 < event["bytes"] < 60 * 50_000]
+    large = [event for event in told if 60 * 50_000 < event["bytes"] < total]
+    for phase in (small, large):
+        assert any(event["rate"] and event["remaining_ms"] and event["total"] == total for event in phase), phase[-3:]
+        senders = [source for event in phase for source in event["sources"]]
+        assert senders and all(source["name"].startswith(f"{anna}/") for source in senders), phase[-3:]
+        assert any(source["rate"] > 0 for source in senders), phase[-3:]
+    assert max(event["rate"] for event in told) < 40 * MIB, "no rate is told of what nobody could send"
 
 
 def test_a_folder_arrives_as_it_is(server, account, peer, folder):

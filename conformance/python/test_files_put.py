@@ -9,6 +9,7 @@ import signal
 import ssl
 import subprocess
 import termios
+import time
 
 import grpc
 import pytest
@@ -108,6 +109,20 @@ def test_a_file_is_put_to_a_named_peer_and_is_there_already_the_next_time(server
     assert (inbox / "informe.pdf").read_bytes() == content
     assert (inbox / "informe (2).pdf").read_bytes() == b"another one"
     assert sorted(os.listdir(inbox)) == ["informe (2).pdf", "informe.pdf"]
+
+
+def test_what_is_taken_keeps_the_rate_of_its_taker(server, account, receiver, folder):
+    (anna, at_anna), (_, at_ben) = account("anna"), account("ben")
+    here, inbox = folder("here"), folder("inbox")
+    (here / "slow.bin").write_bytes(os.urandom(4 * MIB))
+    peer = receiver(at_ben, inbox, "--contact", anna, "--limit-receive-rate", "2MiB")
+    began = time.monotonic()
+    ended = put(server, at_anna, here / "slow.bin", "--to", peer.id)
+    assert ended.returncode == 0, ended
+    # Two seconds, less what may go at once, and the last groups.
+    assert time.monotonic() - began > 1
+    alone = run(server, at_ben, "peer", "--share", str(here), "--limit-receive-rate", "2MiB")
+    assert alone.returncode == 2 and "--receive" in alone.stderr, alone
 
 
 def test_who_cannot_be_reached_is_brought_a_file_through_the_server_and_fetches_through_it(server, account, receiver, folder):

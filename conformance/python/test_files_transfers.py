@@ -155,6 +155,32 @@ def test_the_same_is_not_fetched_twice_to_one_place(place, slow):
     assert again.returncode == 1 and "another download writes" in again.stderr and "transfer 1" in again.stderr, again
 
 
+def test_downloads_that_begin_together_are_transfers_of_their_own(place):
+    names = [f"{number}.bin" for number in range(6)]
+    place.share("anna", {name: os.urandom(100_000) for name in names})
+    started = [subprocess.Popen([place.server.binary, "get", name, "--json"], cwd=place.here, env=place.account("ben"),
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for name in names]
+    numbers = [ended(each)["transfer"] for each in started]
+    assert sorted(numbers) == [1, 2, 3, 4, 5, 6]
+    assert sorted((each["id"], each["stage"]) for each in place.listed("ben")) == [(number, "done") for number in range(1, 7)]
+    place.stop()
+
+
+def test_each_transfer_is_resumed_at_its_own_server(place, slow):
+    for name in ("one", "two"):
+        download = place.begin("ben", "big.bin", "--output", name)
+        download.kill()
+        download.communicate()
+    # The second was begun at a server that is not there any more.
+    note = next(place.here.parent.rglob("transfers/2.json"))
+    elsewhere = "http://127.0.0.1:1"
+    note.write_text(json.dumps({**json.loads(note.read_text()), "server": elsewhere}))
+    resumed = place.transfers("ben", "resume", "1", "2")
+    assert resumed.returncode == 3 and elsewhere in resumed.stderr, resumed
+    assert (place.here / "one").read_bytes() == slow and not (place.here / "two").exists()
+    assert [place.stage("ben", number) for number in (1, 2)] == ["done", "interrupted"]
+
+
 def test_rates_of_both_ends_are_kept(place):
     place.share("anna", {"a.bin": os.urandom(4 * MIB)})
     began = time.monotonic()

@@ -148,6 +148,12 @@ pub(crate) enum Command {
     /// Bring files or folders to other peers
     Put(put::PutArgs),
 
+    /// Links to files, for whoever is given one: make, list and delete them
+    Link {
+        #[command(subcommand)]
+        command: files::LinkCommand,
+    },
+
     /// Share folders with other peers, and take what they bring
     Peer(Box<peer::PeerArgs>),
 

@@ -1,21 +1,31 @@
-//! `chaski find` and `peers`: what other peers have; and `get` and `transfers` in modules of their own.
+//! `chaski find` and `peers`: what other peers have; and `get`, `link` and `transfers` in modules of their own.
 
 mod get;
+mod link;
 mod transfers;
 
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use client::api::escape;
+use client::peer::finder::Query;
 use indicatif::HumanBytes;
 use serde_json::Value;
 
-use crate::exit::Exit;
+use crate::exit::{CommandError, Exit};
+use crate::number::parse_time;
 use crate::remote::RemoteArgs;
 use crate::{number, output, peer};
 
 pub(crate) use get::{GetArgs, get, rate};
+use link::now_ms;
+pub(crate) use link::{LinkCommand, link};
 pub(crate) use transfers::{TransfersArgs, transfers};
+
+/// The most files that are shown.
+const COUNT_MAX: usize = 10_000;
+/// The most that the server gives at once.
+const PAGE_MAX: usize = 1_000;
 
 /// What a list of files is sorted by.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -28,11 +38,14 @@ enum Sort {
 /// Find files by the words of their names.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Shows what peers have that are there now, and that you may have.
+Shows what peers have that are there now, and that you may have. Exits with 5 if that is nothing,
+with --json, too.
 
 Examples:
   chaski find report 2026
   chaski find 'rep*' --type application/pdf --sort since
+  chaski find --newer-than 24h --sort since --reverse
+  chaski find --hash 5f0c1e…9a                 who has it
   chaski find --glob '*.iso' --min-bytes 1000000000 --json")]
 pub(crate) struct FindArgs {
     /// Words, all of them; rep* begins one
@@ -43,6 +56,15 @@ pub(crate) struct FindArgs {
     /// The type, such as text/plain or image/*
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
+    /// The content, by its hash
+    #[arg(long, value_name = "HASH", value_parser = hash)]
+    hash: Option<String>,
+    /// There for less than this long: a number with s, min, h or d
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    newer_than: Option<u64>,
+    /// There for longer than this
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    older_than: Option<u64>,
     /// Of this account
     #[arg(long, value_name = "LOGIN")]
     owner: Option<String>,
@@ -62,7 +84,7 @@ pub(crate) struct FindArgs {
     #[arg(long)]
     reverse: bool,
     /// At most so many
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 100, value_parser = number::within(1..=10_000_usize))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100, value_parser = number::within(1..=COUNT_MAX))]
     count: usize,
     #[command(flatten)]
     remote: RemoteArgs,
@@ -116,29 +138,38 @@ pub(crate) fn find(mut args: FindArgs, is_json: bool) -> anyhow::Result<ExitCode
     let remote = args.remote.open(is_json)?;
     let mut files = Vec::new();
     let mut cursor: Option<String> = None;
-    while files.len() < args.count {
-        let page = remote.get(&args.path(args.count - files.len(), cursor.as_deref()))?;
+    // The same for all pages, so that they are of one search.
+    let now_ms = now_ms()?;
+    // One more than is shown says whether that is all.
+    while files.len() <= args.count {
+        let limit = args.count + 1 - files.len();
+        let page = remote.get(&args.path(limit, cursor.as_deref(), now_ms))?;
         files.extend(page["files"].as_array().into_iter().flatten().cloned());
         cursor = page["next"].as_str().map(str::to_owned);
         if cursor.is_none() {
             break;
         }
     }
-    if files.is_empty() && !is_json {
-        output::note("nothing that is there now has such a name");
-        return Ok(Exit::NotFound.into());
-    }
+    let is_cut = files.len() > args.count;
+    files.truncate(args.count);
     if is_json {
         output::json(&files)?;
-        return Ok(Exit::Done.into());
+    } else if !files.is_empty() {
+        let rows: Vec<_> = files.iter().map(row).collect();
+        output::table(&["NAME", "SIZE", "PEERS", "OWNERS", "HASH"], &rows)?;
     }
-    let rows: Vec<_> = files.iter().map(row).collect();
-    output::table(&["NAME", "SIZE", "PEERS", "OWNERS", "HASH"], &rows)?;
+    if files.is_empty() {
+        let text = "nothing that is there now, and that you may have, is like that";
+        return Err(CommandError::new(Exit::NotFound, text).into());
+    }
+    if is_cut {
+        output::note(&cut(args.count));
+    }
     Ok(Exit::Done.into())
 }
 
 impl FindArgs {
-    fn path(&self, limit: usize, cursor: Option<&str>) -> String {
+    fn path(&self, limit: usize, cursor: Option<&str>, now_ms: u64) -> String {
         let sort = match self.sort {
             Sort::Name => "name",
             Sort::Size => "size",
@@ -147,12 +178,13 @@ impl FindArgs {
         let order = if self.reverse { "desc" } else { "asc" };
         let mut path = format!(
             "/v1/files?sort={sort}&order={order}&limit={}",
-            limit.min(1_000)
+            limit.min(PAGE_MAX)
         );
         let words = (!self.words.is_empty()).then(|| self.words.join(" "));
         let texts = [
             ("q", words.as_deref()),
             ("glob", self.glob.as_deref()),
+            ("root", self.hash.as_deref()),
             ("type", self.kind.as_deref()),
             ("owner", self.owner.as_deref()),
             ("room", self.room.as_deref()),
@@ -163,12 +195,38 @@ impl FindArgs {
                 path.push_str(&format!("&{name}={}", escape(text)));
             }
         }
-        for (name, number) in [("min_bytes", self.min_bytes), ("max_bytes", self.max_bytes)] {
+        let since = |age_ms: Option<u64>| age_ms.map(|age_ms| now_ms.saturating_sub(age_ms));
+        for (name, number) in [
+            ("min_bytes", self.min_bytes),
+            ("max_bytes", self.max_bytes),
+            ("newer_than_ms", since(self.newer_than)),
+            ("older_than_ms", since(self.older_than)),
+        ] {
             if let Some(number) = number {
                 path.push_str(&format!("&{name}={number}"));
             }
         }
         path
+    }
+}
+
+/// Says that there is more, and how it is shown.
+fn cut(count: usize) -> String {
+    let files = if count == 1 { "file" } else { "files" };
+    let more = match count {
+        COUNT_MAX.. => String::new(),
+        _ => format!("-n N shows more, up to {COUNT_MAX}; "),
+    };
+    format!(
+        "There are more than these {count} {files}: {more}more words or a flag of --help find less."
+    )
+}
+
+/// Reads a hash, also as a link has it.
+fn hash(text: &str) -> Result<String, String> {
+    match Query::parse(text) {
+        Ok(Query::Content(root, _)) => Ok(root.to_string()),
+        Ok(Query::Name(_)) | Err(_) => Err("a hash has 64 hexadecimal digits".to_owned()),
     }
 }
 

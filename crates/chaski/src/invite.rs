@@ -6,6 +6,7 @@ use clap::Args;
 use server::admin::{Request, Response};
 
 use crate::context::Context;
+use crate::number::parse_time;
 use crate::output;
 use crate::status::{ask, unexpected};
 
@@ -25,7 +26,7 @@ pub(crate) struct InviteArgs {
     uses: Option<u32>,
 
     /// How long it holds: a number with s, min, h or d [default: 7d; 24h for an administrator]
-    #[arg(long, value_name = "TIME", value_parser = parse_ttl)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     ttl: Option<u64>,
 
     /// The account is an administrator's
@@ -57,21 +58,3 @@ pub(crate) fn run(args: &InviteArgs, context: &Context) -> anyhow::Result<()> {
     }
     Ok(())
 }
-
-/// Reads `90s`, `30min`, `24h`, `7d` as milliseconds.
-fn parse_ttl(text: &str) -> Result<u64, String> {
-    let wrong = || format!("'{text}' is no time: write a number with s, min, h or d, as in 24h");
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit_ms = match &text[digits.len()..] {
-        "s" => 1_000,
-        "min" => 60_000,
-        "h" => 3_600_000,
-        "d" => 24 * 3_600_000,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    number.checked_mul(unit_ms).ok_or_else(wrong)
-}
-
-#[cfg(test)]
-mod tests;

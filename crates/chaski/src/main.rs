@@ -71,6 +71,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Get(args) => return files::get(args, context.json),
         Command::Peer(args) => return peer::run(*args, context.json),
         Command::Peers(args) => files::peers(args, context.json),
+        Command::Link { command } => files::link(command, context.json),
         Command::Transfers(args) => return files::transfers(*args, context.json),
         Command::Put(args) => return put::run(args, context.json),
         Command::Bench { command } => return bench::run(command, context.json),

@@ -56,5 +56,20 @@ pub(crate) fn parse_size(text: &str) -> anyhow::Result<usize> {
         .ok_or_else(|| anyhow!("'{text}' is too large"))
 }
 
+/// Reads `90s`, `30min`, `24h`, `7d` as milliseconds.
+pub(crate) fn parse_time(text: &str) -> Result<u64, String> {
+    let wrong = || format!("'{text}' is no time: write a number with s, min, h or d, as in 24h");
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit_ms = match &text[digits.len()..] {
+        "s" => 1_000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 24 * 3_600_000,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(unit_ms).ok_or_else(wrong)
+}
+
 #[cfg(test)]
 mod tests;

@@ -86,6 +86,7 @@ Examples:
   chaski peer --share ~/Music
   chaski peer --share ~/Work --share ~/Plans --to anna --to ben
   chaski peer --share photos --to room:family --address home.example:5001
+  chaski peer --share ~/Drafts --to link      then chaski link make NAME
   chaski peer --receive ~/Incoming --contact anna --contact ben
   chaski peer --receive ~/Incoming --accept everyone --quota 10000000000
   chaski peer --share files --receive fetched --classroom")]
@@ -94,7 +95,7 @@ pub(crate) struct PeerArgs {
     #[arg(long, value_name = "DIR", required_unless_present = "receive")]
     share: Vec<PathBuf>,
 
-    /// Who may find and fetch what is shared: everyone, room:NAME, LOGIN, or link (only who has a link); rooms or logins may be repeated [default: everyone]
+    /// Who may find and fetch what is shared: everyone, room:NAME, LOGIN, or link (only who has a link of `chaski link make`); rooms or logins may be repeated [default: everyone]
     #[arg(long, value_name = "WHO")]
     to: Vec<String>,
 
@@ -163,7 +164,7 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     let listen = listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let door = args.remote.door()?;
     let me = args.me(&identity, listen, &environment, &door.url);
-    let show = Show::new(is_json, door.url.clone());
+    let show = Show::new(is_json, door.url.clone(), &audience);
     let connect = || api(&door.url, door.credentials.clone(), door.ca.as_ref());
     let (api, asking) = (connect()?, connect()?);
     let index = args.classroom.index(&environment, &door.url)?;
@@ -176,7 +177,7 @@ pub(crate) fn run(mut args: PeerArgs, is_json: bool) -> anyhow::Result<ExitCode>
     let (tunnels, calls) = mpsc::channel(TUNNELS_MAX);
     let room = Room::new(
         &args.classroom,
-        (index, receiving.folder()),
+        (index, receiving.folder(), receiving.throttle()),
         connect()?,
         &identity,
         (&catalog, &gate),

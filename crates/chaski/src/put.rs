@@ -49,7 +49,8 @@ the same command again. Hidden files and symbolic links in a folder are left out
 Without --to and --room the server picks one live peer of somebody else, and another one if that
 does not take it.
 
-Exit codes: 0 all have it now, 4 somebody does not take it, 5 nobody is there, 6 all had it before.
+Exit codes: 0 all have it now, 3 somebody was lost before it had all, 4 somebody does not take it,
+5 nobody is there, 6 all had it before.
 
 Examples:
   chaski put report.pdf --to anna

@@ -16,7 +16,7 @@ use crate::output;
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// Which server, and as whom.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct RemoteArgs {
     /// The server, as http://HOST:PORT [default: the context's, else http://127.0.0.1:8080 as guest]
     #[arg(
@@ -171,6 +171,11 @@ impl Remote {
     /// Whether to print JSON.
     pub(crate) const fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// The interface itself, for what others look up in it.
+    pub(crate) const fn api(&self) -> &Api {
+        &self.api
     }
 
     /// Reads something.

@@ -33,7 +33,7 @@ folder that `chaski peer` shares is given to others as it comes.
 
 Examples:
   chaski get report.pdf
-  chaski get chaski:5f0c…?key=8Jq… --output ~/Downloads/report.pdf
+  chaski get 'chaski:5f0c…?key=8Jq…' --output ~/Downloads/report.pdf
   chaski get 5f0c1e…9a --limit-rate 2MiB
   chaski get 5f0c1e…9a --json")]
 pub(crate) struct GetArgs {
@@ -43,7 +43,7 @@ pub(crate) struct GetArgs {
     /// Where it goes: a file's name, or a folder that is there [default: its own name, here]
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// Replace a file that is there
+    /// Replace a file that is there; a folder replaces nothing
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
@@ -69,7 +69,7 @@ pub(crate) fn get(mut args: GetArgs, is_json: bool) -> anyhow::Result<ExitCode> 
     let door = args.remote.door()?;
     let server = door.url.clone();
     let api = Arc::new(api(&door.url, door.credentials, door.ca.as_ref())?);
-    let query = Query::parse(&args.what);
+    let query = Query::parse(&args.what).map_err(not_found)?;
     let found = finder::find(&api, &query).map_err(not_found)?;
     let link = match query {
         Query::Content(_, link) => link,
@@ -88,13 +88,14 @@ pub(crate) fn get(mut args: GetArgs, is_json: bool) -> anyhow::Result<ExitCode> 
     fetch(api, found, job, &args.fetch, is_json)
 }
 
-/// Fetches what an earlier command began.
+/// Fetches what an earlier command began, from the server that was asked then unless another one is named.
 pub(super) fn go_on(
     job: Job,
     args: &FetchArgs,
-    remote: &mut RemoteArgs,
+    remote: &RemoteArgs,
     is_json: bool,
 ) -> anyhow::Result<ExitCode> {
+    let mut remote = remote.clone();
     if !remote.is_named() {
         remote.name_server(job.server.clone())?;
     }
@@ -208,14 +209,17 @@ fn random() -> anyhow::Result<[u8; 8]> {
     Ok(bytes)
 }
 
-fn not_found(error: FindError) -> anyhow::Error {
+pub(super) fn not_found(error: FindError) -> anyhow::Error {
     match error {
         FindError::Api(error) => error.into(),
-        FindError::Nobody(_) => CommandError::new(Exit::NotFound, error.to_string()).into(),
+        FindError::Nobody(_) | FindError::NotShared(_) => {
+            CommandError::new(Exit::NotFound, error.to_string()).into()
+        }
         FindError::Several { ref list, .. } => {
             list.iter().for_each(|content| output::note(content));
             CommandError::new(Exit::Usage, error.to_string()).into()
         }
+        FindError::Link(_) => CommandError::new(Exit::Usage, error.to_string()).into(),
         FindError::Answer(_) => error.into(),
     }
 }

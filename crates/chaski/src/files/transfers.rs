@@ -77,7 +77,7 @@ pub(crate) fn transfers(mut args: TransfersArgs, is_json: bool) -> anyhow::Resul
                 match transfer.stage {
                     Stage::Running | Stage::Paused => all.want(id, Want::Run)?,
                     Stage::Interrupted | Stage::Failed => {
-                        go_on(transfer.job, &args.fetch, &mut args.remote, is_json)?;
+                        go_on(transfer.job, &args.fetch, &args.remote, is_json)?;
                     }
                     Stage::Done => return Err(not_running(&transfer).into()),
                 }

@@ -27,3 +27,31 @@ fn a_number_from_zero_has_no_other_bound_than_its_width() {
     assert_eq!(from_zero("-1"), Err("it cannot be negative".to_owned()));
     assert_eq!(from_zero("soon"), Err("not a whole number".to_owned()));
 }
+
+#[test]
+fn times_are_numbers_with_a_unit() {
+    for (text, ms) in [
+        ("1s", 1_000),
+        ("30min", 1_800_000),
+        ("24h", 86_400_000),
+        ("7d", 604_800_000),
+        ("0d", 0),
+    ] {
+        assert_eq!(parse_time(text), Ok(ms), "{text}");
+    }
+    for text in [
+        "",
+        "7",
+        "d",
+        "-1h",
+        "1.5h",
+        "1 h",
+        "1m",
+        "1w",
+        "99999999999999999999d",
+        "9999999999999999d",
+    ] {
+        let refused = parse_time(text).expect_err(text);
+        assert!(refused.contains("as in 24h"), "{refused}");
+    }
+}

@@ -10,6 +10,7 @@ use client::peer::classroom::{Callers, Classroom, ClassroomEvent, Terms};
 use client::peer::identity::Identity;
 use client::peer::relay::Tunnel;
 use client::peer::serving::{Doors, Gate};
+use client::peer::throttle::Throttle;
 use tokio::sync::mpsc;
 
 use super::environment::{Environment, host, is_one_host};
@@ -109,7 +110,7 @@ impl Room {
     /// Opens it, if a flag says so.
     pub(super) fn new(
         args: &ClassroomArgs,
-        (index, folder): (String, Option<PathBuf>),
+        (index, folder, throttle): (String, Option<PathBuf>, Arc<Throttle>),
         api: Api,
         identity: &Identity,
         (catalog, gate): (&Arc<Catalog>, &Arc<Gate>),
@@ -124,6 +125,7 @@ impl Room {
             let terms = Terms {
                 callers,
                 folder,
+                throttle,
                 peer: identity.id(),
                 key: identity.fingerprint(),
                 index,

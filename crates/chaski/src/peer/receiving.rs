@@ -13,13 +13,15 @@ use clap::{Args, ValueEnum};
 use client::api::Api;
 use client::peer::receive::{Accept, Inbox, Offered, ReceiveEvent, Rules};
 use client::peer::relay::Relay;
+use client::peer::throttle::Throttle;
 use rustix::process::getpgrp;
 use rustix::termios::tcgetpgrp;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use crate::number;
+use crate::files::rate;
+use crate::number::{self, parse_size};
 
 /// Events that wait to be shown; then offers wait, too.
 const EVENTS_MAX: usize = 64;
@@ -73,6 +75,10 @@ pub(super) struct ReceiveArgs {
     /// Take nothing that has more than so many bytes
     #[arg(long, value_name = "BYTES", requires = "receive", value_parser = number::from_zero, help_heading = "Receiving")]
     max_bytes: Option<u64>,
+
+    /// Take at most so many bytes a second, of all together, such as 500KiB or 2MiB
+    #[arg(long, value_name = "SIZE", requires = "receive", value_parser = parse_size, help_heading = "Receiving")]
+    limit_receive_rate: Option<usize>,
 }
 
 impl ReceiveArgs {
@@ -86,6 +92,8 @@ impl ReceiveArgs {
 pub(super) enum Told {
     /// A line is read: is it taken?
     Question(Offered),
+    /// A line came that may have been for what was taken back: it is asked again.
+    Again(Offered),
     /// It is being fetched.
     Taking(Offered, PathBuf),
     /// It is there.
@@ -100,10 +108,16 @@ pub(super) enum Told {
 pub(super) struct Receiving {
     inbox: Option<Arc<Inbox>>,
     folder: Option<PathBuf>,
+    /// The rate that is kept by all that is fetched.
+    throttle: Arc<Throttle>,
     events: mpsc::Receiver<ReceiveEvent>,
     /// Those that wait for an answer; the first was shown.
     questions: VecDeque<(Offered, oneshot::Sender<bool>)>,
     is_shown: bool,
+    /// The last that was shown is not there any more, and no line came since.
+    is_withdrawn: bool,
+    /// A line came that was not for the first.
+    is_late: bool,
     lines: Option<mpsc::Receiver<String>>,
 }
 
@@ -124,16 +138,20 @@ impl Receiving {
             largest: args.max_bytes,
         };
         let folder = args.receive.as_deref().map(made).transpose()?;
+        let throttle = Arc::new(Throttle::new(rate(args.limit_receive_rate)));
         let inbox = |folder: PathBuf| {
             let inbox = Inbox::new(folder, rules, is_attended(), tell).with_relay(relay);
-            Arc::new(inbox)
+            Arc::new(inbox.with_throttle(Arc::clone(&throttle)))
         };
         Ok(Self {
             inbox: folder.clone().map(inbox),
             folder,
+            throttle,
             events,
             questions: VecDeque::new(),
             is_shown: false,
+            is_withdrawn: false,
+            is_late: false,
             lines: None,
         })
     }
@@ -145,6 +163,11 @@ impl Receiving {
     /// Where it goes what is taken.
     pub(super) fn folder(&self) -> Option<PathBuf> {
         self.folder.clone()
+    }
+
+    /// The rate that whatever fetches into it keeps.
+    pub(super) fn throttle(&self) -> Arc<Throttle> {
+        Arc::clone(&self.throttle)
     }
 
     /// Asks the server which account this is, whose files are taken without a question.
@@ -175,6 +198,8 @@ impl Receiving {
                 .front()
                 .is_some_and(|(_, answer)| answer.is_closed())
             {
+                // Whoever read it may be typing.
+                self.is_withdrawn |= self.is_shown;
                 self.pop();
             }
             if let Some((offered, _)) = self.questions.front()
@@ -183,7 +208,10 @@ impl Receiving {
                 let offered = offered.clone();
                 self.is_shown = true;
                 self.lines.get_or_insert_with(lines);
-                return Some(Told::Question(offered));
+                return Some(match std::mem::take(&mut self.is_late) {
+                    true => Told::Again(offered),
+                    false => Told::Question(offered),
+                });
             }
             let closed = async {
                 match self.questions.front_mut() {
@@ -211,8 +239,14 @@ impl Receiving {
         }
     }
 
-    /// Takes a line as the answer to what was shown last; without one, no question is answered any more.
+    /// Takes a line as the answer to what is shown, unless it may have been for what was shown before and taken back; without one, no question
+    /// is answered any more.
     fn answer(&mut self, line: Option<&str>) {
+        if line.is_some() && std::mem::take(&mut self.is_withdrawn) {
+            self.is_late = !self.questions.is_empty();
+            self.is_shown = false;
+            return;
+        }
         let is_yes = line.is_some_and(|line| {
             let line = line.trim().to_lowercase();
             // Yes in the languages of the interface.
@@ -261,3 +295,6 @@ fn lines() -> mpsc::Receiver<String> {
     });
     lines
 }
+
+#[cfg(test)]
+mod tests;

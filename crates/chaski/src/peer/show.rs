@@ -6,6 +6,7 @@ use std::io::{IsTerminal as _, stderr};
 use std::net::SocketAddr;
 
 use client::peer::announce::{Me, Stage, State};
+use client::peer::catalog::Audience;
 use client::peer::receive::Offered;
 use client::peer::share::{Progress, ShareEvent};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
@@ -18,6 +19,8 @@ use crate::output;
 pub(super) struct Show {
     is_json: bool,
     server: String,
+    /// What is shared is for those who have a link.
+    is_by_link: bool,
     bar: Option<ProgressBar>,
     /// Before everything is hashed for the first time, a terminal shows the bar alone.
     is_ready: bool,
@@ -25,11 +28,12 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn new(is_json: bool, server: String) -> Self {
+    pub(super) fn new(is_json: bool, server: String, audience: &Audience) -> Self {
         let is_drawn = !is_json && stderr().is_terminal();
         Self {
             is_json,
             server,
+            is_by_link: *audience == Audience::Link,
             bar: is_drawn.then(bar),
             is_ready: false,
             known: State::default(),
@@ -90,7 +94,12 @@ impl Show {
                 bytes,
             } => {
                 let event = json!({"event": "collection", "path": path, "root": root.to_string(), "files": files, "bytes": bytes});
-                self.tell(&event, &format!("{path} as a whole: chaski:{root}"));
+                // Its hash alone opens nothing to others.
+                let text = match self.is_by_link {
+                    true => format!("{path} as a whole: `chaski link make {root}` makes a link"),
+                    false => format!("{path} as a whole: chaski:{root}"),
+                };
+                self.tell(&event, &text);
             }
             ShareEvent::Ready { files, bytes } => {
                 self.is_ready = true;
@@ -99,10 +108,12 @@ impl Show {
                     bar.reset();
                 }
                 let event = json!({"event": "ready", "files": files, "bytes": bytes});
-                self.tell(
-                    &event,
-                    &format!("shares {files} files, {}", HumanBytes(*bytes)),
-                );
+                let with = match self.is_by_link {
+                    true => ", with whoever has a link: `chaski link make NAME` makes one",
+                    false => "",
+                };
+                let text = format!("shares {files} files, {}{with}", HumanBytes(*bytes));
+                self.tell(&event, &text);
             }
             ShareEvent::Unwatched { reason } => {
                 let event = json!({"event": "unwatched", "reason": reason});
@@ -190,6 +201,13 @@ impl Show {
                     self.tell(&event, "");
                 }
                 self.print(|| output::note(&format!("Take {}? [y/N]", what(offered))));
+            }
+            Told::Again(offered) => {
+                let text = format!(
+                    "That may have been for an offer that has ended, so once more:\nTake {}? [y/N]",
+                    what(offered)
+                );
+                self.print(|| output::note(&text));
             }
             Told::Taking(offered, path) => {
                 let mut event = told_of(offered, "receiving");

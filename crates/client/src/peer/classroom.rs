@@ -32,6 +32,7 @@ use super::limits::{PLAIN_ASK_TIMEOUT, PLAIN_CALLS_MAX, PLAIN_NAMES_MAX, PLAIN_T
 use super::put::{Depot, Offers};
 use super::safe_name;
 use super::serving::Gate;
+use super::throttle::Throttle;
 use crate::api::Api;
 
 use door::Present;
@@ -57,6 +58,8 @@ pub struct Terms {
     /// Where it goes what is fetched; absolute and without symbolic links. Without it nothing is: in a folder that is shared, what this account alone may
     /// have would be given on.
     pub folder: Option<PathBuf>,
+    /// The rate that is kept while files are fetched, with whoever else shares it.
+    pub throttle: Arc<Throttle>,
     /// The id of this peer.
     pub peer: String,
     /// The hash of its key.

@@ -16,6 +16,8 @@ use super::relay::{Detour, Relay};
 use super::source::Permission;
 use crate::api::{Api, ApiError, escape};
 
+/// What a link begins with.
+const SCHEME: &str = "chaski:";
 /// How often the server is asked for those who came meanwhile, and for tickets that last longer.
 const REFRESH: Duration = Duration::from_secs(5);
 /// Contents of one name that are told apart.
@@ -51,18 +53,31 @@ pub enum Query {
 
 impl Query {
     /// Reads a link (`chaski:<root>?key=<capability>`), a root, or else a name.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let bare = text.strip_prefix("chaski:").unwrap_or(text);
+    ///
+    /// # Errors
+    /// [`FindError::Link`]: it begins as a link does, and is none.
+    pub fn parse(text: &str) -> Result<Self, FindError> {
+        let link = text.strip_prefix(SCHEME);
+        let bare = link.unwrap_or(text);
         let (root, key) = match bare.split_once("?key=") {
-            Some((root, key)) => (root, Some(key.to_owned())),
+            Some((root, key)) => (root, Some(key)),
             None => (bare, None),
         };
         match root.parse() {
-            Ok(root) => Self::Content(root, key),
-            Err(_) => Self::Name(text.to_owned()),
+            Ok(root) if key.is_none_or(is_capability) => {
+                Ok(Self::Content(root, key.map(str::to_owned)))
+            }
+            // What is called so has no such beginning: it would be asked for by its hash.
+            Ok(_) | Err(_) if link.is_some() => Err(FindError::Link(text.to_owned())),
+            Ok(_) | Err(_) => Ok(Self::Name(text.to_owned())),
         }
     }
+}
+
+/// Whether something looks like what a server makes for a link.
+fn is_capability(key: &str) -> bool {
+    let is_its = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !key.is_empty() && key.bytes().all(is_its)
 }
 
 /// Why nothing is found.
@@ -74,6 +89,16 @@ pub enum FindError {
     /// Nobody has something of that name.
     #[error("nobody who is there has '{0}'; chaski find searches by words")]
     Nobody(String),
+    /// No live peer of the account shares something of that name.
+    #[error(
+        "no peer of yours that is there shares '{0}'; `chaski peer --share DIR` shares a folder, and a hash does as well as a name"
+    )]
+    NotShared(String),
+    /// It begins as a link does, and is none.
+    #[error(
+        "'{0}' is no link: one is chaski: with 64 hexadecimal digits, and often ?key= with letters and digits behind them; copy all of it, in quotes"
+    )]
+    Link(String),
     /// Several contents have that name.
     #[error("several contents are called '{name}'; take one by its hash")]
     Several {
@@ -94,8 +119,28 @@ pub enum FindError {
 pub fn find(api: &Api, query: &Query) -> Result<Found, FindError> {
     match query {
         Query::Content(root, link) => tickets(api, *root, link.as_deref()),
-        Query::Name(name) => tickets(api, named(api, name)?, None),
+        Query::Name(name) => {
+            let root = named(&candidates(api, name, None)?, name)?;
+            let root = root.ok_or_else(|| FindError::Nobody(name.clone()))?;
+            tickets(api, root, None)
+        }
     }
+}
+
+/// Finds a content among those that the account's own peers share, whoever may have it. A root is taken as it is.
+///
+/// # Errors
+/// [`FindError`].
+pub fn own(api: &Api, query: &Query) -> Result<Root, FindError> {
+    let name = match query {
+        Query::Content(root, _) => return Ok(*root),
+        Query::Name(name) => name,
+    };
+    let me = api.get("/v1/me")?;
+    let login = me["login"].as_str();
+    let login = login.ok_or(FindError::Answer("it does not say who this is"))?;
+    let root = named(&candidates(api, name, Some(login))?, name)?;
+    root.ok_or_else(|| FindError::NotShared(name.clone()))
 }
 
 /// Finds who has a file of exactly this name. Of several contents that have it, it is the one that most peers have as a whole: whoever knows no more
@@ -104,7 +149,7 @@ pub fn find(api: &Api, query: &Query) -> Result<Found, FindError> {
 /// # Errors
 /// [`FindError`].
 pub fn find_file(api: &Api, name: &str) -> Result<Found, FindError> {
-    let candidates = candidates(api, name)?;
+    let candidates = candidates(api, name, None)?;
     let chosen = most_held(&candidates, name);
     let root = chosen.ok_or_else(|| FindError::Nobody(name.to_owned()))?;
     tickets(api, root, None)
@@ -170,11 +215,12 @@ async fn keep_finding(
     }
 }
 
-fn named(api: &Api, name: &str) -> Result<Root, FindError> {
+/// The one content of a name, if there is one.
+fn named(candidates: &[Value], name: &str) -> Result<Option<Root>, FindError> {
     let root = |file: &Value| root_of(file).ok_or(FindError::Answer("a file has no root"));
-    match &*candidates(api, name)? {
-        [] => Err(FindError::Nobody(name.to_owned())),
-        [only] => root(only),
+    match candidates {
+        [] => Ok(None),
+        [only] => root(only).map(Some),
         several => Err(FindError::Several {
             name: name.to_owned(),
             list: several.iter().map(described).collect(),
@@ -182,8 +228,8 @@ fn named(api: &Api, name: &str) -> Result<Root, FindError> {
     }
 }
 
-/// What the index has under a name, without regard to case.
-fn candidates(api: &Api, name: &str) -> Result<Vec<Value>, FindError> {
+/// What the index has under a name, without regard to case; of one account, if one is named.
+fn candidates(api: &Api, name: &str, owner: Option<&str>) -> Result<Vec<Value>, FindError> {
     // Taken literally: a pattern is what `chaski find` is for.
     let literal: String = name
         .chars()
@@ -192,7 +238,10 @@ fn candidates(api: &Api, name: &str) -> Result<Vec<Value>, FindError> {
             _ => each.to_string(),
         })
         .collect();
-    let path = format!("/v1/files?glob={}&limit={CANDIDATES_MAX}", escape(&literal));
+    let mut path = format!("/v1/files?glob={}&limit={CANDIDATES_MAX}", escape(&literal));
+    if let Some(owner) = owner {
+        path.push_str(&format!("&owner={}", escape(owner)));
+    }
     let mut page = path.clone();
     let mut found = Vec::new();
     for _ in 0..PAGES_MAX {
@@ -294,11 +343,32 @@ mod tests {
     fn links_roots_and_names_are_told_apart() {
         let root = Root::of(b"a content");
         let content = |key: Option<&str>| Query::Content(root, key.map(str::to_owned));
-        assert_eq!(Query::parse(&root.to_string()), content(None));
-        assert_eq!(Query::parse(&format!("chaski:{root}")), content(None));
-        let link = format!("chaski:{root}?key=k");
-        assert_eq!(Query::parse(&link), content(Some("k")));
-        assert_eq!(Query::parse("a.iso"), Query::Name("a.iso".to_owned()));
+        let parse = |text: &str| Query::parse(text).expect(text);
+        assert_eq!(parse(&root.to_string()), content(None));
+        assert_eq!(parse(&format!("chaski:{root}")), content(None));
+        let link = format!("chaski:{root}?key=chl_8Jq-x");
+        assert_eq!(parse(&link), content(Some("chl_8Jq-x")));
+        for name in ["a.iso", "what?key=1", "chaski"] {
+            assert_eq!(parse(name), Query::Name(name.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_damaged_link_is_told_and_not_searched_for() {
+        let root = Root::of(b"a content").to_string();
+        let (short, long) = (&root[..63], format!("{root}0"));
+        for damaged in [
+            "chaski:".to_owned(),
+            format!("chaski:{short}"),
+            format!("chaski:{long}?key=chl_8"),
+            format!("chaski:{root}?key="),
+            format!("chaski:{root}?key=chl_8…"),
+            format!("chaski:{root}?kez=chl_8"),
+        ] {
+            let told = Query::parse(&damaged).expect_err("no link");
+            assert!(matches!(told, FindError::Link(_)), "{told}");
+            assert!(told.to_string().contains("is no link"), "{told}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! whole are told by their content, not by a note that could be wrong. Contents of at most one group come many at a time over one
 //! stream ([`small`]); others each as a [`Download`].
 
+mod progress;
 mod small;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use files::collection::{Collection, CollectionError, Entry, Kind};
 use files::content::Root;
@@ -20,16 +21,19 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with, syncfs}
 use tokio::sync::{mpsc, watch};
 use tokio::time::interval;
 
-use super::download::{Download, DownloadError, Means, SourcePeer, Status, Wanted};
+use super::download::{Download, DownloadError, Fetched, Means, SourcePeer, Status, Wanted};
 use super::limits::SOURCES_TIMEOUT;
 use super::sink::{SinkError, part_path};
 use crate::aside::aside;
+use progress::{Progress, Senders, Single};
 use small::{Small, SmallFile};
 
 /// The list of the folder, beside what it names.
 const MANIFEST: &str = "manifest";
 /// The folder's content, beside its list.
 const CONTENT: &str = "content";
+/// How often it is told how far it is.
+const TELL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Why a folder is not there.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +44,9 @@ pub enum FolderError {
     /// The list is none, or names what may not be written.
     #[error("the list of the folder cannot be used: {0}")]
     Collection(#[from] CollectionError),
+    /// Something of that name is there.
+    #[error("{} is there already, and a folder replaces nothing; choose another name with --output", .0.display())]
+    Exists(PathBuf),
     /// There is more in it than was agreed.
     #[error("there are {is} bytes in the folder, and {most} were agreed")]
     TooLarge {
@@ -65,10 +72,10 @@ pub struct FetchedFolder {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Bytes of files that an earlier download had left whole.
+    /// Bytes that an earlier download had left.
     pub recovered: u64,
     /// How long it took.
-    pub time: std::time::Duration,
+    pub time: Duration,
 }
 
 /// Fetches a folder as [`Download::run`] fetches a file; nothing of that name may be there.
@@ -102,7 +109,7 @@ pub(super) async fn fetch_at_most(
         ..means
     };
     if fs::symlink_metadata(&wanted.target).is_ok() {
-        return Err(DownloadError::from(SinkError::Exists(wanted.target)).into());
+        return Err(FolderError::Exists(wanted.target));
     }
     let staging = part_path(&wanted.target, wanted.root);
     let manifest = staging.join(MANIFEST);
@@ -114,7 +121,14 @@ pub(super) async fn fetch_at_most(
         return Err(DownloadError::from(SinkError::Busy(wanted.target)).into());
     }
     let mut peers = Peers::default();
-    let collection = fetch_list(&wanted, &means, &manifest, &mut found, &mut peers).await?;
+    let mut progress = Progress::new();
+    let mut list = Single::default();
+    let tell = |told: &Status| {
+        progress.follow(&mut list, told);
+        let now = progress.status(Senders::of(told), 0);
+        drop(status.send_replace(now));
+    };
+    let collection = fetch_list(&wanted, &means, &manifest, (&mut found, &mut peers), tell).await?;
     let is = collection.size();
     if is > most {
         return Err(FolderError::TooLarge { is, most });
@@ -126,19 +140,18 @@ pub(super) async fn fetch_at_most(
         recovered: 0,
         time: began.elapsed(),
     };
+    progress.begin(collection.size());
     let mut folder = Folder {
         wanted: &wanted,
         peers,
         found,
         status,
-        bytes: 0,
-        total: collection.size(),
-        began,
+        progress,
         means,
     };
     fetched.recovered = folder.small(work.small).await?;
     for (file, size, root) in work.large {
-        folder.large(file, size, root).await?;
+        fetched.recovered += folder.large(file, size, root).await?;
     }
     let target = wanted.target.clone();
     aside(move || finish(&collection, &staging, &content, &target)).await?;
@@ -155,14 +168,15 @@ impl Peers {
         self.0.insert(*peer.key.as_bytes(), peer);
     }
 
-    /// Runs a download with everybody who is known, and whoever is found meanwhile.
+    /// Runs a download with everybody who is known, and whoever is found meanwhile; tells how far it is.
     async fn download(
         &mut self,
         wanted: Wanted,
         means: Means,
         found: &mut mpsc::Receiver<SourcePeer>,
-        status: watch::Sender<Status>,
-    ) -> Result<(), DownloadError> {
+        mut tell: impl FnMut(&Status),
+    ) -> Result<Fetched, DownloadError> {
+        let (status, mut shown) = watch::channel(Status::default());
         let (sender, sources) = mpsc::channel(files::limits::SOURCES_MAX);
         for peer in self.0.values() {
             // There is room for as many as may be sources; more are not needed.
@@ -177,9 +191,10 @@ impl Peers {
         let running = download.run();
         tokio::pin!(running);
         let mut sender = Some(sender);
-        loop {
+        let fetched = loop {
             tokio::select! {
-                fetched = &mut running => return fetched.map(drop),
+                fetched = &mut running => break fetched,
+                Ok(()) = shown.changed() => tell(&shown.borrow_and_update()),
                 peer = found.recv(), if sender.is_some() => match (peer, &sender) {
                     (Some(peer), Some(to)) => {
                         self.add(peer.clone());
@@ -188,7 +203,9 @@ impl Peers {
                     (None, _) | (_, None) => sender = None,
                 },
             }
-        }
+        };
+        tell(&shown.borrow());
+        fetched
     }
 }
 
@@ -197,8 +214,8 @@ async fn fetch_list(
     wanted: &Wanted,
     means: &Means,
     manifest: &Path,
-    found: &mut mpsc::Receiver<SourcePeer>,
-    peers: &mut Peers,
+    (found, peers): (&mut mpsc::Receiver<SourcePeer>, &mut Peers),
+    tell: impl FnMut(&Status),
 ) -> Result<Collection, FolderError> {
     let is_it = |bytes: &Vec<u8>| Root::of(bytes) == wanted.root;
     let bytes = match fs::read(manifest).ok().filter(is_it) {
@@ -209,8 +226,7 @@ async fn fetch_list(
                 overwrite: true,
                 ..wanted.clone()
             };
-            let status = watch::channel(Status::default()).0;
-            peers.download(list, means.clone(), found, status).await?;
+            peers.download(list, means.clone(), found, tell).await?;
             fs::read(manifest).map_err(failed(manifest))?
         }
     };
@@ -250,25 +266,21 @@ struct Folder<'a> {
     peers: Peers,
     found: mpsc::Receiver<SourcePeer>,
     status: watch::Sender<Status>,
-    /// Bytes that are there.
-    bytes: u64,
-    /// Bytes of all files.
-    total: u64,
-    began: Instant,
+    progress: Progress,
     means: Means,
 }
 
 impl Folder<'_> {
     async fn small(&mut self, files: Vec<SmallFile>) -> Result<u64, FolderError> {
         let all = tokio::task::block_in_place(|| small::missing(files))?;
-        self.bytes = all.recovered;
+        self.progress.recovered(all.recovered);
         let mut small = Small::new(self.wanted.root, all.missing, self.means.clone());
         for peer in self.peers.0.values() {
             small.connect(peer.clone());
         }
         let mut may_find = true;
         let mut came = Instant::now();
-        let mut look = interval(SOURCES_TIMEOUT / 10);
+        let mut tell = interval(TELL_INTERVAL);
         while !small.is_done() {
             let may_wait = self.means.throttle.is_limited() && !small.is_alone();
             let is_silent = came.elapsed() > SOURCES_TIMEOUT && !may_wait;
@@ -288,66 +300,55 @@ impl Folder<'_> {
                     if bytes > 0 {
                         came = Instant::now();
                     }
-                    self.bytes += bytes;
-                    self.tell();
+                    self.progress.came(bytes);
                 }
-                _ = look.tick() => {}
+                // Not at each of them: there are thousands in a second.
+                _ = tell.tick() => self.tell_small(&mut small),
             }
         }
+        self.tell_small(&mut small);
         Ok(all.recovered)
     }
 
-    fn tell(&self) {
-        self.tell_with(0);
+    fn tell_small(&mut self, small: &mut Small) {
+        for (name, why) in small.take_lost() {
+            self.progress.lost(name, why);
+        }
+        self.tell(Senders::new(small.sources(), small.relayed()));
     }
 
-    /// Tells how far it is, with what is here of a file that is not there yet.
-    fn tell_with(&self, more: u64) {
-        let bytes = self.bytes + more;
-        let elapsed = self.began.elapsed().as_millis().max(1);
-        let rate = u128::from(bytes) * 1_000 / elapsed;
-        let status = Status {
-            bytes,
-            total: Some(self.total),
-            rate: u64::try_from(rate).unwrap_or(u64::MAX),
-            ..Status::default()
-        };
-        drop(self.status.send_replace(status));
+    fn tell(&mut self, senders: Senders) {
+        drop(self.status.send_replace(self.progress.status(senders, 0)));
     }
 
-    async fn large(&mut self, place: PathBuf, size: u64, root: Root) -> Result<(), FolderError> {
+    /// Fetches a file by itself; tells how many of its bytes were there before.
+    async fn large(&mut self, place: PathBuf, size: u64, root: Root) -> Result<u64, FolderError> {
         let is_there = fs::metadata(&place).is_ok_and(|facts| facts.len() == size);
         // It has its name only since it was whole and on disk.
-        if !is_there {
-            let wanted = Wanted {
-                root,
-                size,
-                collection: Some(self.wanted.root),
-                target: place,
-                overwrite: false,
-            };
-            let (status, mut shown) = watch::channel(Status::default());
-            // Lent out meanwhile, so that what is told of it can be told on.
-            let mut peers = std::mem::take(&mut self.peers);
-            let (_, none) = mpsc::channel(1);
-            let mut found = std::mem::replace(&mut self.found, none);
-            let fetched = async {
-                let fetched = peers.download(wanted, self.means.clone(), &mut found, status);
-                tokio::pin!(fetched);
-                loop {
-                    tokio::select! {
-                        fetched = &mut fetched => return fetched,
-                        Ok(()) = shown.changed() => self.tell_with(shown.borrow_and_update().bytes),
-                    }
-                }
-            };
-            let fetched = fetched.await;
-            (self.peers, self.found) = (peers, found);
-            fetched?;
+        if is_there {
+            self.progress.recovered(size);
+            self.tell(Senders::none());
+            return Ok(size);
         }
-        self.bytes += size;
-        self.tell();
-        Ok(())
+        let wanted = Wanted {
+            root,
+            size,
+            collection: Some(self.wanted.root),
+            target: place,
+            overwrite: false,
+        };
+        let (progress, status) = (&mut self.progress, &self.status);
+        let mut single = Single::default();
+        let tell = |told: &Status| {
+            progress.follow(&mut single, told);
+            let now = progress.status(Senders::of(told), told.bytes);
+            drop(status.send_replace(now));
+        };
+        let (means, found) = (self.means.clone(), &mut self.found);
+        let fetched = self.peers.download(wanted, means, found, tell).await?;
+        progress.finished(&single, size, fetched.recovered);
+        self.tell(Senders::none());
+        Ok(fetched.recovered)
     }
 }
 
@@ -369,7 +370,7 @@ fn finish(
     match renameat_with(CWD, content, CWD, target, RenameFlags::NOREPLACE) {
         Ok(()) => {}
         Err(rustix::io::Errno::EXIST) => {
-            return Err(DownloadError::from(SinkError::Exists(target.to_owned())).into());
+            return Err(FolderError::Exists(target.to_owned()));
         }
         Err(error) => return Err(failed(target)(error.into())),
     }

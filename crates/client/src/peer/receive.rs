@@ -37,6 +37,7 @@ use tonic::Status;
 use super::identity::Fingerprint;
 use super::relay::Relay;
 use super::serving::{Contents, Gate};
+use super::throttle::Throttle;
 use rules::Verdict;
 pub use rules::{Accept, Rules};
 use taking::Taking;
@@ -100,6 +101,8 @@ pub struct Inbox {
     own: SetOnce<String>,
     /// The server, through which those can be called who cannot be reached directly.
     relay: Option<Relay>,
+    /// The rate that all fetches keep together.
+    throttle: Arc<Throttle>,
     next: AtomicU64,
     offers: Arc<Semaphore>,
     fetches: Semaphore,
@@ -134,6 +137,7 @@ impl Inbox {
             is_attended,
             own: SetOnce::new(),
             relay: None,
+            throttle: Arc::default(),
             next: AtomicU64::new(1),
             offers: Arc::new(Semaphore::new(OFFERS_MAX)),
             fetches: Semaphore::new(FETCHES_MAX),
@@ -151,6 +155,12 @@ impl Inbox {
             relay: Some(relay),
             ..self
         }
+    }
+
+    /// Keeps a rate, with whoever else shares it.
+    #[must_use]
+    pub fn with_throttle(self, throttle: Arc<Throttle>) -> Self {
+        Self { throttle, ..self }
     }
 
     /// Says which account this peer is of: what that brings is taken without a question.

@@ -31,6 +31,16 @@ impl Throttle {
         self.per_s.is_some()
     }
 
+    /// How long so many bytes take at least, if nobody else moves any.
+    #[must_use]
+    pub fn time_of(&self, bytes: u64) -> Duration {
+        let Some(per_s) = self.per_s else {
+            return Duration::ZERO;
+        };
+        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(per_s.get());
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
     /// Takes so many bytes of the rate, and says how long to wait before they may go.
     #[must_use]
     pub fn take(&self, bytes: u64) -> Duration {
@@ -38,11 +48,10 @@ impl Throttle {
     }
 
     fn take_at(&self, bytes: u64, now: Instant) -> Duration {
-        let Some(per_s) = self.per_s else {
+        if !self.is_limited() {
             return Duration::ZERO;
-        };
-        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(per_s.get());
-        let took = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        }
+        let took = self.time_of(bytes);
         let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = (*free_at).max(now.checked_sub(BURST).unwrap_or(now));
         *free_at = begin.checked_add(took).unwrap_or(begin);
@@ -86,5 +95,6 @@ mod tests {
         let throttle = Throttle::default();
         assert_eq!(throttle.take(u64::MAX), Duration::ZERO);
         assert_eq!(throttle.take(u64::MAX), Duration::ZERO);
+        assert_eq!(throttle.time_of(u64::MAX), Duration::ZERO);
     }
 }

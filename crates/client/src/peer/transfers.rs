@@ -3,6 +3,7 @@
 //!
 //! Each transfer has three files in a folder of the state directory: `N.json` is what is known of it, replaced as a whole; `N.lock` is locked
 //! by the process that runs it, so that a transfer whose process has died is told from one that runs; `N.want` says what others want of it.
+//! `gate.lock` lets one process at a time take a number or give one back.
 //!
 //! Start reading at [`Transfers::begin`].
 
@@ -22,6 +23,8 @@ use super::now_ms;
 
 /// The folder in the state directory.
 const FOLDER: &str = "transfers";
+/// Locked in the folder while a transfer is begun or forgotten.
+const GATE: &str = "gate.lock";
 /// How often what is known of a transfer that runs is written.
 const WRITE_INTERVAL: Duration = Duration::from_millis(500);
 /// How often a lock is tried again that somebody holds who may only look.
@@ -208,6 +211,19 @@ impl Transfers {
     /// # Errors
     /// The disk refuses.
     pub fn forget(&self, id: u32) -> Result<(), TransferError> {
+        let _gate = self.gate()?;
+        self.remove(id)
+    }
+
+    /// Keeps others from beginning and forgetting, as long as what it gives is held: of two that begin together each has a number of its own.
+    fn gate(&self) -> Result<File, TransferError> {
+        let path = self.folder.join(GATE);
+        let gate = open_lock(&path)?;
+        gate.lock().map_err(failed(&path))?;
+        Ok(gate)
+    }
+
+    fn remove(&self, id: u32) -> Result<(), TransferError> {
         ["json", "want", "lock"]
             .iter()
             .try_for_each(|kind| remove(&self.path(id, kind)))
@@ -218,20 +234,27 @@ impl Transfers {
     /// # Errors
     /// Another process fetches the same to the same place, or the disk refuses.
     pub fn begin(&self, job: Job) -> Result<Running, TransferError> {
+        let _gate = self.gate()?;
         let mut all = self.list()?;
         let is_same = |transfer: &&Transfer| {
             transfer.job.target == job.target && transfer.job.root == job.root
         };
         let former = all.iter().find(is_same).map(|transfer| transfer.id);
-        let id = former.unwrap_or_else(|| all.last().map_or(1, |last| last.id + 1));
+        let fresh = all.last().map_or(1, |last| last.id.saturating_add(1));
         let ended = |transfer: &Transfer| matches!(transfer.stage, Stage::Done | Stage::Failed);
-        all.retain(|transfer| ended(transfer) && transfer.id != id);
+        all.retain(|transfer| ended(transfer) && Some(transfer.id) != former);
         for old in all.iter().rev().skip(ENDED_MAX) {
-            self.forget(old.id)?;
+            self.remove(old.id)?;
         }
-        let Some(lock) = self.hold(id)? else {
-            let target = job.target;
-            return Err(TransferError::Running { id, target });
+        let (id, lock) = match former {
+            Some(id) => match self.hold(id)? {
+                Some(lock) => (id, lock),
+                None => {
+                    let target = job.target;
+                    return Err(TransferError::Running { id, target });
+                }
+            },
+            None => self.hold_from(fresh)?,
         };
         self.want(id, Want::Run)?;
         let now = now_ms();
@@ -252,6 +275,17 @@ impl Transfers {
         };
         running.note()?;
         Ok(running)
+    }
+
+    /// Locks the first number from this one on that nobody holds: a process may hold one of which nothing is noted.
+    fn hold_from(&self, first: u32) -> Result<(u32, File), TransferError> {
+        let mut id = first;
+        loop {
+            if let Some(lock) = self.hold(id)? {
+                return Ok((id, lock));
+            }
+            id = id.saturating_add(1);
+        }
     }
 
     /// Locks a transfer; none if its process runs.
@@ -284,14 +318,7 @@ impl Transfers {
     }
 
     fn lock_file(&self, id: u32) -> Result<File, TransferError> {
-        let path = self.path(id, "lock");
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed(&path))
+        open_lock(&self.path(id, "lock"))
     }
 
     fn path(&self, id: u32, kind: &str) -> PathBuf {
@@ -380,9 +407,20 @@ impl Running {
     }
 }
 
+fn open_lock(path: &Path) -> Result<File, TransferError> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed(path))
+}
+
 /// Writes a file as a whole, for the eyes of its owner: a link is a permission.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), TransferError> {
-    let unfinished = path.with_extension("new");
+    // What is known of a transfer and what is wanted of it are written by different processes.
+    let unfinished = unfinished(path);
     let written = OpenOptions::new()
         .write(true)
         .create(true)
@@ -392,6 +430,13 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), TransferError> {
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&unfinished, path));
     written.map_err(failed(path))
+}
+
+/// What becomes this file.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    unfinished.into()
 }
 
 fn remove(path: &Path) -> Result<(), TransferError> {

@@ -11,7 +11,7 @@ use client::peer::download::{
 use client::peer::finder::{self, Found};
 use client::peer::folder::{self, FolderError};
 use client::peer::transfers::{Running, Want};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval, sleep};
@@ -168,6 +168,11 @@ impl Errand {
                 Ok(fetched) => Ok(Ok(json!({"files": fetched.files, "bytes": fetched.bytes,
                     "recovered": fetched.recovered, "ms": millis(fetched.time)}))),
                 Err(FolderError::Download(error)) => Err(error),
+                Err(error @ FolderError::Exists(_)) => {
+                    Ok(Err(
+                        CommandError::new(Exit::Exists, error.to_string()).into()
+                    ))
+                }
                 Err(
                     error @ (FolderError::Collection(_)
                     | FolderError::TooLarge { .. }
@@ -242,7 +247,7 @@ async fn show(found: Found, mut status: watch::Receiver<Status>, is_json: bool) 
     } else {
         ProgressBar::new(found.size)
     };
-    let style = "{bar:24} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}";
+    let style = "{bar:24} {bytes}/{total_bytes} {msg}";
     if let Ok(style) = ProgressStyle::with_template(style) {
         bar.set_style(style);
     }
@@ -253,11 +258,7 @@ async fn show(found: Found, mut status: watch::Receiver<Status>, is_json: bool) 
             bar.set_length(total);
         }
         bar.set_position(status.bytes);
-        let relayed = match status.relayed {
-            0 => String::new(),
-            relayed => format!(", {relayed} through the server"),
-        };
-        bar.set_message(format!("from {}{relayed}", status.sources.len()));
+        bar.set_message(behind_bar(&status));
         // The last ones are told; those before them were told when they were.
         let news = status.lost_count.saturating_sub(lost);
         for (name, why) in status
@@ -283,6 +284,19 @@ async fn show(found: Found, mut status: watch::Receiver<Status>, is_json: bool) 
     bar.finish_and_clear();
 }
 
+/// Rate, time and sources. The bar itself would take what an earlier download had left for what came.
+fn behind_bar(status: &Status) -> String {
+    let left = status.remaining_ms.map_or_else(String::new, |ms| {
+        format!(", {} left", HumanDuration(Duration::from_millis(ms)))
+    });
+    let relayed = match status.relayed {
+        0 => String::new(),
+        relayed => format!(", {relayed} through the server"),
+    };
+    let (rate, sources) = (HumanBytes(status.rate), status.sources.len());
+    format!("{rate}/s{left}, from {sources}{relayed}")
+}
+
 fn not_fetched(error: DownloadError) -> anyhow::Error {
     let exit = match &error {
         DownloadError::Sink(SinkError::Exists(_)) => Exit::Exists,
@@ -291,4 +305,24 @@ fn not_fetched(error: DownloadError) -> anyhow::Error {
         | DownloadError::Size(_) => Exit::Failed,
     };
     CommandError::new(exit, error.to_string()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_tells_rate_time_and_sources() {
+        let mut status = Status {
+            rate: 2 << 20,
+            remaining_ms: Some(12_000),
+            sources: vec![("anna/desk".into(), 1), ("ben/desk".into(), 1)],
+            relayed: 1,
+            ..Status::default()
+        };
+        let text = "2.00 MiB/s, 12 seconds left, from 2, 1 through the server";
+        assert_eq!(behind_bar(&status), text);
+        (status.remaining_ms, status.relayed) = (None, 0);
+        assert_eq!(behind_bar(&status), "2.00 MiB/s, from 2");
+    }
 }

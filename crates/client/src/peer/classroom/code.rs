@@ -44,9 +44,9 @@ impl From<Code> for Response {
 pub(super) fn of_find(error: &FindError) -> Code {
     match error {
         FindError::Api(error) => of_api(error),
-        FindError::Nobody(_) => Code::ABSENT,
+        FindError::Nobody(_) | FindError::NotShared(_) => Code::ABSENT,
         // No other is found by its name alone.
-        FindError::Several { .. } | FindError::Answer(_) => Code::AWAY,
+        FindError::Several { .. } | FindError::Link(_) | FindError::Answer(_) => Code::AWAY,
     }
 }
 

@@ -65,7 +65,7 @@ impl Classroom {
             seed: getrandom::u64().unwrap_or_default(),
             catalog: Some(Arc::clone(&self.catalog)),
             liars: Some(liars),
-            ..Means::default()
+            throttle: Arc::clone(&self.terms.throttle),
         };
         match self.download_alone(&found, &wanted, &means).await {
             Ok(()) => {

@@ -96,6 +96,7 @@ fn classroom_of(
     let terms = Terms {
         callers: Callers::Local,
         folder: Some(folder.join("taken")),
+        throttle: Arc::default(),
         peer: key.peer(),
         key,
         index: server.to_owned(),

@@ -14,6 +14,7 @@ use std::time::Duration;
 use files::content::Root;
 use tokio::sync::mpsc;
 
+use super::progress::Meter;
 use super::{FolderError, failed};
 use crate::peer::download::{Means, SourcePeer};
 use crate::peer::limits::{ANSWER_TIMEOUT, ANSWER_TIMEOUT_MAX};
@@ -73,6 +74,8 @@ enum Fate {
 
 /// What a line tells.
 enum Event {
+    /// It is spoken to, this way.
+    Way { is_relayed: bool },
     /// A file is written.
     Written(usize),
     /// A file came that another source had sent meanwhile.
@@ -112,6 +115,10 @@ impl Came {
 
 /// A source while it is one.
 struct Active {
+    name: String,
+    meter: Meter,
+    /// Whether it is reached through the server, once it is spoken to.
+    is_relayed: Option<bool>,
     files: mpsc::UnboundedSender<(usize, SmallFile)>,
     asked: BTreeSet<usize>,
     bytes: u64,
@@ -152,6 +159,8 @@ pub(super) struct Small {
     /// How long those may stand still that did so before; as long as is usual otherwise.
     patience: BTreeMap<[u8; 32], Duration>,
     why: Option<String>,
+    /// Sources that are none any more, and why; not told yet.
+    lost: Vec<(String, String)>,
     means: Means,
     events: mpsc::Sender<([u8; 32], Event)>,
     inbox: mpsc::Receiver<([u8; 32], Event)>,
@@ -171,6 +180,7 @@ impl Small {
             liars: BTreeSet::new(),
             patience: BTreeMap::new(),
             why: None,
+            lost: Vec::new(),
             means,
             events,
             inbox,
@@ -191,6 +201,24 @@ impl Small {
         why.map_or_else(String::new, |why| format!("; {why}"))
     }
 
+    /// Those who are spoken to, with their bytes per second.
+    pub(super) fn sources(&self) -> Vec<(String, u64)> {
+        let spoken_to = self.active.values().filter(|one| one.is_relayed.is_some());
+        let sources = spoken_to.map(|one| (one.name.clone(), one.meter.rate()));
+        sources.collect()
+    }
+
+    /// How many of them are reached through the server.
+    pub(super) fn relayed(&self) -> usize {
+        let relayed = |one: &&Active| one.is_relayed == Some(true);
+        self.active.values().filter(relayed).count()
+    }
+
+    /// Sources that were lost since this was asked last.
+    pub(super) fn take_lost(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.lost)
+    }
+
     /// Speaks to a source, unless it is spoken to or lied.
     pub(super) fn connect(&mut self, peer: SourcePeer) {
         let key = *peer.key.as_bytes();
@@ -199,6 +227,9 @@ impl Small {
         }
         let (files, wanted) = mpsc::unbounded_channel();
         let active = Active {
+            name: peer.name.clone(),
+            meter: Meter::new(),
+            is_relayed: None,
             files,
             asked: BTreeSet::new(),
             bytes: 0,
@@ -275,8 +306,16 @@ impl Small {
         };
         let mut came = 0;
         match event {
+            Event::Way { is_relayed } => {
+                if let Some(active) = self.active.get_mut(&key) {
+                    active.is_relayed = Some(is_relayed);
+                }
+            }
             Event::Written(file) => {
                 came = self.settle(key, file);
+                if let Some(active) = self.active.get_mut(&key) {
+                    active.meter.add(came);
+                }
                 self.left -= 1;
             }
             Event::Again(file) => drop(self.settle(key, file)),
@@ -286,8 +325,7 @@ impl Small {
                 self.lack(key, file);
             }
             Event::Gone { why, asked, is } => {
-                self.why = Some(why);
-                self.active.remove(&key);
+                self.lose(key, why);
                 match is {
                     Fate::Lost => {}
                     Fate::Silent => {
@@ -337,8 +375,14 @@ impl Small {
         active.lacks.insert(file);
         let lacks = &active.lacks;
         if active.asked.is_empty() && self.open.iter().all(|file| lacks.contains(file)) {
-            self.why = Some("the files are not there any more".to_owned());
-            self.active.remove(&key);
+            self.lose(key, "the files are not there any more".to_owned());
+        }
+    }
+
+    fn lose(&mut self, key: [u8; 32], why: String) {
+        if let Some(active) = self.active.remove(&key) {
+            self.why = Some(format!("{}: {why}", active.name));
+            self.lost.push((active.name, why));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use files::limits::GROUP_BYTES;
 use rpc::v1::OfferResponse;
 use rpc::v1::offer_response::State;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,13 +13,14 @@ use tokio::time::{interval, sleep, timeout};
 use tonic::Status as Answer;
 
 use super::place::{self, NoPlace, Place};
-use super::{Entry, Offer, Offered, QUESTION_TIMEOUT, ReceiveEvent, Verdict};
+use super::{Entry, FETCHES_MAX, Offer, Offered, QUESTION_TIMEOUT, ReceiveEvent, Verdict};
 use crate::peer::SinkError;
 use crate::peer::download::{Download, DownloadError, Means, SourcePeer, Status, Wanted};
 use crate::peer::folder::{self, FolderError};
 use crate::peer::relay::Detour;
 use crate::peer::serving::Contents;
 use crate::peer::source::Permission;
+use crate::peer::throttle::Throttle;
 
 /// How often the one who offers is told how much is there.
 const TELL_INTERVAL: Duration = Duration::from_millis(200);
@@ -26,6 +28,8 @@ const TELL_INTERVAL: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_secs(2);
 /// How long nothing may come.
 const STALL: Duration = Duration::from_secs(30);
+/// Groups of each fetch that may go before, where a rate is kept.
+const GROUPS_AHEAD: u64 = 2;
 /// What is read at least in a second of what another time has left.
 const LEFT_BYTES_PER_S: u64 = 50_000_000;
 
@@ -156,6 +160,7 @@ impl Taking {
         };
         let means = Means {
             seed: self.entry.id,
+            throttle: Arc::clone(&self.entry.inbox.throttle),
             ..Means::default()
         };
         if offer.is_folder {
@@ -195,6 +200,7 @@ impl Taking {
 
     /// Tells the one who offers how much is there; ends when nothing comes any more.
     async fn follow(&self, status: watch::Receiver<Status>, left: u64) -> Refusal {
+        let stall = stall(&self.entry.inbox.throttle);
         let mut tick = interval(TELL_INTERVAL);
         let mut told = None;
         let mut moved = Instant::now() + Duration::from_secs(left / LEFT_BYTES_PER_S);
@@ -208,14 +214,20 @@ impl Taking {
                 let _ = self.answers.try_send(answer(State::Fetched(bytes)));
             }
             // When all of it is here, the disk may take its time.
-            if bytes < self.offer.total && moved.elapsed() > STALL {
+            if bytes < self.offer.total && moved.elapsed() > stall {
                 let lost = status.borrow().lost.last().map(|(_, why)| why.clone());
                 let why = lost.map_or_else(String::new, |why| format!("; {why}"));
-                let seconds = STALL.as_secs();
+                let seconds = stall.as_secs();
                 return Refusal::new(format!("nothing came for {seconds} s{why}"));
             }
         }
     }
+}
+
+/// How long nothing may come, where a rate is kept: what all fetches have under way goes before.
+fn stall(throttle: &Throttle) -> Duration {
+    let under_way = FETCHES_MAX as u64 * GROUPS_AHEAD * GROUP_BYTES;
+    STALL.saturating_add(throttle.time_of(under_way))
 }
 
 #[expect(
@@ -264,6 +276,7 @@ fn of_download(error: &DownloadError) -> Refusal {
 fn of_folder(error: &FolderError) -> Refusal {
     let told = match error {
         FolderError::Download(error) => return of_download(error),
+        FolderError::Exists(_) => "a folder of that name has just come".to_owned(),
         FolderError::Disk { source, .. } => of_disk(source),
         FolderError::Collection(_) | FolderError::TooLarge { .. } => error.to_string(),
     };
@@ -280,4 +293,18 @@ fn of_disk(error: &io::Error) -> String {
         "it cannot be written there"
     };
     text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+
+    #[test]
+    fn what_is_held_up_by_a_rate_has_not_stalled() {
+        assert_eq!(stall(&Throttle::default()), STALL);
+        let slow = Throttle::new(NonZeroU64::new(4 << 10));
+        assert!(stall(&slow) > STALL + slow.time_of(GROUP_BYTES));
+    }
 }

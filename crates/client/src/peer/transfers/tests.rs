@@ -92,3 +92,50 @@ fn those_that_ended_are_kept_up_to_a_number_and_damage_is_passed_over() {
     fs::write(place.path().join("transfers/60.json"), b"{").expect("damage");
     assert_eq!(stages(&transfers).len(), ENDED_MAX);
 }
+
+#[test]
+fn those_that_begin_together_have_numbers_of_their_own() {
+    const TOGETHER: usize = 16;
+    let place = tempfile::tempdir().expect("a directory");
+    let start = std::sync::Barrier::new(TOGETHER);
+    let begin = |number: usize| {
+        let transfers = Transfers::open(place.path()).expect("opened");
+        start.wait();
+        transfers.begin(job(&number.to_string())).expect("begun")
+    };
+    let all: Vec<Running> = std::thread::scope(|scope| {
+        let begin = &begin;
+        let threads: Vec<_> = (0..TOGETHER)
+            .map(|number| scope.spawn(move || begin(number)))
+            .collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended.map(|begun| begun.expect("no panic")).collect()
+    });
+    let mut ids: Vec<u32> = all.iter().map(Running::id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (1..=16).collect::<Vec<u32>>());
+    let transfers = Transfers::open(place.path()).expect("opened");
+    assert_eq!(stages(&transfers).len(), TOGETHER);
+}
+
+#[test]
+fn a_number_that_somebody_holds_without_a_note_is_passed_over() {
+    let place = tempfile::tempdir().expect("a directory");
+    let transfers = Transfers::open(place.path()).expect("opened");
+    let _held = transfers.hold(1).expect("a lock").expect("nobody has it");
+    let one = transfers.begin(job("one")).expect("begun");
+    assert_eq!(one.id(), 2);
+}
+
+#[test]
+fn a_wish_and_a_note_that_are_written_at_once_do_not_meet() {
+    let place = tempfile::tempdir().expect("a directory");
+    let note = unfinished(&place.path().join("1.json"));
+    let wish = unfinished(&place.path().join("1.want"));
+    assert_ne!(note, wish);
+    assert_eq!(note.parent(), Some(place.path()));
+    assert!(
+        note.extension().is_some_and(|kind| kind != "json"),
+        "no list has it"
+    );
+}

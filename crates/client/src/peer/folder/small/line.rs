@@ -52,7 +52,6 @@ impl Line {
         while let Ok((file, _)) = self.wanted.try_recv() {
             asked.push(file);
         }
-        let why = format!("{}: {why}", self.peer.name);
         let gone = Event::Gone { why, asked, is };
         // Nobody is left to be told.
         let _ = self.events.send((self.key, gone)).await;
@@ -68,6 +67,7 @@ impl Line {
             | SourceError::Refused(_)
             | SourceError::Lost(_) => End::Lost(error.to_string()),
         })?;
+        self.tell_way(&talk).await?;
         let mut next = 0_u32;
         // Since when something is due and no file came, whatever else it says.
         let mut waits_since = Instant::now();
@@ -80,7 +80,7 @@ impl Line {
                         }
                     }
                     // Each file is opened by itself.
-                    Ok(Some(Heard::Moved)) => {}
+                    Ok(Some(Heard::Moved)) => self.tell_way(&talk).await?,
                     Ok(None) => return Ok(()),
                     Err(error) => return Err(End::Lost(error.to_string())),
                 },
@@ -100,6 +100,16 @@ impl Line {
                 }
             }
         }
+    }
+
+    async fn tell_way(&self, talk: &Talk) -> Result<(), End> {
+        let is_relayed = talk.is_relayed();
+        self.tell(Event::Way { is_relayed }).await
+    }
+
+    async fn tell(&self, event: Event) -> Result<(), End> {
+        let told = self.events.send((self.key, event)).await;
+        told.map_err(|_| End::Lost("nobody wants it any more".to_owned()))
     }
 
     async fn ask(&self, talk: &Talk, content: u32, file: &SmallFile) -> Result<(), End> {
@@ -161,8 +171,7 @@ impl Line {
             },
             Some(Answer::Opened(_) | Answer::Segment(_)) | None => return Ok(false),
         };
-        let told = self.events.send((self.key, event)).await;
-        told.map_err(|_| End::Lost("nobody wants it any more".to_owned()))?;
+        self.tell(event).await?;
         Ok(true)
     }
 
