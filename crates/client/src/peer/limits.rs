@@ -19,6 +19,12 @@ pub(super) const STREAMS_MAX: usize = 32;
 pub(super) const STREAMS_PER_ACCOUNT: usize = 8;
 /// When a caller that came too many is to come again.
 pub(super) const BUSY_RETRY: Duration = Duration::from_millis(500);
+/// How long a stream may ask for nothing that it may have. It has no slot until then; whoever keeps a low rate reads other answers meanwhile.
+pub(super) const FIRST_ASK: Duration = Duration::from_secs(30);
+/// How long a stream that is served may have nothing open.
+pub(super) const STREAM_IDLE: Duration = Duration::from_secs(30);
+/// How long what a caller still asks is read when its stream has ended, so that it hears how.
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// Contents that one stream may have open.
 pub(super) const OPEN_MAX: usize = 1_024;
 /// Requests of one stream that wait to be served.

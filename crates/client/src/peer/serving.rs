@@ -6,9 +6,12 @@
 mod answers;
 mod doors;
 mod gate;
+mod opening;
 mod sealed;
 mod shared;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io;
@@ -32,8 +35,8 @@ use tonic::{Request, Response, Status, Streaming};
 use super::classroom::{Classroom, Visit, is_plain};
 use super::identity::Identity;
 use super::limits::{
-    BUSY_RETRY, CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
-    KEEPALIVE_TIMEOUT, RELAY_KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES,
+    CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
+    KEEPALIVE_TIMEOUT, LINGER, RELAY_KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES,
     STREAMS_MAX,
 };
 use super::receive::Inbox;
@@ -44,7 +47,7 @@ use answers::{Framing, Outbox};
 use doors::Caller;
 
 pub use doors::Doors;
-pub use gate::{Denied, Gate, SECRET_BYTES, Terms};
+pub use gate::{Denied, Gate, Patience, SECRET_BYTES, Terms};
 
 /// A content as it lies on disk.
 #[derive(Debug)]
@@ -239,24 +242,36 @@ impl<C> Clone for Service<C> {
 
 impl<C: Contents> Service<C> {
     /// Begins to serve a stream: requests go in, answers come out until everything that was asked is answered.
-    fn begin(
-        &self,
-    ) -> Result<(mpsc::Sender<FetchRequest>, mpsc::Receiver<answers::Framed>), Status> {
-        let Ok(permit) = self.streams.clone().try_acquire_owned() else {
-            let wait = BUSY_RETRY.as_millis();
-            return Err(Status::resource_exhausted(format!(
-                "too many are served already; come again in {wait} ms"
-            )));
-        };
-        let (commands, inbox) = mpsc::channel(CHANNEL);
+    fn begin(&self) -> (mpsc::Sender<FetchRequest>, mpsc::Receiver<answers::Framed>) {
+        let (commands, mut inbox) = mpsc::channel(CHANNEL);
         let (answers, outbox) = mpsc::channel(CHANNEL);
-        let (contents, gate) = (self.contents.clone(), self.gate.clone());
-        // Files are read on a thread of their own, which ends with the stream.
-        tokio::task::spawn_blocking(move || {
-            stream::Worker::new(&*contents, &gate, answers).run(inbox);
-            drop(permit);
+        let service = self.clone();
+        tokio::spawn(async move {
+            let patience = service.gate.terms().patience.first;
+            let first = tokio::select! {
+                first = timeout(patience, inbox.recv()) => first,
+                () = answers.closed() => return,
+            };
+            match first {
+                // Files are read on a thread of their own, which ends with the stream. Whoever asks for nothing costs none.
+                Ok(Some(first)) => drop(tokio::task::spawn_blocking(move || {
+                    let Self {
+                        contents,
+                        gate,
+                        streams,
+                        ..
+                    } = service;
+                    stream::Worker::new(&*contents, &gate, streams, answers).run(first, inbox);
+                })),
+                Ok(None) => {}
+                Err(_) => {
+                    let text = format!("nothing was asked for in {} s", patience.as_secs());
+                    // It may have gone.
+                    let _ = answers.send(Err(Status::deadline_exceeded(text))).await;
+                }
+            }
         });
-        Ok((commands, outbox))
+        (commands, outbox)
     }
 
     /// Judges an offer; tells what becomes of it. One that came over the sealed line is fetched over one.
@@ -284,15 +299,8 @@ impl<C: Contents> PeerService for Service<C> {
         &self,
         request: Request<Streaming<FetchRequest>>,
     ) -> Result<Response<Self::FetchStream>, Status> {
-        let (commands, outbox) = self.begin()?;
-        let mut requests = request.into_inner();
-        tokio::spawn(async move {
-            while let Ok(Some(request)) = requests.message().await {
-                if commands.send(request).await.is_err() {
-                    break;
-                }
-            }
-        });
+        let (commands, outbox) = self.begin();
+        tokio::spawn(pass_on(request.into_inner(), commands));
         let mut response = Response::new(empty());
         response.extensions_mut().insert(Outbox::new(outbox));
         Ok(response)
@@ -305,6 +313,25 @@ impl<C: Contents> PeerService for Service<C> {
         let outbox = self.receive(request.get_ref(), false)?;
         Ok(Response::new(drained(outbox)))
     }
+}
+
+/// Passes requests on until the caller has closed its side, or is served no longer.
+async fn pass_on(mut requests: Streaming<FetchRequest>, commands: mpsc::Sender<FetchRequest>) {
+    loop {
+        let request = tokio::select! {
+            request = requests.message() => request,
+            () = commands.closed() => break,
+        };
+        let Ok(Some(request)) = request else {
+            return;
+        };
+        if commands.send(request).await.is_err() {
+            break;
+        }
+    }
+    // A stream that is reset takes the last answers along.
+    let rest = async { while let Ok(Some(_)) = requests.message().await {} };
+    let _ = timeout(LINGER, rest).await;
 }
 
 /// Sends what comes until nothing does.
