@@ -13,6 +13,14 @@ pub(super) const ANSWER_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Callers whose handshakes are under way.
 pub(super) const HANDSHAKES_MAX: usize = 64;
+/// How long to wait before the next caller is taken when none could be: descriptors are short, most likely.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that may be open beside one for each slot.
+pub(super) const CONNECTIONS_BESIDE_SLOTS: usize = 224;
+/// The same from one address: fewer than handshakes, so that others have theirs.
+pub(super) const CONNECTIONS_BESIDE_SLOTS_PER_ADDRESS: usize = 16;
+/// How long a connection may be open without a call of somebody who may make it.
+pub(super) const CONNECTION_IDLE: Duration = Duration::from_secs(45);
 /// Streams that are served at the same time; others are told to come again.
 pub(super) const STREAMS_MAX: usize = 32;
 /// The same of one account.
@@ -92,4 +100,12 @@ pub(super) const OLDER_PEERS_MAX: usize = 4;
 const _: () = assert!(
     files::limits::GROUP_BYTES < ANSWER_BYTES_MAX as u64,
     "a group fits into an answer"
+);
+const _: () = assert!(
+    FIRST_ASK.as_secs() < CONNECTION_IDLE.as_secs(),
+    "who asks for nothing is told so"
+);
+const _: () = assert!(
+    STREAMS_MAX + CONNECTIONS_BESIDE_SLOTS_PER_ADDRESS < HANDSHAKES_MAX,
+    "nobody has all handshakes"
 );

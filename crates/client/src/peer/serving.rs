@@ -4,6 +4,7 @@
 //! Start reading at [`serve`].
 
 mod answers;
+mod callers;
 mod doors;
 mod gate;
 mod opening;
@@ -28,14 +29,14 @@ use rpc::v1::peer_service_server::{PeerService, PeerServiceServer};
 use rpc::v1::{FetchRequest, FetchResponse, OfferRequest, OfferResponse};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::classroom::{Classroom, Visit, is_plain};
 use super::identity::Identity;
 use super::limits::{
-    CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
+    ACCEPT_PAUSE, CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
     KEEPALIVE_TIMEOUT, LINGER, RELAY_KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES,
     STREAMS_MAX,
 };
@@ -44,6 +45,7 @@ use super::sealed::{MAGIC, Signer};
 use super::tls;
 use crate::chat::link::socket::Stream;
 use answers::{Framing, Outbox};
+use callers::{Call, Callers, Calls};
 use doors::Caller;
 
 pub use doors::Doors;
@@ -119,7 +121,9 @@ pub async fn serve_and_receive<C: Contents>(
         gate,
         inbox,
         streams: Arc::new(Semaphore::new(streams)),
+        calls: Calls::new(),
     };
+    let callers = Callers::new(streams);
     let mut doors = doors.into();
     let plain = doors.plain.take();
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
@@ -129,14 +133,18 @@ pub async fn serve_and_receive<C: Contents>(
             return Ok(());
         };
         let caller = tokio::select! {
-            caller = doors.next() => match caller {
-                Ok(caller) => caller,
-                // The next one may be luckier: this one is gone, or descriptors are short.
-                Err(_) => continue,
-            },
+            caller = doors.next() => caller,
             _ = stopping.wait_for(|stops| *stops) => return Ok(()),
         };
-        let (acceptor, service, stopping) = (acceptor.clone(), service.clone(), stopping.clone());
+        let Ok(caller) = caller else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        // Whoever is too many is closed, and may come again.
+        let Some(place) = callers.enter(caller.address()) else {
+            continue;
+        };
+        let (acceptor, service, stopping) = (acceptor.clone(), service.anew(), stopping.clone());
         let (signer, plain) = (signer.clone(), plain.clone());
         tokio::spawn(async move {
             let keys = (&acceptor, signer.as_deref());
@@ -148,10 +156,15 @@ pub async fn serve_and_receive<C: Contents>(
                     answer(*stream, patience, service, stopping).await;
                 }
                 Ok(Some(Answered::Sealed(line))) => sealed::answer(*line, service, stopping).await,
-                Ok(Some(Answered::Plain(visit, socket))) => visit.answer(socket, stopping).await,
+                Ok(Some(Answered::Plain(visit, socket))) => {
+                    // These are counted by themselves.
+                    drop(place);
+                    return visit.answer(socket, stopping).await;
+                }
                 // It is none of this protocol's, or has gone.
                 Ok(None) | Err(_) => {}
             }
+            drop(place);
         });
     }
 }
@@ -200,6 +213,10 @@ async fn answer<C: Contents>(
     service: Service<C>,
     mut stopping: watch::Receiver<bool>,
 ) {
+    let (calls, idle) = (
+        service.calls.clone(),
+        service.gate.terms().patience.connection,
+    );
     let service = PeerServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX);
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -217,6 +234,7 @@ async fn answer<C: Contents>(
     tokio::select! {
         // How it ended is the caller's business.
         _ = &mut connection => {}
+        () = calls.rest(idle) => {}
         _ = stopping.wait_for(|stops| *stops) => {}
     }
 }
@@ -227,6 +245,8 @@ struct Service<C> {
     gate: Arc<Gate>,
     inbox: Option<Arc<Inbox>>,
     streams: Arc<Semaphore>,
+    /// What is answered on this connection.
+    calls: Calls,
 }
 
 impl<C> Clone for Service<C> {
@@ -236,6 +256,17 @@ impl<C> Clone for Service<C> {
             gate: self.gate.clone(),
             inbox: self.inbox.clone(),
             streams: self.streams.clone(),
+            calls: self.calls.clone(),
+        }
+    }
+}
+
+impl<C> Service<C> {
+    /// The same for another connection.
+    fn anew(&self) -> Self {
+        Self {
+            calls: Calls::new(),
+            ..self.clone()
         }
     }
 }
@@ -259,9 +290,11 @@ impl<C: Contents> Service<C> {
                         contents,
                         gate,
                         streams,
+                        calls,
                         ..
                     } = service;
-                    stream::Worker::new(&*contents, &gate, streams, answers).run(first, inbox);
+                    let places = (streams, calls);
+                    stream::Worker::new(&*contents, &gate, places, answers).run(first, inbox);
                 })),
                 Ok(None) => {}
                 Err(_) => {
@@ -311,7 +344,7 @@ impl<C: Contents> PeerService for Service<C> {
         request: Request<OfferRequest>,
     ) -> Result<Response<Self::OfferStream>, Status> {
         let outbox = self.receive(request.get_ref(), false)?;
-        Ok(Response::new(drained(outbox)))
+        Ok(Response::new(drained(outbox, self.calls.begin())))
     }
 }
 
@@ -335,8 +368,9 @@ async fn pass_on(mut requests: Streaming<FetchRequest>, commands: mpsc::Sender<F
 }
 
 /// Sends what comes until nothing does.
-fn drained<T: Send + 'static>(outbox: mpsc::Receiver<Result<T, Status>>) -> Answers<T> {
-    Box::pin(unfold(outbox, |mut outbox| async move {
-        outbox.recv().await.map(|answer| (answer, outbox))
+fn drained<T: Send + 'static>(outbox: mpsc::Receiver<Result<T, Status>>, call: Call) -> Answers<T> {
+    Box::pin(unfold((outbox, call), |(mut outbox, call)| async move {
+        let answer = outbox.recv().await?;
+        Some((answer, (outbox, call)))
     }))
 }

@@ -9,7 +9,9 @@ use files::ticket::{KeyId, PeerKey, Refused, Right, Ticket, Wanted};
 use rpc::v1::Open;
 
 use crate::peer::identity::Fingerprint;
-use crate::peer::limits::{FIRST_ASK, STREAM_IDLE, STREAMS_MAX, STREAMS_PER_ACCOUNT};
+use crate::peer::limits::{
+    CONNECTION_IDLE, FIRST_ASK, STREAM_IDLE, STREAMS_MAX, STREAMS_PER_ACCOUNT,
+};
 use crate::peer::now_ms;
 use crate::peer::throttle::Throttle;
 
@@ -43,13 +45,15 @@ pub struct Terms {
     pub patience: Patience,
 }
 
-/// How long streams may ask for nothing before they are ended.
+/// How long streams and connections may ask for nothing before they are ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// Before the first content that they may have.
     pub first: Duration,
     /// Later, with nothing open.
     pub idle: Duration,
+    /// A connection, without a call of somebody who may make it.
+    pub connection: Duration,
 }
 
 impl Default for Patience {
@@ -57,6 +61,7 @@ impl Default for Patience {
         Self {
             first: FIRST_ASK,
             idle: STREAM_IDLE,
+            connection: CONNECTION_IDLE,
         }
     }
 }

@@ -19,6 +19,7 @@ use tonic::Status;
 
 use super::Contents;
 use super::answers::{Framed, frame};
+use super::callers::{Call, Calls};
 use super::gate::{Gate, Seat};
 use super::opening::{Opening, Unread};
 use crate::peer::limits::{BUSY_RETRY, OPEN_MAX, WAITING_MAX};
@@ -43,8 +44,9 @@ pub(super) struct Worker<'a, C> {
     /// When something was opened or served last.
     active_at: Instant,
     slots: Arc<Semaphore>,
+    calls: Calls,
     /// Its place among all streams, once it has shown that it may have something.
-    slot: Option<OwnedSemaphorePermit>,
+    slot: Option<(OwnedSemaphorePermit, Call)>,
     /// Its place among the streams of its account, once it has shown whose it is.
     seat: Option<Seat<'a>>,
 }
@@ -53,7 +55,7 @@ impl<'a, C: Contents> Worker<'a, C> {
     pub(super) fn new(
         contents: &'a C,
         gate: &'a Gate,
-        slots: Arc<Semaphore>,
+        (slots, calls): (Arc<Semaphore>, Calls),
         answers: mpsc::Sender<Framed>,
     ) -> Self {
         Self {
@@ -64,6 +66,7 @@ impl<'a, C: Contents> Worker<'a, C> {
             jobs: VecDeque::new(),
             active_at: Instant::now(),
             slots,
+            calls,
             slot: None,
             seat: None,
         }
@@ -232,7 +235,7 @@ impl<'a, C: Contents> Worker<'a, C> {
             let slot = self.slots.clone().try_acquire_owned().ok();
             let wait = BUSY_RETRY.as_millis();
             let busy = || format!("too many are served already; come again in {wait} ms");
-            self.slot = Some(slot.ok_or_else(busy)?);
+            self.slot = Some((slot.ok_or_else(busy)?, self.calls.begin()));
         }
         if let Some(account) = account
             && self.seat.is_none()

@@ -231,6 +231,7 @@ async fn streams_that_ask_for_nothing_end() {
     let patience = Patience {
         first: SHORT,
         idle: SHORT,
+        ..Patience::default()
     };
     let serving = Serving::start(Terms {
         patience,
@@ -250,4 +251,24 @@ async fn streams_that_ask_for_nothing_end() {
     assert!(timeout(4 * SHORT, talk.hear()).await.is_err());
     ask(&talk, 1, Ask::Close(true)).await;
     has_ended(&mut talk).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_last_with_those_who_may_have_something() {
+    let patience = Patience {
+        connection: SHORT,
+        ..Patience::default()
+    };
+    let serving = Serving::start(Terms {
+        patience,
+        ..Terms::default()
+    })
+    .await;
+    let mut silent = serving.talk().await;
+    let heard = hear(&mut silent).await;
+    assert!(heard.is_err(), "{heard:?}");
+    let mut talk = serving.talk().await;
+    ask(&talk, 1, serving.by_ticket("ben")).await;
+    assert_eq!(opened(&mut talk).await, None);
+    assert!(timeout(4 * SHORT, talk.hear()).await.is_err());
 }
