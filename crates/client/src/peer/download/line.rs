@@ -259,8 +259,11 @@ impl Line {
             let _ = events.blocking_send(Event { source, what });
         });
         if !wait.is_zero() {
-            // What is not read here is not sent there.
-            sleep(wait).await;
+            // What is not read here is not sent there; and whoever gives the download up waits for nobody.
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.events.closed() => return Err(End::Over),
+            }
         }
         Ok(())
     }
