@@ -39,6 +39,10 @@ pub(super) const OPEN_MAX: usize = 1_024;
 pub(super) const WAITING_MAX: usize = 8_192;
 /// Requests and answers on their way between a stream and its thread.
 pub(super) const CHANNEL: usize = 16;
+/// How often a receiver says again how an offer stands, as long as nothing else is to be said.
+pub(super) const OFFER_BEAT: Duration = Duration::from_secs(10);
+/// How long a receiver may say nothing: longer than somebody who is asked may take, as older ones do not say it again.
+pub(super) const OFFER_SILENCE: Duration = Duration::from_secs(180);
 /// How long a download goes on while no source gives anything: one that was restarted has come back by then.
 pub(super) const SOURCES_TIMEOUT: Duration = Duration::from_secs(60);
 /// What HTTP/2 lets a stream have under way, in bytes: enough for a fast disk and a slow reader to meet.
@@ -104,6 +108,10 @@ const _: () = assert!(
 const _: () = assert!(
     FIRST_ASK.as_secs() < CONNECTION_IDLE.as_secs(),
     "who asks for nothing is told so"
+);
+const _: () = assert!(
+    OFFER_BEAT.as_secs() * 3 < OFFER_SILENCE.as_secs(),
+    "a receiver that is there is not lost"
 );
 const _: () = assert!(
     STREAMS_MAX + CONNECTIONS_BESIDE_SLOTS_PER_ADDRESS < HANDSHAKES_MAX,

@@ -35,6 +35,7 @@ use tokio::time::timeout;
 use tonic::Status;
 
 use super::identity::Fingerprint;
+use super::limits::OFFER_BEAT;
 use super::relay::Relay;
 use super::serving::{Contents, Gate};
 use rules::Verdict;
@@ -109,6 +110,20 @@ pub struct Inbox {
     /// Held while a place is looked for, which reads the disk; taken before `running`.
     placing: Mutex<()>,
     tell: mpsc::Sender<ReceiveEvent>,
+    patience: Patience,
+}
+
+/// How long those who offer wait.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// How often they are told again how it stands.
+    beat: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { beat: OFFER_BEAT }
+    }
 }
 
 /// An offer that is under way.
@@ -141,6 +156,7 @@ impl Inbox {
             running: Mutex::default(),
             placing: Mutex::default(),
             tell,
+            patience: Patience::default(),
         }
     }
 
@@ -176,19 +192,7 @@ impl Inbox {
         let permit = permit.map_err(|_| busy("this peer has too many offers"))?;
         let entry = self.enter(ticket.account.clone())?;
         let (answers, outbox) = mpsc::channel(ANSWERS_MAX);
-        let taking = Taking {
-            offered: Offered {
-                id: entry.id,
-                account: ticket.account,
-                name: offer.name.clone(),
-                root: offer.root,
-                bytes: offer.total,
-                is_folder: offer.is_folder,
-            },
-            offer,
-            entry,
-            answers,
-        };
+        let taking = Taking::new(offer, ticket.account, entry, answers);
         let contents = Arc::clone(contents);
         tokio::spawn(async move {
             taking.run(contents).await;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rpc::v1::OfferResponse;
 use rpc::v1::offer_response::State;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
 use tonic::Status as Answer;
 
@@ -31,11 +32,15 @@ const LEFT_BYTES_PER_S: u64 = 50_000_000;
 
 /// An offer that is under way.
 pub(super) struct Taking {
-    pub(super) offered: Offered,
-    pub(super) offer: Offer,
-    pub(super) entry: Entry,
-    pub(super) answers: mpsc::Sender<Result<OfferResponse, Answer>>,
+    offered: Offered,
+    offer: Offer,
+    entry: Entry,
+    answers: Answers,
+    /// What the one who offers was told last.
+    stands: watch::Sender<State>,
 }
+
+type Answers = mpsc::Sender<Result<OfferResponse, Answer>>;
 
 /// Why an offer is not taken.
 struct Refusal {
@@ -60,12 +65,34 @@ enum Taken {
 }
 
 impl Taking {
+    /// Makes one of an offer that was entered; what becomes of it goes to `answers`.
+    pub(super) fn new(offer: Offer, account: String, entry: Entry, answers: Answers) -> Self {
+        Self {
+            offered: Offered {
+                id: entry.id,
+                account,
+                name: offer.name.clone(),
+                root: offer.root,
+                bytes: offer.total,
+                is_folder: offer.is_folder,
+            },
+            offer,
+            entry,
+            answers,
+            stands: watch::Sender::new(State::Fetched(0)),
+        }
+    }
+
     /// Judges and fetches, until it is done or the one who offers hangs up.
     pub(super) async fn run<C: Contents>(self, contents: Arc<C>) {
+        let mut repeating = JoinSet::new();
+        let every = self.entry.inbox.patience.beat;
+        repeating.spawn(repeat(self.answers.clone(), self.stands.subscribe(), every));
         let ended = tokio::select! {
             ended = self.take(contents) => ended,
             () = self.answers.closed() => Err(Refusal::new("it was taken back")),
         };
+        repeating.shutdown().await;
         let offered = self.offered.clone();
         let (state, event) = match ended {
             Ok(Taken::Received(path)) => (State::Done(true), ReceiveEvent::Received(offered, path)),
@@ -108,6 +135,13 @@ impl Taking {
         }
     }
 
+    /// Tells the one who offers how it stands, and again until it stands otherwise.
+    fn tell(&self, state: State) {
+        // One that is not taken is followed by another.
+        let _ = self.answers.try_send(answer(state.clone()));
+        self.stands.send_replace(state);
+    }
+
     /// Waits for somebody to say yes.
     async fn ask(&self) -> Result<(), Refusal> {
         let inbox = &self.entry.inbox;
@@ -116,14 +150,17 @@ impl Taking {
                 "too many wait to be answered; offer it again later",
             ));
         };
-        let _ = self.answers.send(answer(State::Asking(true))).await;
+        self.tell(State::Asking(true));
         let (sender, said) = oneshot::channel();
         let _ = inbox
             .tell
             .send(ReceiveEvent::Asking(self.offered.clone(), sender))
             .await;
         match timeout(QUESTION_TIMEOUT, said).await {
-            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(true)) => {
+                self.tell(State::Fetched(0));
+                Ok(())
+            }
             Ok(Ok(false)) => Err(Refusal::new("they do not want it")),
             Ok(Err(_)) => Err(Refusal::new("nobody is there to be asked")),
             Err(_) => Err(Refusal::new("nobody has answered in time")),
@@ -204,8 +241,7 @@ impl Taking {
             if told != Some(bytes) {
                 told = Some(bytes);
                 moved = moved.max(Instant::now());
-                // One that is not taken is followed by another.
-                let _ = self.answers.try_send(answer(State::Fetched(bytes)));
+                self.tell(State::Fetched(bytes));
             }
             // When all of it is here, the disk may take its time.
             if bytes < self.offer.total && moved.elapsed() > STALL {
@@ -215,6 +251,16 @@ impl Taking {
                 return Refusal::new(format!("nothing came for {seconds} s{why}"));
             }
         }
+    }
+}
+
+/// Says again and again how an offer stands: whoever makes it knows by that that it is not forgotten.
+async fn repeat(answers: Answers, stands: watch::Receiver<State>, every: Duration) {
+    loop {
+        sleep(every).await;
+        let state = stands.borrow().clone();
+        // Where there is no room, it has not read what was said before.
+        let _ = answers.try_send(answer(state));
     }
 }
 

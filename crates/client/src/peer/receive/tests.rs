@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use files::content::Root;
 use rpc::v1::OfferRequest;
@@ -13,7 +14,7 @@ use tonic::Code;
 use super::place::{self, NoPlace, Place, numbered};
 use super::rules::{Accept, Rules, Verdict};
 use super::taking::Taking;
-use super::{Entry, Inbox, OFFERS_PER_ACCOUNT_MAX, Offer, Offered, ReceiveEvent};
+use super::{Entry, Inbox, OFFERS_PER_ACCOUNT_MAX, Offer, ReceiveEvent};
 use crate::peer::identity::{Fingerprint, Identity};
 use crate::peer::put::{Parcel, Parcels};
 use crate::peer::serving::{Gate, serve};
@@ -191,6 +192,11 @@ fn an_offer_needs_a_ticket() {
 
 /// Serves parcels, and has one offered; gives the last answer.
 async fn bring(inbox: &Arc<Inbox>, parcels: Parcels, parcel: &Parcel) -> State {
+    bring_on(Terms::default(), inbox, parcels, parcel).await
+}
+
+/// The same on other terms than the usual.
+async fn bring_on(terms: Terms, inbox: &Arc<Inbox>, parcels: Parcels, parcel: &Parcel) -> State {
     let identity = Identity::passing().expect("random numbers");
     let gate = Arc::new(Gate::new(identity.fingerprint()));
     gate.offer([7; 32], parcel.root);
@@ -210,19 +216,7 @@ async fn bring(inbox: &Arc<Inbox>, parcels: Parcels, parcel: &Parcel) -> State {
             async move { serve(listener, &identity, Arc::new(parcels), gate, stopping).await },
         );
     let (answers, mut told) = mpsc::channel(64);
-    let taking = Taking {
-        offered: Offered {
-            id: 1,
-            account: "anna".to_owned(),
-            name: offer.name.clone(),
-            root: offer.root,
-            bytes: offer.total,
-            is_folder: offer.is_folder,
-        },
-        offer,
-        entry: enter(inbox),
-        answers,
-    };
+    let taking = Taking::new(offer, "anna".to_owned(), enter(inbox), answers);
     let taken = tokio::spawn(taking.run(Arc::new(Parcels::default())));
     let mut last = None;
     while let Some(answer) = told.recv().await {
@@ -284,4 +278,40 @@ async fn a_folder_that_is_larger_than_was_said_is_refused() {
         assert_eq!(last == State::Done(true), is_taken, "{last:?}");
         assert_eq!(folder.path().join("plans").exists(), is_taken);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_an_offer_stands_is_said_again_while_somebody_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (tell, mut events) = mpsc::channel(16);
+    let mut inbox = Inbox::new(folder.path().to_owned(), Rules::default(), true, tell);
+    inbox.set_own("ben".to_owned());
+    inbox.patience.beat = Duration::from_millis(20);
+    let inbox = Arc::new(inbox);
+    let (answers, mut told) = mpsc::channel(64);
+    let offer = offer("a.txt", b"content");
+    let taking = Taking::new(offer, "anna".to_owned(), enter(&inbox), answers);
+    let taken = tokio::spawn(taking.run(Arc::new(Parcels::default())));
+    let mut next = async || {
+        told.recv()
+            .await
+            .expect("an answer")
+            .expect("no status")
+            .state
+    };
+    let mut asked = 0;
+    while asked < 3 {
+        match next().await {
+            Some(State::Asking(_)) => asked += 1,
+            // It is judged first.
+            state => assert_eq!((state, asked), (Some(State::Fetched(0)), 0)),
+        }
+    }
+    let Some(ReceiveEvent::Asking(_, said)) = events.recv().await else {
+        panic!("nobody is asked");
+    };
+    said.send(false).expect("it waits");
+    while !matches!(next().await, Some(State::Refused(_))) {}
+    taken.await.expect("no panic");
+    assert!(told.recv().await.is_none());
 }
