@@ -56,6 +56,10 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(120);
 const ADDRESSES_MAX: usize = 16;
 /// How long an offer waits until it is known which account this peer is of.
 const OWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the one who offers may give nothing while it cannot be reached.
+const UNREACHED_MAX: Duration = Duration::from_secs(30);
+/// The same while it is spoken to: it may keep a low rate, and share it among many, and a group comes at once.
+const SILENCE_MAX: Duration = Duration::from_secs(300);
 /// Answers on their way to the one who offers.
 const ANSWERS_MAX: usize = 16;
 
@@ -113,16 +117,24 @@ pub struct Inbox {
     patience: Patience,
 }
 
-/// How long those who offer wait.
+/// How long those who offer wait, and are waited for.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
     /// How often they are told again how it stands.
     beat: Duration,
+    /// How long nothing may come from one that cannot be reached.
+    unreached: Duration,
+    /// How long nothing may come from one that is spoken to.
+    silence: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { beat: OFFER_BEAT }
+        Self {
+            beat: OFFER_BEAT,
+            unreached: UNREACHED_MAX,
+            silence: SILENCE_MAX,
+        }
     }
 }
 

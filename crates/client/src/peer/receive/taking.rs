@@ -25,8 +25,6 @@ use crate::peer::source::Permission;
 const TELL_INTERVAL: Duration = Duration::from_millis(200);
 /// How often the one who offers is tried again when it was lost as a source.
 const RETRY: Duration = Duration::from_secs(2);
-/// How long nothing may come.
-const STALL: Duration = Duration::from_secs(30);
 /// What is read at least in a second of what another time has left.
 const LEFT_BYTES_PER_S: u64 = 50_000_000;
 
@@ -232,22 +230,32 @@ impl Taking {
 
     /// Tells the one who offers how much is there; ends when nothing comes any more.
     async fn follow(&self, status: watch::Receiver<Status>, left: u64) -> Refusal {
+        let patience = self.entry.inbox.patience;
         let mut tick = interval(TELL_INTERVAL);
         let mut told = None;
         let mut moved = Instant::now() + Duration::from_secs(left / LEFT_BYTES_PER_S);
+        let mut reached = moved;
         loop {
             tick.tick().await;
-            let bytes = status.borrow().bytes;
+            let (bytes, is_reached) = {
+                let status = status.borrow();
+                (status.bytes, !status.sources.is_empty())
+            };
             if told != Some(bytes) {
                 told = Some(bytes);
                 moved = moved.max(Instant::now());
                 self.tell(State::Fetched(bytes));
             }
+            // Of a folder it is not told who is reached; its download ends by itself when nobody is.
+            if is_reached || self.offer.is_folder {
+                reached = reached.max(Instant::now());
+            }
+            let is_lost = moved.max(reached).elapsed() > patience.unreached;
             // When all of it is here, the disk may take its time.
-            if bytes < self.offer.total && moved.elapsed() > STALL {
+            if bytes < self.offer.total && (is_lost || moved.elapsed() > patience.silence) {
                 let lost = status.borrow().lost.last().map(|(_, why)| why.clone());
                 let why = lost.map_or_else(String::new, |why| format!("; {why}"));
-                let seconds = STALL.as_secs();
+                let seconds = moved.elapsed().as_secs();
                 return Refusal::new(format!("nothing came for {seconds} s{why}"));
             }
         }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +15,11 @@ use tonic::Code;
 use super::place::{self, NoPlace, Place, numbered};
 use super::rules::{Accept, Rules, Verdict};
 use super::taking::Taking;
-use super::{Entry, Inbox, OFFERS_PER_ACCOUNT_MAX, Offer, ReceiveEvent};
+use super::{Entry, Inbox, OFFERS_PER_ACCOUNT_MAX, Offer, Patience, ReceiveEvent};
 use crate::peer::identity::{Fingerprint, Identity};
 use crate::peer::put::{Parcel, Parcels};
-use crate::peer::serving::{Gate, serve};
+use crate::peer::serving::{Gate, Terms, serve};
+use crate::peer::throttle::Throttle;
 
 #[test]
 fn rules_say_whose_files_are_taken() {
@@ -198,7 +200,7 @@ async fn bring(inbox: &Arc<Inbox>, parcels: Parcels, parcel: &Parcel) -> State {
 /// The same on other terms than the usual.
 async fn bring_on(terms: Terms, inbox: &Arc<Inbox>, parcels: Parcels, parcel: &Parcel) -> State {
     let identity = Identity::passing().expect("random numbers");
-    let gate = Arc::new(Gate::new(identity.fingerprint()));
+    let gate = Arc::new(Gate::with_terms(identity.fingerprint(), terms));
     gate.offer([7; 32], parcel.root);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let offer = Offer {
@@ -278,6 +280,58 @@ async fn a_folder_that_is_larger_than_was_said_is_refused() {
         assert_eq!(last == State::Done(true), is_taken, "{last:?}");
         assert_eq!(folder.path().join("plans").exists(), is_taken);
     }
+}
+
+/// An inbox that waits for those who cannot be reached, and for those who can.
+fn patient(
+    (unreached, silence): (Duration, Duration),
+) -> (TempDir, Arc<Inbox>, mpsc::Receiver<ReceiveEvent>) {
+    let (folder, inbox, told) = inbox(everyone());
+    let mut inbox = Arc::into_inner(inbox).expect("nobody else has it");
+    inbox.patience = Patience {
+        unreached,
+        silence,
+        ..Patience::default()
+    };
+    (folder, Arc::new(inbox), told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_keeps_a_low_rate_is_waited_for() {
+    let (short, long) = (Duration::from_millis(1_500), Duration::from_secs(60));
+    let from = tempfile::tempdir().expect("a folder");
+    fs::write(from.path().join("a.bin"), vec![3; 300_000]).expect("it is written");
+    let terms = || Terms {
+        // The second group comes 4 seconds behind the first.
+        throttle: Arc::new(Throttle::new(NonZeroU64::new(64 << 10))),
+        ..Terms::default()
+    };
+    for (silence, is_taken) in [(long, true), (short, false)] {
+        let (folder, inbox, _told) = patient((short, silence));
+        let mut parcels = Parcels::default();
+        let parcel = parcels.pack(&from.path().join("a.bin"), drop);
+        let last = bring_on(terms(), &inbox, parcels, &parcel.expect("it is packed")).await;
+        assert_eq!(last == State::Done(true), is_taken, "{last:?}");
+        assert_eq!(folder.path().join("a.bin").exists(), is_taken);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_cannot_be_reached_is_not_waited_for_long() {
+    let (short, long) = (Duration::from_millis(100), Duration::from_secs(60));
+    let (_folder, inbox, _told) = patient((short, long));
+    let (answers, mut told) = mpsc::channel(64);
+    let offer = offer("a.txt", b"content");
+    let taking = Taking::new(offer, "anna".to_owned(), enter(&inbox), answers);
+    tokio::spawn(taking.run(Arc::new(Parcels::default())));
+    let mut last = None;
+    while let Some(answer) = told.recv().await {
+        last = answer.expect("no status").state;
+    }
+    let Some(State::Refused(why)) = last else {
+        panic!("{last:?}");
+    };
+    assert!(why.contains("nothing came"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
