@@ -142,7 +142,7 @@ impl Default for Patience {
 #[derive(Debug)]
 struct Running {
     account: String,
-    /// Where it goes, and how many bytes that are, once that is known.
+    /// Where it goes, and what it takes of the quota, once that is known.
     place: Option<(PathBuf, Root, u64)>,
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use files::collection::Collection;
 use rpc::v1::OfferResponse;
 use rpc::v1::offer_response::State;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -194,9 +195,9 @@ impl Taking {
             ..Means::default()
         };
         if offer.is_folder {
-            let most = offer.total;
-            let fetched = folder::fetch_at_most(wanted, means, sources, status, most).await;
-            return fetched.map(drop).map_err(|error| of_folder(&error));
+            let agree = |list: &Collection| self.agree(list, target);
+            let fetched = folder::fetch_if(wanted, means, sources, status, agree).await;
+            return fetched.map(drop);
         }
         let download = Download {
             wanted,
@@ -206,6 +207,19 @@ impl Taking {
         };
         let fetched = download.run().await;
         fetched.map(drop).map_err(|error| of_download(&error))
+    }
+
+    /// Judges the list of a folder: it names no more than was offered, and there is room for what it names.
+    fn agree(&self, list: &Collection, target: &Path) -> Result<(), Refusal> {
+        let (is, most) = (list.size(), self.offer.total);
+        if is > most {
+            return Err(FolderError::TooLarge { is, most }.into());
+        }
+        let entries = list.entries().len() as u64;
+        let room = tokio::task::block_in_place(|| {
+            place::find_room(&self.entry, &self.offer, target, entries)
+        });
+        room.map_err(no_place)
     }
 
     /// Names the one who offers as a source, again and again in case that it is lost.
@@ -315,14 +329,16 @@ fn of_download(error: &DownloadError) -> Refusal {
     Refusal { told, seen }
 }
 
-fn of_folder(error: &FolderError) -> Refusal {
-    let told = match error {
-        FolderError::Download(error) => return of_download(error),
-        FolderError::Disk { source, .. } => of_disk(source),
-        FolderError::Collection(_) | FolderError::TooLarge { .. } => error.to_string(),
-    };
-    let seen = error.to_string();
-    Refusal { told, seen }
+impl From<FolderError> for Refusal {
+    fn from(error: FolderError) -> Self {
+        let told = match &error {
+            FolderError::Download(error) => return of_download(error),
+            FolderError::Disk { source, .. } => of_disk(source),
+            FolderError::Collection(_) | FolderError::TooLarge { .. } => error.to_string(),
+        };
+        let seen = error.to_string();
+        Self { told, seen }
+    }
 }
 
 /// What is wrong with the disk, without where.

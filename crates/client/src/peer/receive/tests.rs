@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tonic::Code;
 
-use super::place::{self, NoPlace, Place, numbered};
+use super::place::{self, ENTRY_BYTES, NoPlace, Place, numbered};
 use super::rules::{Accept, Rules, Verdict};
 use super::taking::Taking;
 use super::{Entry, Inbox, OFFERS_PER_ACCOUNT_MAX, Offer, Patience, ReceiveEvent};
@@ -121,7 +121,7 @@ fn nothing_is_overwritten_and_the_same_is_there_already() {
 
 #[test]
 fn the_quota_holds_what_is_there_and_what_is_coming() {
-    let quota = Some(100);
+    let quota = Some(100 + 5 * ENTRY_BYTES);
     let rules = Rules {
         quota,
         ..everyone()
@@ -137,15 +137,50 @@ fn the_quota_holds_what_is_there_and_what_is_coming() {
             Err(error) => panic!("{error}"),
         }
     };
+    // Folders and files count as some bytes each, whatever is in them.
+    let large = |bytes: u64, entries: u64| bytes + entries * ENTRY_BYTES;
     let (first, second) = (enter(&inbox), enter(&inbox));
-    assert_eq!(find(&first, "a", 71), Some((71, 70)));
-    assert_eq!(find(&first, "a", 50), None);
-    assert_eq!(find(&second, "b", 21), Some((21, 20)));
-    assert_eq!(find(&second, "b", 20), None);
+    let whole = (70 + 2 * ENTRY_BYTES) as usize;
+    assert_eq!(
+        find(&first, "a", whole + 1),
+        Some((large(71, 3), large(70, 3)))
+    );
+    assert_eq!(find(&first, "a", 50 + 2 * ENTRY_BYTES as usize), None);
+    assert_eq!(find(&second, "b", 1), Some((large(1, 1), large(20, 0))));
     drop(first);
+    assert_eq!(find(&second, "b", whole), None);
+    drop(second);
     let third = enter(&inbox);
-    assert_eq!(find(&third, "c", 51), Some((51, 50)));
-    assert_eq!(find(&third, "c", 50), None);
+    assert_eq!(find(&third, "c", 70 + 2 * ENTRY_BYTES as usize), None);
+}
+
+#[test]
+fn the_list_of_a_folder_and_what_it_names_are_counted() {
+    let quota = Some(1_000 + 4 * ENTRY_BYTES);
+    let (_folder, inbox, _told) = inbox(Rules {
+        quota,
+        ..everyone()
+    });
+    let plans = |list: u64| Offer {
+        is_folder: true,
+        size: list,
+        total: 100,
+        ..offer("plans", b"list")
+    };
+    let entry = enter(&inbox);
+    let refused = place::find(&entry, &plans(901 + 3 * ENTRY_BYTES));
+    assert!(matches!(refused, Err(NoPlace::Quota { .. })), "{refused:?}");
+    let plans = plans(900);
+    let Ok(Place::Free { target, .. }) = place::find(&entry, &plans) else {
+        panic!("there is room");
+    };
+    // The folder itself is one of four.
+    let room = |entries| place::find_room(&entry, &plans, &target, entries);
+    assert!(matches!(room(4), Err(NoPlace::Quota { .. })));
+    assert!(room(3).is_ok());
+    let other = enter(&inbox);
+    let refused = place::find(&other, &offer("b", b""));
+    assert!(matches!(refused, Err(NoPlace::Quota { .. })), "{refused:?}");
 }
 
 #[test]
@@ -368,4 +403,25 @@ async fn how_an_offer_stands_is_said_again_while_somebody_is_asked() {
     while !matches!(next().await, Some(State::Refused(_))) {}
     taken.await.expect("no panic");
     assert!(told.recv().await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_many_empty_things_is_held_against_the_quota() {
+    let from = tempfile::tempdir().expect("a folder");
+    let place = from.path().join("many");
+    for name in ["a", "b", "c", "d"] {
+        fs::create_dir_all(place.join(name)).expect("it is made");
+        fs::write(place.join(name).join("empty"), b"").expect("it is written");
+    }
+    for (entries, is_taken) in [(8, false), (9, true)] {
+        let mut parcels = Parcels::default();
+        let parcel = parcels.pack(&place, drop).expect("it is packed");
+        let (folder, inbox, _told) = inbox(Rules {
+            quota: Some(parcel.size + entries * ENTRY_BYTES),
+            ..everyone()
+        });
+        let last = bring(&inbox, parcels, &parcel).await;
+        assert_eq!(last == State::Done(true), is_taken, "{last:?}");
+        assert_eq!(folder.path().join("many").exists(), is_taken);
+    }
 }
