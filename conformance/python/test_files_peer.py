@@ -1,8 +1,13 @@
 """`chaski peer`: what it shares is what others find, at once and after restarts of either side."""
 
 import json
+import os
+import resource
 import signal
+import socket
+import ssl
 import subprocess
+import time
 
 import pytest
 
@@ -173,3 +178,39 @@ def test_a_server_that_comes_back_knows_it_again(account, share, folder, server)
     (folder / "new.txt").write_text("new")
     server.start()
     wait_until(lambda: names(server, at_ben) == ["new.txt", "stays.txt"], "both files")
+
+
+def test_it_has_as_many_descriptors_as_it_may_and_does_not_spin_without_any(account, share):
+    _, at_anna = account("anna")
+    few, most = 256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))
+    try:
+        peer = share(at_anna, *LOCAL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    address = peer.until("listening")["address"]
+    peer.until("server", state="live")
+    pid = peer.process.pid
+    assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (most, most)
+
+    host, _, port = address.rpartition(":")
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, most))
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as waiting:
+        began = cpu_s(pid)
+        # Long enough to tell trying now and then from trying all the time.
+        time.sleep(1)
+        assert cpu_s(pid) - began < 0.5
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+        with anybody.wrap_socket(waiting) as answered:
+            assert answered.version() == "TLSv1.3"
+    assert peer.end() == 0
+
+
+def cpu_s(pid):
+    """The time that a process has had of the processors."""
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

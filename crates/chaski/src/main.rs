@@ -61,6 +61,12 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let context = Context::new(cli.globals)?;
+    if let Command::Peer(_) | Command::Get(_) | Command::Put(_) | Command::Transfers(_) =
+        &cli.command
+    {
+        // Peers have many connections and many files open.
+        client::descriptors::raise_limit();
+    }
     match cli.command {
         Command::Publish(args) => return publish::run(&args, context.json),
         Command::Consume(args) => return consume::run(&args, context.json),

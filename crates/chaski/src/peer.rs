@@ -229,6 +229,7 @@ impl PeerArgs {
             throttle: Arc::new(Throttle::new(rate(self.limit_rate))),
             streams: self.slots,
             streams_per_account: self.slots_per_account,
+            ..Terms::default()
         }
     }
 

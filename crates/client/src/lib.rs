@@ -8,6 +8,7 @@ pub mod api;
 mod aside;
 mod backoff;
 pub mod chat;
+pub mod descriptors;
 pub mod disk;
 pub mod load;
 pub mod nats;

@@ -68,7 +68,7 @@ pub(super) struct ReceiveArgs {
     )]
     contact: Vec<String>,
 
-    /// Take nothing by which more than so many bytes would lie in the folder
+    /// Take nothing by which more than so many bytes would lie in the folder; each file and folder counts as 4096 more than it has
     #[arg(long, value_name = "BYTES", requires = "receive", value_parser = number::from_zero, help_heading = "Receiving")]
     quota: Option<u64>,
 

@@ -5,8 +5,6 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use super::clock::Clock;
 use super::error::LoadError;
 use super::options::{LoadOptions, RunLength, Target};
@@ -19,6 +17,7 @@ use super::topology::{self, Topology};
 use super::transport::Tls;
 use super::worker::StageSetup;
 use crate::amqp::{client_config, server_name};
+use crate::descriptors;
 
 /// Runs a load and reports what it found.
 ///
@@ -36,7 +35,7 @@ pub fn run(
     mut display: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<LoadReport, LoadError> {
     options.check().map_err(LoadError::Options)?;
-    raise_file_limit();
+    descriptors::raise_limit();
     let mut run = Run {
         options: options.clone(),
         plan: Plan::new(options),
@@ -255,14 +254,4 @@ fn prepare_tls(target: &Target) -> Result<Tls, LoadError> {
     let config = client_config(&trust).map_err(LoadError::client("connecting"))?;
     let name = server_name(&url.host).map_err(LoadError::client("connecting"))?;
     Ok(Some((config, name)))
-}
-
-/// Lets the process have as many sockets as the system permits; fewer only matter to large runs, which then say so.
-pub(super) fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    setrlimit(Resource::Nofile, raised).ok();
 }

@@ -91,17 +91,17 @@ pub async fn fetch(
     found: mpsc::Receiver<SourcePeer>,
     status: watch::Sender<Status>,
 ) -> Result<FetchedFolder, FolderError> {
-    fetch_at_most(wanted, means, found, status, u64::MAX).await
+    fetch_if(wanted, means, found, status, |_| Ok(())).await
 }
 
-/// Fetches a folder as [`fetch`] does, unless there are more than `most` bytes in it.
-pub(super) async fn fetch_at_most(
+/// Fetches a folder as [`fetch`] does, if its list is agreed to.
+pub(super) async fn fetch_if<E: From<FolderError>>(
     wanted: Wanted,
     means: Means,
     mut found: mpsc::Receiver<SourcePeer>,
     status: watch::Sender<Status>,
-    most: u64,
-) -> Result<FetchedFolder, FolderError> {
+    agree: impl FnOnce(&Collection) -> Result<(), E>,
+) -> Result<FetchedFolder, E> {
     let began = Instant::now();
     // Its files are given to others when the folder is there.
     let means = Means {
@@ -109,7 +109,7 @@ pub(super) async fn fetch_at_most(
         ..means
     };
     if fs::symlink_metadata(&wanted.target).is_ok() {
-        return Err(FolderError::Exists(wanted.target));
+        return Err(FolderError::Exists(wanted.target).into());
     }
     let staging = part_path(&wanted.target, wanted.root);
     let manifest = staging.join(MANIFEST);
@@ -118,7 +118,7 @@ pub(super) async fn fetch_at_most(
     // Held to the end: two that wrote the same files would cut what the other has finished.
     let held = File::open(&staging).map_err(failed(&staging))?;
     if flock(&held, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(DownloadError::from(SinkError::Busy(wanted.target)).into());
+        return Err(FolderError::from(DownloadError::from(SinkError::Busy(wanted.target))).into());
     }
     let mut peers = Peers::default();
     let mut progress = Progress::new();
@@ -129,10 +129,7 @@ pub(super) async fn fetch_at_most(
         drop(status.send_replace(now));
     };
     let collection = fetch_list(&wanted, &means, &manifest, (&mut found, &mut peers), tell).await?;
-    let is = collection.size();
-    if is > most {
-        return Err(FolderError::TooLarge { is, most });
-    }
+    agree(&collection)?;
     let work = Work::of(&collection, &content)?;
     let mut fetched = FetchedFolder {
         files: work.small.len() as u64 + work.large.len() as u64,

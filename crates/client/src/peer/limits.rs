@@ -13,18 +13,36 @@ pub(super) const ANSWER_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Callers whose handshakes are under way.
 pub(super) const HANDSHAKES_MAX: usize = 64;
+/// How long to wait before the next caller is taken when none could be: descriptors are short, most likely.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that may be open beside one for each slot.
+pub(super) const CONNECTIONS_BESIDE_SLOTS: usize = 224;
+/// The same from one address: fewer than handshakes, so that others have theirs.
+pub(super) const CONNECTIONS_BESIDE_SLOTS_PER_ADDRESS: usize = 16;
+/// How long a connection may be open without a call of somebody who may make it.
+pub(super) const CONNECTION_IDLE: Duration = Duration::from_secs(45);
 /// Streams that are served at the same time; others are told to come again.
 pub(super) const STREAMS_MAX: usize = 32;
 /// The same of one account.
 pub(super) const STREAMS_PER_ACCOUNT: usize = 8;
 /// When a caller that came too many is to come again.
 pub(super) const BUSY_RETRY: Duration = Duration::from_millis(500);
+/// How long a stream may ask for nothing that it may have. It has no slot until then; whoever keeps a low rate reads other answers meanwhile.
+pub(super) const FIRST_ASK: Duration = Duration::from_secs(30);
+/// How long a stream that is served may have nothing open.
+pub(super) const STREAM_IDLE: Duration = Duration::from_secs(30);
+/// How long what a caller still asks is read when its stream has ended, so that it hears how.
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// Contents that one stream may have open.
 pub(super) const OPEN_MAX: usize = 1_024;
 /// Requests of one stream that wait to be served.
 pub(super) const WAITING_MAX: usize = 8_192;
 /// Requests and answers on their way between a stream and its thread.
 pub(super) const CHANNEL: usize = 16;
+/// How often a receiver says again how an offer stands, as long as nothing else is to be said.
+pub(super) const OFFER_BEAT: Duration = Duration::from_secs(10);
+/// How long a receiver may say nothing: longer than somebody who is asked may take, as older ones do not say it again.
+pub(super) const OFFER_SILENCE: Duration = Duration::from_secs(180);
 /// How long a download goes on while no source gives anything: one that was restarted has come back by then.
 pub(super) const SOURCES_TIMEOUT: Duration = Duration::from_secs(60);
 /// What HTTP/2 lets a stream have under way, in bytes: enough for a fast disk and a slow reader to meet.
@@ -90,4 +108,16 @@ pub(super) const OLDER_PEERS_MAX: usize = 4;
 const _: () = assert!(
     files::limits::GROUP_BYTES < ANSWER_BYTES_MAX as u64,
     "a group fits into an answer"
+);
+const _: () = assert!(
+    FIRST_ASK.as_secs() < CONNECTION_IDLE.as_secs(),
+    "who asks for nothing is told so"
+);
+const _: () = assert!(
+    OFFER_BEAT.as_secs() * 3 < OFFER_SILENCE.as_secs(),
+    "a receiver that is there is not lost"
+);
+const _: () = assert!(
+    STREAMS_MAX + CONNECTIONS_BESIDE_SLOTS_PER_ADDRESS < HANDSHAKES_MAX,
+    "nobody has all handshakes"
 );

@@ -14,15 +14,18 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::time::Duration;
 
 use rpc::v1::offer_response::State;
 use rpc::v1::{OfferRequest, OfferResponse};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use tonic::{Code, Status, Streaming};
 
 use super::download::SourcePeer;
 use super::finder::reachable;
 use super::identity::Fingerprint;
+use super::limits::{ANSWER_TIMEOUT_MAX, OFFER_SILENCE};
 use super::serving::SECRET_BYTES;
 use super::source::{Offered, reach};
 use crate::api::{Api, ApiError};
@@ -167,22 +170,21 @@ async fn offer(
     secret: &[u8; SECRET_BYTES],
     tell: impl FnMut(Told),
 ) -> Outcome {
-    match converse(parcel, receiver, depot, secret, tell).await {
+    let request = request(parcel, receiver, depot, secret);
+    match converse(&receiver.at, request, OFFER_SILENCE, tell).await {
         Ok(never) => match never {},
         Err(outcome) => outcome,
     }
 }
 
-async fn converse(
+fn request(
     parcel: &Parcel,
     receiver: &Receiver,
     depot: &Depot,
     secret: &[u8; SECRET_BYTES],
-    mut tell: impl FnMut(Told),
-) -> Result<Infallible, Outcome> {
-    let at = &receiver.at;
-    let (ticket, _) = at.permission.shown();
-    let request = OfferRequest {
+) -> OfferRequest {
+    let (ticket, _) = receiver.at.permission.shown();
+    OfferRequest {
         ticket,
         root: parcel.root.as_bytes().to_vec(),
         name: parcel.name.clone(),
@@ -192,35 +194,56 @@ async fn converse(
         key: depot.key.as_bytes().to_vec(),
         secret: secret.to_vec(),
         total: parcel.total,
+    }
+}
+
+/// Makes an offer, and hears what becomes of it; one that says nothing for so long is lost.
+async fn converse(
+    at: &SourcePeer,
+    request: OfferRequest,
+    silence: Duration,
+    mut tell: impl FnMut(Told),
+) -> Result<Infallible, Outcome> {
+    let lost = |time: Duration| {
+        let seconds = time.as_secs();
+        Outcome::Lost(format!("it has said nothing for {seconds} s"))
     };
-    let mut answers = match at.detour.as_ref().filter(|detour| detour.is_sealed) {
-        Some(detour) => {
-            let offered = Offered::begin(detour, at.key, &request).await;
-            Answers::Sealed(Box::new(offered.map_err(of_status)?))
-        }
-        None => {
-            let (mut client, _) = reach(&at.addresses, at.key, at.detour.as_ref())
-                .await
-                .map_err(|error| Outcome::Lost(error.to_string()))?;
-            let answers = client.offer(request).await.map_err(of_status)?;
-            Answers::Tls(Box::new(answers.into_inner()))
-        }
-    };
+    let patience = silence.min(ANSWER_TIMEOUT_MAX);
+    let begun = timeout(patience, begin(at, request)).await;
+    let mut answers = begun.map_err(|_| lost(patience))??;
+    let mut last = None;
     loop {
-        let answer = answers.message().await.map_err(of_status)?;
+        let answer = timeout(silence, answers.message()).await;
+        let answer = answer.map_err(|_| lost(silence))?.map_err(of_status)?;
         let Some(answer) = answer else {
             return Err(Outcome::Lost("it hung up".to_owned()));
         };
-        match answer.state {
-            Some(State::Asking(_)) => tell(Told::Asking),
-            Some(State::Fetched(bytes)) => tell(Told::Fetched(bytes)),
+        let told = match answer.state {
+            Some(State::Asking(_)) => Told::Asking,
+            Some(State::Fetched(bytes)) => Told::Fetched(bytes),
             Some(State::Done(_)) => return Err(Outcome::Took),
             Some(State::Already(_)) => return Err(Outcome::Already),
             Some(State::Refused(why)) => return Err(Outcome::Refused(why)),
             // What a later version tells.
-            None => {}
+            None => continue,
+        };
+        // It says again and again how it stands.
+        if last.replace(told) != Some(told) {
+            tell(told);
         }
     }
+}
+
+async fn begin(at: &SourcePeer, request: OfferRequest) -> Result<Answers, Outcome> {
+    if let Some(detour) = at.detour.as_ref().filter(|detour| detour.is_sealed) {
+        let offered = Offered::begin(detour, at.key, &request).await;
+        return Ok(Answers::Sealed(Box::new(offered.map_err(of_status)?)));
+    }
+    let (mut client, _) = reach(&at.addresses, at.key, at.detour.as_ref())
+        .await
+        .map_err(|error| Outcome::Lost(error.to_string()))?;
+    let answers = client.offer(request).await.map_err(of_status)?;
+    Ok(Answers::Tls(Box::new(answers.into_inner())))
 }
 
 /// What a receiver says, over either kind of line.

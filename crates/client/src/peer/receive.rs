@@ -35,6 +35,7 @@ use tokio::time::timeout;
 use tonic::Status;
 
 use super::identity::Fingerprint;
+use super::limits::OFFER_BEAT;
 use super::relay::Relay;
 use super::serving::{Contents, Gate};
 use super::throttle::Throttle;
@@ -56,6 +57,10 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(120);
 const ADDRESSES_MAX: usize = 16;
 /// How long an offer waits until it is known which account this peer is of.
 const OWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the one who offers may give nothing while it cannot be reached.
+const UNREACHED_MAX: Duration = Duration::from_secs(30);
+/// The same while it is spoken to: it may keep a low rate, and share it among many, and a group comes at once.
+const SILENCE_MAX: Duration = Duration::from_secs(300);
 /// Answers on their way to the one who offers.
 const ANSWERS_MAX: usize = 16;
 
@@ -112,13 +117,35 @@ pub struct Inbox {
     /// Held while a place is looked for, which reads the disk; taken before `running`.
     placing: Mutex<()>,
     tell: mpsc::Sender<ReceiveEvent>,
+    patience: Patience,
+}
+
+/// How long those who offer wait, and are waited for.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// How often they are told again how it stands.
+    beat: Duration,
+    /// How long nothing may come from one that cannot be reached.
+    unreached: Duration,
+    /// How long nothing may come from one that is spoken to.
+    silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            beat: OFFER_BEAT,
+            unreached: UNREACHED_MAX,
+            silence: SILENCE_MAX,
+        }
+    }
 }
 
 /// An offer that is under way.
 #[derive(Debug)]
 struct Running {
     account: String,
-    /// Where it goes, and how many bytes that are, once that is known.
+    /// Where it goes, and what it takes of the quota, once that is known.
     place: Option<(PathBuf, Root, u64)>,
 }
 
@@ -145,6 +172,7 @@ impl Inbox {
             running: Mutex::default(),
             placing: Mutex::default(),
             tell,
+            patience: Patience::default(),
         }
     }
 
@@ -186,19 +214,7 @@ impl Inbox {
         let permit = permit.map_err(|_| busy("this peer has too many offers"))?;
         let entry = self.enter(ticket.account.clone())?;
         let (answers, outbox) = mpsc::channel(ANSWERS_MAX);
-        let taking = Taking {
-            offered: Offered {
-                id: entry.id,
-                account: ticket.account,
-                name: offer.name.clone(),
-                root: offer.root,
-                bytes: offer.total,
-                is_folder: offer.is_folder,
-            },
-            offer,
-            entry,
-            answers,
-        };
+        let taking = Taking::new(offer, ticket.account, entry, answers);
         let contents = Arc::clone(contents);
         tokio::spawn(async move {
             taking.run(contents).await;

@@ -4,11 +4,15 @@
 //! Start reading at [`serve`].
 
 mod answers;
+mod callers;
 mod doors;
 mod gate;
+mod opening;
 mod sealed;
 mod shared;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io;
@@ -25,15 +29,15 @@ use rpc::v1::peer_service_server::{PeerService, PeerServiceServer};
 use rpc::v1::{FetchRequest, FetchResponse, OfferRequest, OfferResponse};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::classroom::{Classroom, Visit, is_plain};
 use super::identity::Identity;
 use super::limits::{
-    BUSY_RETRY, CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
-    KEEPALIVE_TIMEOUT, RELAY_KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES,
+    ACCEPT_PAUSE, CHANNEL, CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, KEEPALIVE,
+    KEEPALIVE_TIMEOUT, LINGER, RELAY_KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, STREAM_WINDOW_BYTES,
     STREAMS_MAX,
 };
 use super::receive::Inbox;
@@ -41,10 +45,11 @@ use super::sealed::{MAGIC, Signer};
 use super::tls;
 use crate::chat::link::socket::Stream;
 use answers::{Framing, Outbox};
+use callers::{Call, Callers, Calls};
 use doors::Caller;
 
 pub use doors::Doors;
-pub use gate::{Denied, Gate, SECRET_BYTES, Terms};
+pub use gate::{Denied, Gate, Patience, SECRET_BYTES, Terms};
 
 /// A content as it lies on disk.
 #[derive(Debug)]
@@ -116,7 +121,9 @@ pub async fn serve_and_receive<C: Contents>(
         gate,
         inbox,
         streams: Arc::new(Semaphore::new(streams)),
+        calls: Calls::new(),
     };
+    let callers = Callers::new(streams);
     let mut doors = doors.into();
     let plain = doors.plain.take();
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
@@ -126,14 +133,18 @@ pub async fn serve_and_receive<C: Contents>(
             return Ok(());
         };
         let caller = tokio::select! {
-            caller = doors.next() => match caller {
-                Ok(caller) => caller,
-                // The next one may be luckier: this one is gone, or descriptors are short.
-                Err(_) => continue,
-            },
+            caller = doors.next() => caller,
             _ = stopping.wait_for(|stops| *stops) => return Ok(()),
         };
-        let (acceptor, service, stopping) = (acceptor.clone(), service.clone(), stopping.clone());
+        let Ok(caller) = caller else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        // Whoever is too many is closed, and may come again.
+        let Some(place) = callers.enter(caller.address()) else {
+            continue;
+        };
+        let (acceptor, service, stopping) = (acceptor.clone(), service.anew(), stopping.clone());
         let (signer, plain) = (signer.clone(), plain.clone());
         tokio::spawn(async move {
             let keys = (&acceptor, signer.as_deref());
@@ -145,10 +156,15 @@ pub async fn serve_and_receive<C: Contents>(
                     answer(*stream, patience, service, stopping).await;
                 }
                 Ok(Some(Answered::Sealed(line))) => sealed::answer(*line, service, stopping).await,
-                Ok(Some(Answered::Plain(visit, socket))) => visit.answer(socket, stopping).await,
+                Ok(Some(Answered::Plain(visit, socket))) => {
+                    // These are counted by themselves.
+                    drop(place);
+                    return visit.answer(socket, stopping).await;
+                }
                 // It is none of this protocol's, or has gone.
                 Ok(None) | Err(_) => {}
             }
+            drop(place);
         });
     }
 }
@@ -197,6 +213,10 @@ async fn answer<C: Contents>(
     service: Service<C>,
     mut stopping: watch::Receiver<bool>,
 ) {
+    let (calls, idle) = (
+        service.calls.clone(),
+        service.gate.terms().patience.connection,
+    );
     let service = PeerServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX);
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -214,6 +234,7 @@ async fn answer<C: Contents>(
     tokio::select! {
         // How it ended is the caller's business.
         _ = &mut connection => {}
+        () = calls.rest(idle) => {}
         _ = stopping.wait_for(|stops| *stops) => {}
     }
 }
@@ -224,6 +245,8 @@ struct Service<C> {
     gate: Arc<Gate>,
     inbox: Option<Arc<Inbox>>,
     streams: Arc<Semaphore>,
+    /// What is answered on this connection.
+    calls: Calls,
 }
 
 impl<C> Clone for Service<C> {
@@ -233,30 +256,55 @@ impl<C> Clone for Service<C> {
             gate: self.gate.clone(),
             inbox: self.inbox.clone(),
             streams: self.streams.clone(),
+            calls: self.calls.clone(),
+        }
+    }
+}
+
+impl<C> Service<C> {
+    /// The same for another connection.
+    fn anew(&self) -> Self {
+        Self {
+            calls: Calls::new(),
+            ..self.clone()
         }
     }
 }
 
 impl<C: Contents> Service<C> {
     /// Begins to serve a stream: requests go in, answers come out until everything that was asked is answered.
-    fn begin(
-        &self,
-    ) -> Result<(mpsc::Sender<FetchRequest>, mpsc::Receiver<answers::Framed>), Status> {
-        let Ok(permit) = self.streams.clone().try_acquire_owned() else {
-            let wait = BUSY_RETRY.as_millis();
-            return Err(Status::resource_exhausted(format!(
-                "too many are served already; come again in {wait} ms"
-            )));
-        };
-        let (commands, inbox) = mpsc::channel(CHANNEL);
+    fn begin(&self) -> (mpsc::Sender<FetchRequest>, mpsc::Receiver<answers::Framed>) {
+        let (commands, mut inbox) = mpsc::channel(CHANNEL);
         let (answers, outbox) = mpsc::channel(CHANNEL);
-        let (contents, gate) = (self.contents.clone(), self.gate.clone());
-        // Files are read on a thread of their own, which ends with the stream.
-        tokio::task::spawn_blocking(move || {
-            stream::Worker::new(&*contents, &gate, answers).run(inbox);
-            drop(permit);
+        let service = self.clone();
+        tokio::spawn(async move {
+            let patience = service.gate.terms().patience.first;
+            let first = tokio::select! {
+                first = timeout(patience, inbox.recv()) => first,
+                () = answers.closed() => return,
+            };
+            match first {
+                // Files are read on a thread of their own, which ends with the stream. Whoever asks for nothing costs none.
+                Ok(Some(first)) => drop(tokio::task::spawn_blocking(move || {
+                    let Self {
+                        contents,
+                        gate,
+                        streams,
+                        calls,
+                        ..
+                    } = service;
+                    let places = (streams, calls);
+                    stream::Worker::new(&*contents, &gate, places, answers).run(first, inbox);
+                })),
+                Ok(None) => {}
+                Err(_) => {
+                    let text = format!("nothing was asked for in {} s", patience.as_secs());
+                    // It may have gone.
+                    let _ = answers.send(Err(Status::deadline_exceeded(text))).await;
+                }
+            }
         });
-        Ok((commands, outbox))
+        (commands, outbox)
     }
 
     /// Judges an offer; tells what becomes of it. One that came over the sealed line is fetched over one.
@@ -284,15 +332,8 @@ impl<C: Contents> PeerService for Service<C> {
         &self,
         request: Request<Streaming<FetchRequest>>,
     ) -> Result<Response<Self::FetchStream>, Status> {
-        let (commands, outbox) = self.begin()?;
-        let mut requests = request.into_inner();
-        tokio::spawn(async move {
-            while let Ok(Some(request)) = requests.message().await {
-                if commands.send(request).await.is_err() {
-                    break;
-                }
-            }
-        });
+        let (commands, outbox) = self.begin();
+        tokio::spawn(pass_on(request.into_inner(), commands));
         let mut response = Response::new(empty());
         response.extensions_mut().insert(Outbox::new(outbox));
         Ok(response)
@@ -303,13 +344,33 @@ impl<C: Contents> PeerService for Service<C> {
         request: Request<OfferRequest>,
     ) -> Result<Response<Self::OfferStream>, Status> {
         let outbox = self.receive(request.get_ref(), false)?;
-        Ok(Response::new(drained(outbox)))
+        Ok(Response::new(drained(outbox, self.calls.begin())))
     }
 }
 
+/// Passes requests on until the caller has closed its side, or is served no longer.
+async fn pass_on(mut requests: Streaming<FetchRequest>, commands: mpsc::Sender<FetchRequest>) {
+    loop {
+        let request = tokio::select! {
+            request = requests.message() => request,
+            () = commands.closed() => break,
+        };
+        let Ok(Some(request)) = request else {
+            return;
+        };
+        if commands.send(request).await.is_err() {
+            break;
+        }
+    }
+    // A stream that is reset takes the last answers along.
+    let rest = async { while let Ok(Some(_)) = requests.message().await {} };
+    let _ = timeout(LINGER, rest).await;
+}
+
 /// Sends what comes until nothing does.
-fn drained<T: Send + 'static>(outbox: mpsc::Receiver<Result<T, Status>>) -> Answers<T> {
-    Box::pin(unfold(outbox, |mut outbox| async move {
-        outbox.recv().await.map(|answer| (answer, outbox))
+fn drained<T: Send + 'static>(outbox: mpsc::Receiver<Result<T, Status>>, call: Call) -> Answers<T> {
+    Box::pin(unfold((outbox, call), |(mut outbox, call)| async move {
+        let answer = outbox.recv().await?;
+        Some((answer, (outbox, call)))
     }))
 }

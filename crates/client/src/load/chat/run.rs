@@ -8,7 +8,7 @@ use super::super::latency::Latencies;
 use super::super::report::{
     Checks, Connects, Count, Latency, LoadReport, Progress, StageReport, Usage,
 };
-use super::super::run::{look_up, raise_file_limit};
+use super::super::run::look_up;
 use super::accounts;
 use super::crowd::Crowd;
 use super::dialect::echoes;
@@ -17,6 +17,7 @@ use super::room::Room;
 use super::script::Script;
 use super::stage::{Moment, Stage};
 use crate::api::ApiError;
+use crate::descriptors;
 
 /// Runs a chat's load and reports what it found.
 ///
@@ -32,7 +33,7 @@ pub fn run(
     mut display: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<LoadReport, LoadError> {
     options.check().map_err(LoadError::Options)?;
-    raise_file_limit();
+    descriptors::raise_limit();
     let address = look_up(&options.address).map_err(|error| {
         LoadError::api("connecting")(ApiError::Unreachable {
             url: options.address.clone(),

@@ -260,8 +260,11 @@ impl Line {
         };
         tokio::task::spawn_blocking(move || sink.write(index, group.data, written));
         if !wait.is_zero() {
-            // What is not read here is not sent there.
-            sleep(wait).await;
+            // What is not read here is not sent there; and whoever gives the download up waits for nobody.
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.events.closed() => return Err(End::Over),
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -278,5 +279,48 @@ async fn what_was_interrupted_goes_on_where_it_was() {
     peers.add("ben", One::new(&bytes, &outline)).await;
     let fetched = peers.fetch(&target, &outline).await.expect("he has it");
     assert_eq!(fetched.recovered, 5 * GROUP_BYTES);
+    assert_eq!(fs::read(&target).expect("a file"), bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_at_a_low_rate_that_is_given_up_lets_go_of_its_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (bytes, outline) = content(4 * GROUP_BYTES);
+    let mut peers = Peers::new();
+    peers.add("anna", One::new(&bytes, &outline)).await;
+    let target = folder.path().join("content");
+    let (sender, sources) = mpsc::channel(1);
+    sender.send(peers.found[0].clone()).await.expect("room");
+    let (status, mut shown) = watch::channel(Status::default());
+    let download = Download {
+        wanted: Wanted {
+            root: outline.root(),
+            size: outline.shape().size(),
+            collection: None,
+            target: target.clone(),
+            overwrite: false,
+        },
+        sources,
+        status,
+        means: Means {
+            // The third group is waited for by a quarter of a minute.
+            throttle: Arc::new(Throttle::new(NonZeroU64::new(20 << 10))),
+            ..Means::default()
+        },
+    };
+    let has_two = shown.wait_for(|status| status.bytes >= 2 * GROUP_BYTES);
+    tokio::select! {
+        ended = download.run() => panic!("{ended:?}"),
+        _ = has_two => {}
+    }
+    let until = Instant::now() + Duration::from_secs(5);
+    loop {
+        match peers.fetch(&target, &outline).await {
+            Err(DownloadError::Sink(SinkError::Busy(_))) if Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            fetched => break drop(fetched.expect("nobody has the file any more")),
+        }
+    }
     assert_eq!(fs::read(&target).expect("a file"), bytes);
 }

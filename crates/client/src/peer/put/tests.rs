@@ -1,11 +1,28 @@
 use std::fs;
 use std::io::Read as _;
+use std::time::Duration;
 
 use files::collection::Collection;
 use files::content::Root;
+use futures_util::stream::{BoxStream, unfold};
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use rpc::v1::offer_response::State;
+use rpc::v1::peer_service_server::{PeerService, PeerServiceServer};
+use rpc::v1::{FetchRequest, FetchResponse, OfferRequest, OfferResponse};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tonic::{Request, Response, Status, Streaming};
 
-use super::{PackError, Packing, Parcels};
+use super::{Outcome, PackError, Packing, Parcels, Told, converse};
+use crate::peer::download::SourcePeer;
+use crate::peer::identity::Identity;
 use crate::peer::serving::Contents as _;
+use crate::peer::source::Permission;
+use crate::peer::tls;
 
 #[test]
 fn a_file_is_packed_under_its_name() {
@@ -85,4 +102,81 @@ fn what_cannot_be_put_is_named() {
         error.contains("a\\\\b") && error.contains("backslash"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_says_nothing_is_lost() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let identity = Identity::passing().expect("random numbers");
+    let at = SourcePeer {
+        name: "ben/desk".to_owned(),
+        addresses: vec![listener.local_addr().expect("it is bound").to_string()],
+        key: identity.fingerprint(),
+        permission: Permission::Ticket(Vec::new()),
+        detour: None,
+    };
+    let (asked, mut states) = mpsc::channel(2);
+    let service = PeerServiceServer::new(Receiving(asked));
+    let config = tls::server_config(&identity).expect("a key");
+    tokio::spawn(async move {
+        let (socket, _) = listener.accept().await.expect("a caller");
+        let stream = TlsAcceptor::from(config).accept(socket).await;
+        let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(
+            TokioIo::new(stream.expect("a handshake")),
+            TowerToHyperService::new(service),
+        );
+        let _ = connection.await;
+    });
+    let mut told = Vec::new();
+    let silence = Duration::from_millis(400);
+    let offered = converse(&at, OfferRequest::default(), silence, |what| {
+        told.push(what)
+    });
+    let says = async {
+        let answers = states.recv().await.expect("it is asked");
+        // As long as it says something, whatever it is, it is there.
+        for _ in 0..8 {
+            let state = Some(State::Asking(true));
+            let _ = answers.send(Ok(OfferResponse { state })).await;
+            tokio::time::sleep(silence / 4).await;
+        }
+        answers
+    };
+    let ended = timeout(Duration::from_secs(20), async {
+        tokio::join!(offered, says)
+    });
+    let (outcome, _answers) = ended.await.expect("it is not waited for without end");
+    let Err(Outcome::Lost(why)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(why.contains("said nothing"), "{why}");
+    assert_eq!(told, [Told::Asking]);
+}
+
+/// Hands out where the answers to each offer go.
+struct Receiving(mpsc::Sender<mpsc::Sender<Result<OfferResponse, Status>>>);
+
+#[tonic::async_trait]
+impl PeerService for Receiving {
+    type FetchStream = BoxStream<'static, Result<FetchResponse, Status>>;
+    type OfferStream = BoxStream<'static, Result<OfferResponse, Status>>;
+
+    async fn fetch(
+        &self,
+        _request: Request<Streaming<FetchRequest>>,
+    ) -> Result<Response<Self::FetchStream>, Status> {
+        Err(Status::unimplemented("nothing is here"))
+    }
+
+    async fn offer(
+        &self,
+        _request: Request<OfferRequest>,
+    ) -> Result<Response<Self::OfferStream>, Status> {
+        let (answers, outbox) = mpsc::channel(1);
+        let _ = self.0.send(answers).await;
+        let said = unfold(outbox, |mut outbox| async move {
+            outbox.recv().await.map(|answer| (answer, outbox))
+        });
+        Ok(Response::new(Box::pin(said)))
+    }
 }

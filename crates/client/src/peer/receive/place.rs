@@ -16,6 +16,8 @@ use crate::peer::sink::{PART_END, part_path};
 
 /// Names that are tried, one after the other.
 const NAMES_MAX: u32 = 1_000;
+/// What a file or folder takes of the quota beside its bytes: about what the system needs for one that has none.
+pub(super) const ENTRY_BYTES: u64 = 4_096;
 /// Bytes of a block, as the system counts what a file occupies.
 const BLOCK_BYTES: u64 = 512;
 
@@ -39,7 +41,9 @@ pub(super) enum NoPlace {
     Long(String),
     #[error("{is} bytes are more than the {most} that this peer takes at once")]
     Large { is: u64, most: u64 },
-    #[error("the quota is used up: {is} bytes come, and there is room for {room}")]
+    #[error(
+        "the quota is used up: {is} bytes come, with 4096 for each file and folder, and there is room for {room}"
+    )]
     Quota { is: u64, room: u64 },
     #[error("the disk is too full: {is} bytes come, and there is room for {room}")]
     Full { is: u64, room: u64 },
@@ -73,15 +77,11 @@ pub(super) fn find(entry: &Entry, offer: &Offer) -> Result<Place, NoPlace> {
     let inbox = &*entry.inbox;
     let _placing = inbox.placing.lock();
     let mut taken = HashSet::new();
-    let mut parts = HashSet::new();
-    let mut reserved = 0_u64;
-    for (target, root, bytes) in inbox.running().values().filter_map(|it| it.place.as_ref()) {
+    for (target, root, _) in inbox.running().values().filter_map(|it| it.place.as_ref()) {
         if *root == offer.root {
             return Err(NoPlace::UnderWay);
         }
         taken.insert(target.clone());
-        parts.insert(part_path(target, *root));
-        reserved = reserved.saturating_add(*bytes);
     }
     let Some(target) = free(&inbox.folder, offer, &taken)? else {
         return Err(NoPlace::Names);
@@ -91,25 +91,74 @@ pub(super) fn find(entry: &Entry, offer: &Offer) -> Result<Place, NoPlace> {
         already @ Place::Already(_) => return Ok(already),
     };
     let part = part_path(&target, offer.root);
-    let left = used(&part, &HashSet::new())?.min(offer.total);
-    parts.insert(part);
-    let is = offer.total;
-    if let Some(quota) = inbox.rules.quota {
-        let held = used(&inbox.folder, &parts)?.saturating_add(reserved);
-        let room = quota.saturating_sub(held);
-        if is > room {
-            return Err(NoPlace::Quota { is, room });
-        }
-    }
+    let left = used(&part, &HashSet::new())?.bytes.min(offer.total);
+    // How much its list names is known later.
+    let charge = charge(offer, 0);
+    fits(entry, &part, charge)?;
     let disk = statvfs(&inbox.folder).map_err(io::Error::from)?;
     let room = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let is = offer.total;
     if is - left > room {
         return Err(NoPlace::Full { is, room });
     }
-    if let Some(running) = inbox.running().get_mut(&entry.id) {
-        running.place = Some((target.clone(), offer.root, is));
-    }
+    keep(entry, &target, offer.root, charge);
     Ok(Place::Free { target, left })
+}
+
+/// Keeps room for a folder whose list names so many entries, if there is as much.
+///
+/// Called from threads that may wait for the disk.
+pub(super) fn find_room(
+    entry: &Entry,
+    offer: &Offer,
+    target: &Path,
+    entries: u64,
+) -> Result<(), NoPlace> {
+    let _placing = entry.inbox.placing.lock();
+    let charge = charge(offer, entries);
+    fits(entry, &part_path(target, offer.root), charge)?;
+    keep(entry, target, offer.root, charge);
+    Ok(())
+}
+
+/// What an offer takes of the quota: its bytes, its list if it is a folder's, and itself with so many entries of that list.
+fn charge(offer: &Offer, entries: u64) -> u64 {
+    let list = if offer.is_folder { offer.size } else { 0 };
+    let used = Used {
+        bytes: offer.total.saturating_add(list),
+        entries: entries.saturating_add(1),
+    };
+    used.charge()
+}
+
+/// Whether so much fits into the quota, beside what lies in the folder and what is coming. `part` is the offer's own.
+fn fits(entry: &Entry, part: &Path, is: u64) -> Result<(), NoPlace> {
+    let inbox = &*entry.inbox;
+    let Some(quota) = inbox.rules.quota else {
+        return Ok(());
+    };
+    // What is coming is counted by what it will be.
+    let mut parts = HashSet::from([part.to_owned()]);
+    let mut held = 0_u64;
+    for (id, running) in inbox.running().iter() {
+        if let Some((target, root, charge)) = &running.place
+            && *id != entry.id
+        {
+            parts.insert(part_path(target, *root));
+            held = held.saturating_add(*charge);
+        }
+    }
+    let room = quota.saturating_sub(held.saturating_add(used(&inbox.folder, &parts)?.charge()));
+    if is > room {
+        return Err(NoPlace::Quota { is, room });
+    }
+    Ok(())
+}
+
+fn keep(entry: &Entry, target: &Path, root: Root, charge: u64) {
+    if let Some(running) = entry.inbox.running().get_mut(&entry.id) {
+        running.place = Some((target.to_owned(), root, charge));
+    }
 }
 
 /// The first name that nothing has, or the one that the same content has.
@@ -161,10 +210,27 @@ fn is_same(target: &Path, facts: &Metadata, offer: &Offer) -> bool {
     root == Some(offer.root)
 }
 
-/// Bytes that files take in a folder, or that one file takes; nothing where there is none.
-pub(super) fn used(place: &Path, except: &HashSet<PathBuf>) -> io::Result<u64> {
-    let mut waiting = vec![place.to_owned()];
-    let mut bytes = 0_u64;
+/// What lies somewhere.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    /// The bytes of all files.
+    bytes: u64,
+    /// Files and folders.
+    entries: u64,
+}
+
+impl Used {
+    /// What it takes of the quota.
+    const fn charge(self) -> u64 {
+        self.bytes
+            .saturating_add(self.entries.saturating_mul(ENTRY_BYTES))
+    }
+}
+
+/// What is in a folder, or in one file; nothing where there is none. The place itself is no entry.
+fn used(top: &Path, except: &HashSet<PathBuf>) -> io::Result<Used> {
+    let mut waiting = vec![top.to_owned()];
+    let mut used = Used::default();
     while let Some(place) = waiting.pop() {
         if except.contains(&place) {
             continue;
@@ -175,20 +241,23 @@ pub(super) fn used(place: &Path, except: &HashSet<PathBuf>) -> io::Result<u64> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
+        used.entries += u64::from(place != top);
         if facts.is_dir() {
             for entry in fs::read_dir(&place)? {
                 waiting.push(entry?.path());
             }
-        } else if place
+            continue;
+        }
+        let is_part = place
             .as_os_str()
             .as_encoded_bytes()
-            .ends_with(PART_END.as_bytes())
-        {
+            .ends_with(PART_END.as_bytes());
+        let bytes = match is_part {
             // It has its whole length from the beginning, with holes.
-            bytes = bytes.saturating_add(facts.len().min(facts.blocks() * BLOCK_BYTES));
-        } else {
-            bytes = bytes.saturating_add(facts.len());
-        }
+            true => facts.len().min(facts.blocks() * BLOCK_BYTES),
+            false => facts.len(),
+        };
+        used.bytes = used.bytes.saturating_add(bytes);
     }
-    Ok(bytes)
+    Ok(used)
 }

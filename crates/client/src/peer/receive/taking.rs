@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use files::collection::Collection;
 use files::limits::GROUP_BYTES;
 use rpc::v1::OfferResponse;
 use rpc::v1::offer_response::State;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
 use tonic::Status as Answer;
 
@@ -26,8 +28,6 @@ use crate::peer::throttle::Throttle;
 const TELL_INTERVAL: Duration = Duration::from_millis(200);
 /// How often the one who offers is tried again when it was lost as a source.
 const RETRY: Duration = Duration::from_secs(2);
-/// How long nothing may come.
-const STALL: Duration = Duration::from_secs(30);
 /// Groups of each fetch that may go before, where a rate is kept.
 const GROUPS_AHEAD: u64 = 2;
 /// What is read at least in a second of what another time has left.
@@ -35,11 +35,15 @@ const LEFT_BYTES_PER_S: u64 = 50_000_000;
 
 /// An offer that is under way.
 pub(super) struct Taking {
-    pub(super) offered: Offered,
-    pub(super) offer: Offer,
-    pub(super) entry: Entry,
-    pub(super) answers: mpsc::Sender<Result<OfferResponse, Answer>>,
+    offered: Offered,
+    offer: Offer,
+    entry: Entry,
+    answers: Answers,
+    /// What the one who offers was told last.
+    stands: watch::Sender<State>,
 }
+
+type Answers = mpsc::Sender<Result<OfferResponse, Answer>>;
 
 /// Why an offer is not taken.
 struct Refusal {
@@ -64,12 +68,34 @@ enum Taken {
 }
 
 impl Taking {
+    /// Makes one of an offer that was entered; what becomes of it goes to `answers`.
+    pub(super) fn new(offer: Offer, account: String, entry: Entry, answers: Answers) -> Self {
+        Self {
+            offered: Offered {
+                id: entry.id,
+                account,
+                name: offer.name.clone(),
+                root: offer.root,
+                bytes: offer.total,
+                is_folder: offer.is_folder,
+            },
+            offer,
+            entry,
+            answers,
+            stands: watch::Sender::new(State::Fetched(0)),
+        }
+    }
+
     /// Judges and fetches, until it is done or the one who offers hangs up.
     pub(super) async fn run<C: Contents>(self, contents: Arc<C>) {
+        let mut repeating = JoinSet::new();
+        let every = self.entry.inbox.patience.beat;
+        repeating.spawn(repeat(self.answers.clone(), self.stands.subscribe(), every));
         let ended = tokio::select! {
             ended = self.take(contents) => ended,
             () = self.answers.closed() => Err(Refusal::new("it was taken back")),
         };
+        repeating.shutdown().await;
         let offered = self.offered.clone();
         let (state, event) = match ended {
             Ok(Taken::Received(path)) => (State::Done(true), ReceiveEvent::Received(offered, path)),
@@ -112,6 +138,13 @@ impl Taking {
         }
     }
 
+    /// Tells the one who offers how it stands, and again until it stands otherwise.
+    fn tell(&self, state: State) {
+        // One that is not taken is followed by another.
+        let _ = self.answers.try_send(answer(state.clone()));
+        self.stands.send_replace(state);
+    }
+
     /// Waits for somebody to say yes.
     async fn ask(&self) -> Result<(), Refusal> {
         let inbox = &self.entry.inbox;
@@ -120,14 +153,17 @@ impl Taking {
                 "too many wait to be answered; offer it again later",
             ));
         };
-        let _ = self.answers.send(answer(State::Asking(true))).await;
+        self.tell(State::Asking(true));
         let (sender, said) = oneshot::channel();
         let _ = inbox
             .tell
             .send(ReceiveEvent::Asking(self.offered.clone(), sender))
             .await;
         match timeout(QUESTION_TIMEOUT, said).await {
-            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(true)) => {
+                self.tell(State::Fetched(0));
+                Ok(())
+            }
             Ok(Ok(false)) => Err(Refusal::new("they do not want it")),
             Ok(Err(_)) => Err(Refusal::new("nobody is there to be asked")),
             Err(_) => Err(Refusal::new("nobody has answered in time")),
@@ -164,9 +200,9 @@ impl Taking {
             ..Means::default()
         };
         if offer.is_folder {
-            let most = offer.total;
-            let fetched = folder::fetch_at_most(wanted, means, sources, status, most).await;
-            return fetched.map(drop).map_err(|error| of_folder(&error));
+            let agree = |list: &Collection| self.agree(list, target);
+            let fetched = folder::fetch_if(wanted, means, sources, status, agree).await;
+            return fetched.map(drop);
         }
         let download = Download {
             wanted,
@@ -176,6 +212,19 @@ impl Taking {
         };
         let fetched = download.run().await;
         fetched.map(drop).map_err(|error| of_download(&error))
+    }
+
+    /// Judges the list of a folder: it names no more than was offered, and there is room for what it names.
+    fn agree(&self, list: &Collection, target: &Path) -> Result<(), Refusal> {
+        let (is, most) = (list.size(), self.offer.total);
+        if is > most {
+            return Err(FolderError::TooLarge { is, most }.into());
+        }
+        let entries = list.entries().len() as u64;
+        let room = tokio::task::block_in_place(|| {
+            place::find_room(&self.entry, &self.offer, target, entries)
+        });
+        room.map_err(no_place)
     }
 
     /// Names the one who offers as a source, again and again in case that it is lost.
@@ -200,24 +249,33 @@ impl Taking {
 
     /// Tells the one who offers how much is there; ends when nothing comes any more.
     async fn follow(&self, status: watch::Receiver<Status>, left: u64) -> Refusal {
-        let stall = stall(&self.entry.inbox.throttle);
+        let patience = self.entry.inbox.patience;
+        let silence = silence(patience.silence, &self.entry.inbox.throttle);
         let mut tick = interval(TELL_INTERVAL);
         let mut told = None;
         let mut moved = Instant::now() + Duration::from_secs(left / LEFT_BYTES_PER_S);
+        let mut reached = moved;
         loop {
             tick.tick().await;
-            let bytes = status.borrow().bytes;
+            let (bytes, is_reached) = {
+                let status = status.borrow();
+                (status.bytes, !status.sources.is_empty())
+            };
             if told != Some(bytes) {
                 told = Some(bytes);
                 moved = moved.max(Instant::now());
-                // One that is not taken is followed by another.
-                let _ = self.answers.try_send(answer(State::Fetched(bytes)));
+                self.tell(State::Fetched(bytes));
             }
+            // Between a folder's files nobody is spoken to; its download ends by itself when nobody is reached.
+            if is_reached || self.offer.is_folder {
+                reached = reached.max(Instant::now());
+            }
+            let is_lost = moved.max(reached).elapsed() > patience.unreached;
             // When all of it is here, the disk may take its time.
-            if bytes < self.offer.total && moved.elapsed() > stall {
+            if bytes < self.offer.total && (is_lost || moved.elapsed() > silence) {
                 let lost = status.borrow().lost.last().map(|(_, why)| why.clone());
                 let why = lost.map_or_else(String::new, |why| format!("; {why}"));
-                let seconds = stall.as_secs();
+                let seconds = moved.elapsed().as_secs();
                 return Refusal::new(format!("nothing came for {seconds} s{why}"));
             }
         }
@@ -225,9 +283,19 @@ impl Taking {
 }
 
 /// How long nothing may come, where a rate is kept: what all fetches have under way goes before.
-fn stall(throttle: &Throttle) -> Duration {
+fn silence(usual: Duration, throttle: &Throttle) -> Duration {
     let under_way = FETCHES_MAX as u64 * GROUPS_AHEAD * GROUP_BYTES;
-    STALL.saturating_add(throttle.time_of(under_way))
+    usual.saturating_add(throttle.time_of(under_way))
+}
+
+/// Says again and again how an offer stands: whoever makes it knows by that that it is not forgotten.
+async fn repeat(answers: Answers, stands: watch::Receiver<State>, every: Duration) {
+    loop {
+        sleep(every).await;
+        let state = stands.borrow().clone();
+        // Where there is no room, it has not read what was said before.
+        let _ = answers.try_send(answer(state));
+    }
 }
 
 #[expect(
@@ -273,15 +341,17 @@ fn of_download(error: &DownloadError) -> Refusal {
     Refusal { told, seen }
 }
 
-fn of_folder(error: &FolderError) -> Refusal {
-    let told = match error {
-        FolderError::Download(error) => return of_download(error),
-        FolderError::Exists(_) => "a folder of that name has just come".to_owned(),
-        FolderError::Disk { source, .. } => of_disk(source),
-        FolderError::Collection(_) | FolderError::TooLarge { .. } => error.to_string(),
-    };
-    let seen = error.to_string();
-    Refusal { told, seen }
+impl From<FolderError> for Refusal {
+    fn from(error: FolderError) -> Self {
+        let told = match &error {
+            FolderError::Download(error) => return of_download(error),
+            FolderError::Exists(_) => "a folder of that name has just come".to_owned(),
+            FolderError::Disk { source, .. } => of_disk(source),
+            FolderError::Collection(_) | FolderError::TooLarge { .. } => error.to_string(),
+        };
+        let seen = error.to_string();
+        Self { told, seen }
+    }
 }
 
 /// What is wrong with the disk, without where.
@@ -303,8 +373,9 @@ mod tests {
 
     #[test]
     fn what_is_held_up_by_a_rate_has_not_stalled() {
-        assert_eq!(stall(&Throttle::default()), STALL);
+        const USUAL: Duration = Duration::from_secs(30);
+        assert_eq!(silence(USUAL, &Throttle::default()), USUAL);
         let slow = Throttle::new(NonZeroU64::new(4 << 10));
-        assert!(stall(&slow) > STALL + slow.time_of(GROUP_BYTES));
+        assert!(silence(USUAL, &slow) > USUAL + slow.time_of(GROUP_BYTES));
     }
 }

@@ -1,6 +1,8 @@
 use std::fs;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use files::content::Root;
 use rpc::v1::OfferRequest;
@@ -10,13 +12,14 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tonic::Code;
 
-use super::place::{self, NoPlace, Place, numbered};
+use super::place::{self, ENTRY_BYTES, NoPlace, Place, numbered};
 use super::rules::{Accept, Rules, Verdict};
 use super::taking::Taking;
-use super::{Entry, Inbox, OFFERS_PER_ACCOUNT_MAX, Offer, Offered, ReceiveEvent};
+use super::{Entry, Inbox, OFFERS_PER_ACCOUNT_MAX, Offer, Patience, ReceiveEvent};
 use crate::peer::identity::{Fingerprint, Identity};
 use crate::peer::put::{Parcel, Parcels};
-use crate::peer::serving::{Gate, serve};
+use crate::peer::serving::{Gate, Terms, serve};
+use crate::peer::throttle::Throttle;
 
 #[test]
 fn rules_say_whose_files_are_taken() {
@@ -118,7 +121,7 @@ fn nothing_is_overwritten_and_the_same_is_there_already() {
 
 #[test]
 fn the_quota_holds_what_is_there_and_what_is_coming() {
-    let quota = Some(100);
+    let quota = Some(100 + 5 * ENTRY_BYTES);
     let rules = Rules {
         quota,
         ..everyone()
@@ -134,15 +137,50 @@ fn the_quota_holds_what_is_there_and_what_is_coming() {
             Err(error) => panic!("{error}"),
         }
     };
+    // Folders and files count as some bytes each, whatever is in them.
+    let large = |bytes: u64, entries: u64| bytes + entries * ENTRY_BYTES;
     let (first, second) = (enter(&inbox), enter(&inbox));
-    assert_eq!(find(&first, "a", 71), Some((71, 70)));
-    assert_eq!(find(&first, "a", 50), None);
-    assert_eq!(find(&second, "b", 21), Some((21, 20)));
-    assert_eq!(find(&second, "b", 20), None);
+    let whole = (70 + 2 * ENTRY_BYTES) as usize;
+    assert_eq!(
+        find(&first, "a", whole + 1),
+        Some((large(71, 3), large(70, 3)))
+    );
+    assert_eq!(find(&first, "a", 50 + 2 * ENTRY_BYTES as usize), None);
+    assert_eq!(find(&second, "b", 1), Some((large(1, 1), large(20, 0))));
     drop(first);
+    assert_eq!(find(&second, "b", whole), None);
+    drop(second);
     let third = enter(&inbox);
-    assert_eq!(find(&third, "c", 51), Some((51, 50)));
-    assert_eq!(find(&third, "c", 50), None);
+    assert_eq!(find(&third, "c", 70 + 2 * ENTRY_BYTES as usize), None);
+}
+
+#[test]
+fn the_list_of_a_folder_and_what_it_names_are_counted() {
+    let quota = Some(1_000 + 4 * ENTRY_BYTES);
+    let (_folder, inbox, _told) = inbox(Rules {
+        quota,
+        ..everyone()
+    });
+    let plans = |list: u64| Offer {
+        is_folder: true,
+        size: list,
+        total: 100,
+        ..offer("plans", b"list")
+    };
+    let entry = enter(&inbox);
+    let refused = place::find(&entry, &plans(901 + 3 * ENTRY_BYTES));
+    assert!(matches!(refused, Err(NoPlace::Quota { .. })), "{refused:?}");
+    let plans = plans(900);
+    let Ok(Place::Free { target, .. }) = place::find(&entry, &plans) else {
+        panic!("there is room");
+    };
+    // The folder itself is one of four.
+    let room = |entries| place::find_room(&entry, &plans, &target, entries);
+    assert!(matches!(room(4), Err(NoPlace::Quota { .. })));
+    assert!(room(3).is_ok());
+    let other = enter(&inbox);
+    let refused = place::find(&other, &offer("b", b""));
+    assert!(matches!(refused, Err(NoPlace::Quota { .. })), "{refused:?}");
 }
 
 #[test]
@@ -191,8 +229,13 @@ fn an_offer_needs_a_ticket() {
 
 /// Serves parcels, and has one offered; gives the last answer.
 async fn bring(inbox: &Arc<Inbox>, parcels: Parcels, parcel: &Parcel) -> State {
+    bring_on(Terms::default(), inbox, parcels, parcel).await
+}
+
+/// The same on other terms than the usual.
+async fn bring_on(terms: Terms, inbox: &Arc<Inbox>, parcels: Parcels, parcel: &Parcel) -> State {
     let identity = Identity::passing().expect("random numbers");
-    let gate = Arc::new(Gate::new(identity.fingerprint()));
+    let gate = Arc::new(Gate::with_terms(identity.fingerprint(), terms));
     gate.offer([7; 32], parcel.root);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let offer = Offer {
@@ -210,19 +253,7 @@ async fn bring(inbox: &Arc<Inbox>, parcels: Parcels, parcel: &Parcel) -> State {
             async move { serve(listener, &identity, Arc::new(parcels), gate, stopping).await },
         );
     let (answers, mut told) = mpsc::channel(64);
-    let taking = Taking {
-        offered: Offered {
-            id: 1,
-            account: "anna".to_owned(),
-            name: offer.name.clone(),
-            root: offer.root,
-            bytes: offer.total,
-            is_folder: offer.is_folder,
-        },
-        offer,
-        entry: enter(inbox),
-        answers,
-    };
+    let taking = Taking::new(offer, "anna".to_owned(), enter(inbox), answers);
     let taken = tokio::spawn(taking.run(Arc::new(Parcels::default())));
     let mut last = None;
     while let Some(answer) = told.recv().await {
@@ -283,5 +314,114 @@ async fn a_folder_that_is_larger_than_was_said_is_refused() {
         let last = bring(&inbox, parcels, &parcel).await;
         assert_eq!(last == State::Done(true), is_taken, "{last:?}");
         assert_eq!(folder.path().join("plans").exists(), is_taken);
+    }
+}
+
+/// An inbox that waits for those who cannot be reached, and for those who can.
+fn patient(
+    (unreached, silence): (Duration, Duration),
+) -> (TempDir, Arc<Inbox>, mpsc::Receiver<ReceiveEvent>) {
+    let (folder, inbox, told) = inbox(everyone());
+    let mut inbox = Arc::into_inner(inbox).expect("nobody else has it");
+    inbox.patience = Patience {
+        unreached,
+        silence,
+        ..Patience::default()
+    };
+    (folder, Arc::new(inbox), told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_keeps_a_low_rate_is_waited_for() {
+    let (short, long) = (Duration::from_millis(1_500), Duration::from_secs(60));
+    let from = tempfile::tempdir().expect("a folder");
+    fs::write(from.path().join("a.bin"), vec![3; 300_000]).expect("it is written");
+    let terms = || Terms {
+        // The second group comes 4 seconds behind the first.
+        throttle: Arc::new(Throttle::new(NonZeroU64::new(64 << 10))),
+        ..Terms::default()
+    };
+    for (silence, is_taken) in [(long, true), (short, false)] {
+        let (folder, inbox, _told) = patient((short, silence));
+        let mut parcels = Parcels::default();
+        let parcel = parcels.pack(&from.path().join("a.bin"), drop);
+        let last = bring_on(terms(), &inbox, parcels, &parcel.expect("it is packed")).await;
+        assert_eq!(last == State::Done(true), is_taken, "{last:?}");
+        assert_eq!(folder.path().join("a.bin").exists(), is_taken);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_cannot_be_reached_is_not_waited_for_long() {
+    let (short, long) = (Duration::from_millis(100), Duration::from_secs(60));
+    let (_folder, inbox, _told) = patient((short, long));
+    let (answers, mut told) = mpsc::channel(64);
+    let offer = offer("a.txt", b"content");
+    let taking = Taking::new(offer, "anna".to_owned(), enter(&inbox), answers);
+    tokio::spawn(taking.run(Arc::new(Parcels::default())));
+    let mut last = None;
+    while let Some(answer) = told.recv().await {
+        last = answer.expect("no status").state;
+    }
+    let Some(State::Refused(why)) = last else {
+        panic!("{last:?}");
+    };
+    assert!(why.contains("nothing came"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_an_offer_stands_is_said_again_while_somebody_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (tell, mut events) = mpsc::channel(16);
+    let mut inbox = Inbox::new(folder.path().to_owned(), Rules::default(), true, tell);
+    inbox.set_own("ben".to_owned());
+    inbox.patience.beat = Duration::from_millis(20);
+    let inbox = Arc::new(inbox);
+    let (answers, mut told) = mpsc::channel(64);
+    let offer = offer("a.txt", b"content");
+    let taking = Taking::new(offer, "anna".to_owned(), enter(&inbox), answers);
+    let taken = tokio::spawn(taking.run(Arc::new(Parcels::default())));
+    let mut next = async || {
+        told.recv()
+            .await
+            .expect("an answer")
+            .expect("no status")
+            .state
+    };
+    let mut asked = 0;
+    while asked < 3 {
+        match next().await {
+            Some(State::Asking(_)) => asked += 1,
+            // It is judged first.
+            state => assert_eq!((state, asked), (Some(State::Fetched(0)), 0)),
+        }
+    }
+    let Some(ReceiveEvent::Asking(_, said)) = events.recv().await else {
+        panic!("nobody is asked");
+    };
+    said.send(false).expect("it waits");
+    while !matches!(next().await, Some(State::Refused(_))) {}
+    taken.await.expect("no panic");
+    assert!(told.recv().await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_many_empty_things_is_held_against_the_quota() {
+    let from = tempfile::tempdir().expect("a folder");
+    let place = from.path().join("many");
+    for name in ["a", "b", "c", "d"] {
+        fs::create_dir_all(place.join(name)).expect("it is made");
+        fs::write(place.join(name).join("empty"), b"").expect("it is written");
+    }
+    for (entries, is_taken) in [(8, false), (9, true)] {
+        let mut parcels = Parcels::default();
+        let parcel = parcels.pack(&place, drop).expect("it is packed");
+        let (folder, inbox, _told) = inbox(Rules {
+            quota: Some(parcel.size + entries * ENTRY_BYTES),
+            ..everyone()
+        });
+        let last = bring(&inbox, parcels, &parcel).await;
+        assert_eq!(last == State::Done(true), is_taken, "{last:?}");
+        assert_eq!(folder.path().join("many").exists(), is_taken);
     }
 }

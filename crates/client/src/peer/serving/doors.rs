@@ -1,6 +1,7 @@
 //! Where callers come from: a port, the relay, or both.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -37,6 +38,16 @@ pub(super) enum Caller {
     Relayed(Box<Tunnel>),
 }
 
+impl Caller {
+    /// Where it is, as far as that can be told.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Direct(socket) => Some(socket.peer_addr().ok()?.ip().to_canonical()),
+            Self::Relayed(_) => None,
+        }
+    }
+}
+
 impl Doors {
     /// Waits for the next caller.
     ///
@@ -65,7 +76,8 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<Caller> {
         return std::future::pending().await;
     };
     let (socket, _) = listener.accept().await?;
-    socket.set_nodelay(true)?;
+    // One that is gone by now is found out by its handshake.
+    let _ = socket.set_nodelay(true);
     Ok(Caller::Direct(socket))
 }
 

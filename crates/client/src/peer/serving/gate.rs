@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use files::content::Root;
 use files::ticket::{KeyId, PeerKey, Refused, Right, Ticket, Wanted};
 use rpc::v1::Open;
 
 use crate::peer::identity::Fingerprint;
-use crate::peer::limits::{STREAMS_MAX, STREAMS_PER_ACCOUNT};
+use crate::peer::limits::{
+    CONNECTION_IDLE, FIRST_ASK, STREAM_IDLE, STREAMS_MAX, STREAMS_PER_ACCOUNT,
+};
 use crate::peer::now_ms;
 use crate::peer::throttle::Throttle;
 
@@ -38,6 +41,29 @@ pub struct Terms {
     pub streams: usize,
     /// Those of one account.
     pub streams_per_account: usize,
+    /// How long those who come may ask for nothing.
+    pub patience: Patience,
+}
+
+/// How long streams and connections may ask for nothing before they are ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Before the first content that they may have.
+    pub first: Duration,
+    /// Later, with nothing open.
+    pub idle: Duration,
+    /// A connection, without a call of somebody who may make it.
+    pub connection: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first: FIRST_ASK,
+            idle: STREAM_IDLE,
+            connection: CONNECTION_IDLE,
+        }
+    }
 }
 
 impl Default for Terms {
@@ -46,6 +72,7 @@ impl Default for Terms {
             throttle: Arc::default(),
             streams: STREAMS_MAX,
             streams_per_account: STREAMS_PER_ACCOUNT,
+            patience: Patience::default(),
         }
     }
 }

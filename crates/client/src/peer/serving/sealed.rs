@@ -6,7 +6,7 @@ use rpc::v1::{FetchRequest, OfferRequest, OfferResponse};
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::interval;
+use tokio::time::{interval, timeout};
 use tonic::Status;
 
 use super::{Contents, Service};
@@ -42,19 +42,25 @@ async fn converse<C: Contents>(
     goes: &mut Goes,
     service: &Service<C>,
 ) -> Result<(), SealedError> {
-    let Some(call) = comes.message(REQUEST_BYTES_MAX).await? else {
+    let patience = service.gate.terms().patience.first;
+    let call = timeout(patience, comes.message(REQUEST_BYTES_MAX)).await;
+    let Some(call) = call.unwrap_or(Ok(None))? else {
         return Ok(());
     };
     let begun = match *call {
-        [FETCH] => service
-            .begin()
-            .map(|(commands, framed)| (Some(commands), Outbox::Fetch(framed))),
-        [OFFER] => match comes.decoded::<OfferRequest>(REQUEST_BYTES_MAX).await? {
-            Some(offer) => service
-                .receive(&offer, true)
-                .map(|states| (None, Outbox::Offer(states))),
-            None => return Ok(()),
-        },
+        [FETCH] => {
+            let (commands, framed) = service.begin();
+            Ok((Some(commands), Outbox::Fetch(framed)))
+        }
+        [OFFER] => {
+            let offer = timeout(patience, comes.decoded::<OfferRequest>(REQUEST_BYTES_MAX));
+            match offer.await.unwrap_or(Ok(None))? {
+                Some(offer) => service
+                    .receive(&offer, true)
+                    .map(|states| (None, Outbox::Offer(states))),
+                None => return Ok(()),
+            }
+        }
         _ => Err(Status::unimplemented("there is no such call")),
     };
     let (commands, mut outbox) = match begun {
@@ -87,9 +93,8 @@ async fn listen(mut comes: Comes, commands: Option<mpsc::Sender<FetchRequest>>) 
             // Nothing more is to be said of an offer.
             return;
         };
-        if commands.send(request).await.is_err() {
-            return;
-        }
+        // What comes when nobody is served any more is not wanted; the answers say so, and end the line.
+        let _ = commands.send(request).await;
     }
 }
 

@@ -1,9 +1,8 @@
 //! One stream that is served: what was asked for, in the order in which it was asked, read from disk by one thread.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,19 +12,19 @@ use rpc::v1::fetch_response::Answer;
 use rpc::v1::{
     FetchRequest, FetchResponse, Groups, Open, Opened, Refused, RefusedReason, SegmentHashes,
 };
-use rustix::buffer::spare_capacity;
-use rustix::io::{Errno, pread};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout_at;
 use tonic::Status;
 
-use super::answers::{Framed, frame, group_frame};
+use super::Contents;
+use super::answers::{Framed, frame};
+use super::callers::{Call, Calls};
 use super::gate::{Gate, Seat};
-use super::{Contents, Stored};
+use super::opening::{Opening, Unread};
 use crate::peer::limits::{BUSY_RETRY, OPEN_MAX, WAITING_MAX};
 
-/// The caller has gone: nobody is served any more.
+/// Nobody is served any more: the caller has gone, or may have nothing.
 struct Gone;
 
 /// Something that is still to be answered.
@@ -35,13 +34,6 @@ enum Job {
     Close,
 }
 
-/// A content that a stream has open.
-struct Opening {
-    root: Root,
-    shape: Shape,
-    stored: Stored,
-}
-
 /// Serves one stream.
 pub(super) struct Worker<'a, C> {
     contents: &'a C,
@@ -49,27 +41,46 @@ pub(super) struct Worker<'a, C> {
     answers: mpsc::Sender<Framed>,
     open: HashMap<u32, Opening>,
     jobs: VecDeque<(u32, Job)>,
+    /// When something was opened or served last.
+    active_at: Instant,
+    slots: Arc<Semaphore>,
+    calls: Calls,
+    /// Its place among all streams, once it has shown that it may have something.
+    slot: Option<(OwnedSemaphorePermit, Call)>,
     /// Its place among the streams of its account, once it has shown whose it is.
     seat: Option<Seat<'a>>,
 }
 
 impl<'a, C: Contents> Worker<'a, C> {
-    pub(super) fn new(contents: &'a C, gate: &'a Gate, answers: mpsc::Sender<Framed>) -> Self {
+    pub(super) fn new(
+        contents: &'a C,
+        gate: &'a Gate,
+        (slots, calls): (Arc<Semaphore>, Calls),
+        answers: mpsc::Sender<Framed>,
+    ) -> Self {
         Self {
             contents,
             gate,
             answers,
             open: HashMap::new(),
             jobs: VecDeque::new(),
+            active_at: Instant::now(),
+            slots,
+            calls,
+            slot: None,
             seat: None,
         }
     }
 
-    /// Serves until the caller has gone, or has closed its side and has everything.
-    pub(super) fn run(mut self, mut requests: mpsc::Receiver<FetchRequest>) {
+    /// Serves until the caller has gone, or has closed its side and has everything; and nobody who does not begin with something that
+    /// it may have.
+    pub(super) fn run(mut self, first: FetchRequest, mut requests: mpsc::Receiver<FetchRequest>) {
+        if self.take(first).is_err() || self.slot.is_none() {
+            return;
+        }
         loop {
             let request = match self.jobs.is_empty() {
-                true => requests.blocking_recv(),
+                true => self.wait_for_request(&mut requests),
                 // What was taken back is not read any more.
                 false => requests.try_recv().ok(),
             };
@@ -84,6 +95,19 @@ impl<'a, C: Contents> Worker<'a, C> {
                 return;
             }
         }
+    }
+
+    /// Waits for the next request, with nothing open not for long.
+    fn wait_for_request(
+        &self,
+        requests: &mut mpsc::Receiver<FetchRequest>,
+    ) -> Option<FetchRequest> {
+        if !self.open.is_empty() {
+            return requests.blocking_recv();
+        }
+        let until = self.active_at + self.gate.terms().patience.idle;
+        let request = timeout_at(until.into(), requests.recv());
+        Handle::current().block_on(request).ok().flatten()
     }
 
     /// Waits until what comes next may be sent; requests are taken meanwhile, as they may take it back.
@@ -170,16 +194,17 @@ impl<'a, C: Contents> Worker<'a, C> {
         let is_member = |collection: &Root| self.contents.is_member(collection, &root);
         match self.gate.admit(&root, open, is_member) {
             Err(denied) => {
-                return self.refuse(content, RefusedReason::Ticket, &denied.to_string());
+                self.refuse(content, RefusedReason::Ticket, &denied.to_string())?;
+                return self.end_if_idle();
             }
-            Ok(Some(account)) if self.seat.is_none() => {
-                self.seat = self.gate.seat(&account);
-                if self.seat.is_none() {
-                    return self.refuse_busy(content, &account);
+            Ok(account) => {
+                if let Err(busy) = self.sit_down(account.as_deref()) {
+                    self.refuse_busy(content, busy)?;
+                    return self.end_if_idle();
                 }
             }
-            Ok(_) => {}
         }
+        self.active_at = Instant::now();
         let stored = match self.contents.open(&root) {
             Ok(Some(stored)) => stored,
             Ok(None) => {
@@ -204,8 +229,35 @@ impl<'a, C: Contents> Worker<'a, C> {
         self.answer(content, Answer::Opened(opened))
     }
 
+    /// Takes the places that a stream needs of an account, if it is one's; says who has them all otherwise.
+    fn sit_down(&mut self, account: Option<&str>) -> Result<(), String> {
+        if self.slot.is_none() {
+            let slot = self.slots.clone().try_acquire_owned().ok();
+            let wait = BUSY_RETRY.as_millis();
+            let busy = || format!("too many are served already; come again in {wait} ms");
+            self.slot = Some((slot.ok_or_else(busy)?, self.calls.begin()));
+        }
+        if let Some(account) = account
+            && self.seat.is_none()
+        {
+            let busy =
+                || format!("as many downloads of {account} as there may be are served already");
+            self.seat = Some(self.gate.seat(account).ok_or_else(busy)?);
+        }
+        Ok(())
+    }
+
+    /// Whoever is refused and has nothing else has no use for the stream.
+    fn end_if_idle(&self) -> Result<(), Gone> {
+        if self.open.is_empty() {
+            return Err(Gone);
+        }
+        Ok(())
+    }
+
     /// Does a part of what comes first.
     fn serve(&mut self) -> Result<(), Gone> {
+        self.active_at = Instant::now();
         let Some((content, job)) = self.jobs.pop_front() else {
             return Ok(());
         };
@@ -286,10 +338,10 @@ impl<'a, C: Contents> Worker<'a, C> {
         self.answer(content, Answer::Refused(refused))
     }
 
-    fn refuse_busy(&mut self, content: u32, account: &str) -> Result<(), Gone> {
+    fn refuse_busy(&mut self, content: u32, text: String) -> Result<(), Gone> {
         let refused = Refused {
             reason: RefusedReason::Busy.into(),
-            text: format!("as many downloads of {account} as there may be are served already"),
+            text,
             retry_after_ms: u64::try_from(BUSY_RETRY.as_millis()).unwrap_or(u64::MAX),
             groups: None,
         };
@@ -325,51 +377,6 @@ impl<'a, C: Contents> Worker<'a, C> {
 /// Whether something happened in time.
 async fn timeout_in(time: Duration, happens: impl Future<Output = ()>) -> bool {
     tokio::time::timeout(time, happens).await.is_ok()
-}
-
-/// Why a group cannot be read.
-enum Unread {
-    NotThere,
-    Changed,
-    Disk(io::Error),
-}
-
-impl Opening {
-    /// Reads a group, framed as an answer.
-    fn read(&self, content: u32, group: u32) -> Result<Bytes, Unread> {
-        let place = self.shape.bytes_of(group..group.saturating_add(1));
-        let is_here = |have: &files::have::Have| have.contains(group);
-        if place.is_empty() || !self.stored.have.as_ref().is_none_or(is_here) {
-            return Err(Unread::NotThere);
-        }
-        let length = usize::try_from(place.end - place.start).unwrap_or(usize::MAX);
-        let mut framed = group_frame(content, group, length);
-        let read = read_at(&self.stored.file, place.start, length, &mut framed);
-        // Looked at behind the bytes: what was read before a change is what it was.
-        let facts = self.stored.file.metadata().map_err(Unread::Disk)?;
-        let is_same = |modified| facts.modified().is_ok_and(|now| now == modified);
-        if facts.len() != self.stored.size || !self.stored.modified.is_none_or(is_same) {
-            return Err(Unread::Changed);
-        }
-        read.map(|()| framed.into()).map_err(Unread::Disk)
-    }
-}
-
-/// Reads so many bytes behind what is in memory already, which nobody has to clear before.
-fn read_at(file: &File, place: u64, length: usize, data: &mut Vec<u8>) -> io::Result<()> {
-    let begin = data.len();
-    data.reserve_exact(length);
-    while data.len() < begin + length {
-        let at = place + (data.len() - begin) as u64;
-        match pread(file, spare_capacity(data), at) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    // What the allocator gave beyond it may have been read into as well.
-    data.truncate(begin + length);
-    Ok(())
 }
 
 /// Reads a run of groups; the numbers of contents fit 32 bits, and none is empty.
