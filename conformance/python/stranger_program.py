@@ -1,5 +1,5 @@
 """A peer that is not Chaski's: written from `proto/`, docs/files.md and docs/format/files.md, it may have a part only, or lie:
-about `bytes`, about those and the `list` of their hashes, by sending the same `again` and again, or by its `silence`.
+about `bytes`, about those and the `list` of their hashes, by sending the same `again` and again, by its `silence`, or by `chatter` without a byte.
 
 A program of its own, as what it listens on belongs to its host. It reads one line of JSON about what it is to be, tells when others
 find it, and at the end of its input what it was asked for.
@@ -13,6 +13,7 @@ import secrets
 import ssl
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -29,6 +30,8 @@ GROUP_BYTES = 256 << 10
 SEGMENT_GROUPS = 4_096
 # What certificates of peers are made out to; it is the key that counts.
 NAME = "peer.chaski"
+# The lies for which no file is needed.
+SAYS_NOTHING = ("silence", "chatter")
 
 
 def openssl(*words, said=None):
@@ -84,7 +87,7 @@ class Stranger:
 
     def __init__(self, role, top, lists):
         self._role, self._top, self._lists = role, top, lists
-        self._bytes = b"" if role["lies"] == "silence" else Path(role["file"]).read_bytes()
+        self._bytes = b"" if role["lies"] in SAYS_NOTHING else Path(role["file"]).read_bytes()
         groups = -(-len(self._bytes) // GROUP_BYTES)
         self._first, self._end = role["has"] or (0, groups)
         # The form of one run: how many groups are missing before it, and how many it has.
@@ -104,6 +107,9 @@ class Stranger:
             if kind == "open":
                 opened = v1.Opened(size=len(self._bytes), segments=self._top, have=self.have)
                 yield v1.FetchResponse(content=request.content, opened=opened)
+                while self._role["lies"] == "chatter" and context.is_active():
+                    time.sleep(0.1)
+                    yield v1.FetchResponse(content=request.content, opened=opened)
             elif kind == "segment":
                 yield v1.FetchResponse(content=request.content, segment=self._segment(request.segment))
             elif kind == "groups":
@@ -149,7 +155,7 @@ def main():
     role = json.loads(sys.stdin.readline())
     index = Index(role["url"], role["login"], role["password"])
     groups = -(-role["size"] // GROUP_BYTES)
-    lists = (b"", []) if role["lies"] == "silence" else lists_of(index, role["root"], -(-groups // SEGMENT_GROUPS))
+    lists = (b"", []) if role["lies"] in SAYS_NOTHING else lists_of(index, role["root"], -(-groups // SEGMENT_GROUPS))
     stranger = Stranger(role, *lists)
     server, address, key = listen(role["address"], stranger)
     peer = secrets.token_hex(16)

@@ -80,6 +80,8 @@ def test_files_are_announced_found_and_fetched(member):
     tickets = ana.GetTickets(v1.GetTicketsRequest(root=hidden))
     source, = tickets.sources
     assert (source.have, source.key, tickets.size) == (bytes([0, 0, 1]), KEY, 1 << 20) and source.ticket and source.expires_at_ms
+    assert list(tickets.sizes) == [1 << 20] and ana.GetTickets(v1.GetTicketsRequest(root=hidden, size=1 << 20)).sources
+    refused(grpc.StatusCode.NOT_FOUND, lambda: ana.GetTickets(v1.GetTicketsRequest(root=hidden, size=5)))
     link = ana.CreateLink(v1.CreateLinkRequest(root=hidden)).link
     capability = link.link.partition("?key=")[2]
     assert len(ben.GetTickets(v1.GetTicketsRequest(root=hidden, link=capability)).sources) == 1
@@ -100,6 +102,14 @@ def test_an_offer_names_receivers(member):
     receiver, = ana.OfferFile(v1.OfferFileRequest(**wish, login=ben.login)).receivers
     assert receiver.peer == theirs and receiver.ticket
     refused(grpc.StatusCode.NOT_FOUND, lambda: ben.OfferFile(v1.OfferFileRequest(**wish, login=ben.login)))
+    closed, open_one = announce(ben, takes=False), announce(ben, takes=True)
+    for _ in range(2):
+        receiver, = ana.OfferFile(v1.OfferFileRequest(**wish)).receivers
+        assert receiver.peer == open_one
+    receiver, = ana.OfferFile(v1.OfferFileRequest(**wish, **{"except": [open_one]})).receivers
+    assert receiver.peer == theirs
+    refused(grpc.StatusCode.NOT_FOUND, lambda: ana.OfferFile(v1.OfferFileRequest(**wish, **{"except": [open_one, theirs]})))
+    assert ana.OfferFile(v1.OfferFileRequest(**wish, peer=closed)).receivers
 
 
 def test_refusals_are_those_of_rest(member):

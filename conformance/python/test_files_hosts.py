@@ -251,10 +251,11 @@ def test_an_uploader_that_was_killed_and_comes_back_goes_on(server, ben, here, h
     assert f"{silent.name}: it does not answer" in download.notes()
 
 
-def test_a_silent_peer_does_not_hold_up_a_folder(server, ben, here, share, stranger, getter):
+@pytest.mark.parametrize("lies", ["silence", "chatter"])
+def test_a_peer_that_sends_nothing_does_not_hold_up_a_folder(server, ben, here, share, stranger, getter, lies):
     source = share(2, folder_of_some)
     file, = wait_until(lambda: found(server, ben, source.folder.name), "the folder as a whole")
-    silent = stranger(3, file, source.folder, "silent", lies="silence").wait()
+    silent = stranger(3, file, source.folder, "silent", lies=lies).wait()
     getter(file["root"]).done()
     same(source.folder, here / source.folder.name)
     assert silent.ended()["streams"] > 0

@@ -422,12 +422,42 @@ def test_a_ticket_names_account_content_peer_and_right(member, peer):
     ben.post(f"/v1/files/{of}/tickets", {}).problem(404)
 
 
+def test_two_peers_of_one_account_do_not_outvote_an_honest_one_and_each_size_has_its_sources(member, peer):
+    ana, ben, eve, of = member("ana"), member("ben"), member("eve"), root()
+    liars = [peer(eve), peer(eve)]
+    for each in liars:
+        each.publish(entry("a.txt", of, size=999))
+    honest = peer(ben)
+    honest.publish(entry("a.txt", of, size=1_000))
+
+    def tickets(rest, **wish):
+        given = rest.post(f"/v1/files/{of}/tickets", wish).ok()
+        return given["size"], given["sizes"], {each["peer"] for each in given["sources"]}
+
+    every_liar = {each.id for each in liars}
+    # An account each: what was there first.
+    assert tickets(ana) == (999, [999, 1_000], every_liar)
+    assert tickets(ana, size=1_000) == (1_000, [999, 1_000], {honest.id})
+    ana.post(f"/v1/files/{of}/tickets", {"size": 5}).problem(404)
+    assert tickets(ben)[0] == 1_000, "one believes oneself"
+    # Whoever was lied to comes to the honest one by and by.
+    for each in liars:
+        ana.post(each.path + "/reports", {"root": of}).ok(204)
+    assert tickets(ana) == (1_000, [1_000], {honest.id})
+    assert ana.get(f"/v1/files/{of}").ok()["size"] == 1_000
+    other = peer(member("carl"))
+    other.publish(entry("b.txt", of, size=1_000))
+    assert tickets(member("dora")) == (1_000, [1_000, 999], {honest.id, other.id})
+
+
 def test_an_offer_finds_a_peer_an_account_or_somebody(member, peer):
     ana, ben, carl, of = member("ana"), member("ben"), member("carl"), root()
     one, other, first, second, third = peer(ana), peer(ana), peer(ben), peer(ben), peer(carl)
 
-    def offer(to=None, by=ana, begin=one):
+    def offer(to=None, by=ana, begin=one, tried=()):
         wish = {"from": begin.id, "root": of, "name": "a.txt", "size": 5, "kind": "file", **({} if to is None else {"to": to})}
+        if tried:
+            wish["except"] = list(tried)
         return by.post("/v1/offers", wish)
 
     def receivers(*args, **options):
@@ -439,9 +469,18 @@ def test_an_offer_finds_a_peer_an_account_or_somebody(member, peer):
     said = ticket_of(offer({"peer": first.id}).ok()["receivers"][0]["ticket"], one.announced["ticket_keys"])
     assert (said["right"], said["root"], said["account"]) == (1, of, ana.login)
     assert ben.post(first.path + "/heartbeat", {}).ok()["offers"] == 3
-    assert receivers() == {third.id}, "it was named least"
-    for _ in range(3):
-        assert receivers() <= {second.id, third.id}
+    # It was never picked, however often it was named.
+    assert [*receivers()] + [*receivers()] + [*receivers()] == sorted([first.id, second.id, third.id])
+    for each in (third, first):
+        each.wish["takes"] = each is third
+        each.announce()
+    for _ in range(2):
+        assert receivers() == {third.id}, "it says that it takes files"
+    assert receivers(tried=[third.id]) == {second.id}, "it may take some"
+    offer(tried=[third.id, second.id]).problem(404)
+    offer(tried=["0" * 32] * 101).problem(422)
+    offer(tried=["no id"]).problem(422)
+    offer({"peer": first.id}, tried=[third.id]).problem(422)
     for each in (first, second, third):
         each.rest.delete(each.path).ok(204)
     for to in ({"peer": first.id}, {"peer": "0" * 32}, {"account": ben.login}, {"account": "no-such-one"}, None):
@@ -523,7 +562,7 @@ def test_a_room_is_told_of_a_content_once():
         one.publish(*many)
         texts = said()
         assert len(texts) == 1 + 10 + 1
-        assert texts[1] == f"000 (1.0 KiB) chaski:{many[0]['root']}" and texts[-1] == "010 (1.0 KiB) and 90 more (90.0 KiB)"
+        assert texts[1] == f"000 (1.0 KiB) chaski:{many[0]['root']}" and texts[-1] == "010 (1.0 KiB) and 89 more (89.0 KiB)"
         one.publish(*many, begin=0, to=99)
         assert len(said()) == 12
     finally:

@@ -139,6 +139,7 @@ def test_variables_of_dot_env_configure_it_and_flags_win(server, account, share,
     peer = share(at_anna, "--address", "other.example:9", "--name", "desk", cwd=tmp_path)
     event = peer.until("listening")
     assert event["addresses"] == ["other.example:9"] and event["name"] == "desk"
+    peer.until("server", state="live")
     # The other commands read the server's address from there, too: whoever never logged in comes as guest.
     stranger = {"HOME": str(tmp_path / "stranger"), "NO_COLOR": "1"}
     assert server.http_url.rpartition(":")[2] != "8080"

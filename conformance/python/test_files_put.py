@@ -196,16 +196,33 @@ def test_the_server_picks_another_live_peer_and_there_is_none_without(server, ac
 
 
 def test_a_pick_that_refuses_is_followed_by_another(server, account, receiver, folder):
-    (_, at_anna), (_, at_ben), (_, at_eve) = account("anna"), account("ben"), account("eve")
-    here, no, yes = folder("here"), folder("no"), folder("yes")
-    (here / "one.txt").write_text("one")
-    (here / "two.txt").write_text("two")
-    receiver(at_ben, no, "--accept", "nobody")
-    receiver(at_eve, yes, "--accept", "everyone")
-    for name in ("one.txt", "two.txt"):
-        ended = put(server, at_anna, here / name)
+    (_, at_anna), (eve, at_eve) = account("anna"), account("eve")
+    here, yes = folder("here"), folder("yes")
+    names = [f"{number}.txt" for number in range(7)]
+    for name in names:
+        (here / name).write_text(name)
+    peer = receiver(at_eve, yes, "--accept", "everyone")
+    # It was named often, and those who come then were not.
+    for name in names[:3]:
+        assert put(server, at_anna, here / name, "--to", peer.id).returncode == 0
+    for name in names[3:5]:
+        assert put(server, at_anna, here / name).returncode == 0
+    others = {}
+    for label in ("closed", "contacts", "strict"):
+        others[label] = folder(label)
+        accept = ("nobody",) if label == "closed" else ("contacts", "--contact", "someone-else")
+        receiver(account(label)[1], others[label], "--accept", *accept)
+    asked = []
+    for name in names[5:]:
+        ended = put(server, at_anna, here / name, "--json")
         assert ended.returncode == 0, ended
-    assert os.listdir(no) == [] and sorted(os.listdir(yes)) == ["one.txt", "two.txt"]
+        events = [json.loads(line) for line in ended.stdout.splitlines()]
+        asked.append(sum(event["event"] == "refused" for event in events))
+    assert asked == [2, 2], "the others come before her, whom the last one went to; and whoever takes nothing never"
+    assert all(os.listdir(inbox) == [] for inbox in others.values()) and sorted(os.listdir(yes)) == names
+    peer.stop()
+    ended = put(server, at_anna, here / names[0])
+    assert ended.returncode == 4 and "does not take it" in ended.stderr, ended
 
 
 @pytest.mark.parametrize("options, words", [

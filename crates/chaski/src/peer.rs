@@ -254,6 +254,7 @@ impl PeerArgs {
             addresses: addresses.unwrap_or_default(),
             port: listen.map(|listen| listen.port()),
             relay: !self.no_relay,
+            takes: self.receive.takes(),
             key: *identity.fingerprint().as_bytes(),
         }
     }

@@ -117,6 +117,7 @@ pub(crate) fn run(mut args: PutArgs, is_json: bool) -> anyhow::Result<ExitCode> 
         },
         port: Some(listen.port()),
         relay: true,
+        takes: false,
         key: *identity.fingerprint().as_bytes(),
     };
     let runtime = runtime()?;

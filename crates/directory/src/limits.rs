@@ -120,15 +120,24 @@ pub const LINKS_PER_LOGIN_MAX: u64 = 10_000;
 /// The most holders that are listed of a content.
 pub const HOLDERS_MAX: usize = 100;
 
-/// How many entries of one content are looked at.
+/// How many entries of one content are read of each peer, whatever the others have.
+pub(crate) const PEER_ROWS_MAX: usize = 4;
+
+/// How many entries of one content are read beyond those of each peer.
 pub(crate) const GROUP_ROWS_MAX: usize = 1_000;
+
+/// How many peers are read of that have a content.
+pub(crate) const GROUP_PEERS_MAX: usize = 1_000;
+
+/// How often it is looked behind entries of a content that are of no use: of a peer that is away, or for others.
+pub(crate) const GROUP_LOOKS_MAX: usize = 10_000;
 
 /// How many entries a search sorts itself; with more that may fit, it goes along an order.
 pub(crate) const CANDIDATES_MAX: usize = if cfg!(test) { 400 } else { 4_000 };
 
 /// How many entries a walk looks at for one page.
 pub(crate) const WALK_ROWS_MAX: usize = if cfg!(test) { 700 } else { 5_000 };
-const _: () = assert!(GROUP_ROWS_MAX >= HOLDERS_MAX);
+const _: () = assert!(GROUP_PEERS_MAX >= HOLDERS_MAX);
 
 /// The most entries whose words are kept in memory.
 pub(crate) const WORD_INDEX_ENTRIES_MAX: u64 = 4_000_000;

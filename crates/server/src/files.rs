@@ -359,17 +359,21 @@ impl Files {
             .await
     }
 
-    /// Finds one content.
+    /// Finds one content, in each of the sizes that are stated for it.
     ///
     /// # Errors
     /// [`FilesError::NotFound`] if nobody live has it whom the viewer may see.
-    pub(crate) async fn content(
+    pub(crate) async fn contents(
         &self,
         root: [u8; 32],
         viewer: FileViewer,
-    ) -> Result<FileContent, FilesError> {
-        let found = self.look(move |seen| seen.reader.content(root, &viewer, seen.live));
-        found.await?.ok_or(FilesError::NotFound)
+    ) -> Result<Vec<FileContent>, FilesError> {
+        let found = self.look(move |seen| seen.reader.contents(root, &viewer, seen.live));
+        let found = found.await?;
+        if found.is_empty() {
+            return Err(FilesError::NotFound);
+        }
+        Ok(found)
     }
 
     /// Tells whether an account has an entry of a content, live or not.

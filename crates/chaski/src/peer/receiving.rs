@@ -81,6 +81,13 @@ pub(super) struct ReceiveArgs {
     limit_receive_rate: Option<usize>,
 }
 
+impl ReceiveArgs {
+    /// Whether anything is taken, of anybody.
+    pub(super) fn takes(&self) -> bool {
+        self.receive.is_some() && self.accept != Some(Whose::Nobody)
+    }
+}
+
 /// What is told of offers.
 pub(super) enum Told {
     /// A line is read: is it taken?

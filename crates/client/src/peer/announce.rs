@@ -64,6 +64,8 @@ pub struct Me {
     pub port: Option<u16>,
     /// Whether it can be called through the server, if the server lets it.
     pub relay: bool,
+    /// Whether it takes what others bring.
+    pub takes: bool,
     /// The hash of its key.
     pub key: [u8; 32],
 }

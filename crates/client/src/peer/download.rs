@@ -10,7 +10,7 @@ mod growth;
 mod line;
 mod owner;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fs;
 use std::io;
@@ -70,7 +70,7 @@ pub struct Means {
 pub struct Lie {
     /// Who.
     pub key: Fingerprint,
-    /// What was asked for.
+    /// What was asked for; of a part of a collection that, for which the permission was given.
     pub root: Root,
 }
 

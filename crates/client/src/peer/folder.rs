@@ -282,7 +282,8 @@ impl Folder<'_> {
         let mut came = Instant::now();
         let mut tell = interval(TELL_INTERVAL);
         while !small.is_done() {
-            let is_silent = came.elapsed() > SOURCES_TIMEOUT && !self.means.throttle.is_limited();
+            let may_wait = self.means.throttle.is_limited() && !small.is_alone();
+            let is_silent = came.elapsed() > SOURCES_TIMEOUT && !may_wait;
             if is_silent || !may_find && small.is_alone() {
                 return Err(DownloadError::NoSource(small.why()).into());
             }

@@ -31,6 +31,10 @@ pub(super) const SOURCES_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 /// The same for a connection.
 pub(super) const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// The most that a frame of HTTP/2 carries to whoever fetches: with its head it is four records of TLS, which go with one system call.
+pub(super) const FRAME_BYTES: u32 = (64 << 10) - 9;
+/// What is read ahead of TLS at once, which by itself asks the system for a few KiB at a time.
+pub(super) const READ_AHEAD_BYTES: usize = 64 << 10;
 /// The greatest request: names and tickets.
 pub(super) const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// The greatest answer: the values of all segments of the largest content are 512 KiB, a group half of that.

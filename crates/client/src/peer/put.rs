@@ -12,6 +12,7 @@ mod parcel;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use rpc::v1::offer_response::State;
@@ -75,7 +76,7 @@ pub enum ReceiversError {
     Ended,
 }
 
-/// Asks the server who may be asked to take a parcel that the live peer `from` has.
+/// Asks the server who may be asked to take a parcel that the live peer `from` has; whom it picks is none of `tried`.
 ///
 /// # Errors
 /// [`ReceiversError`]; 404 where nobody is live.
@@ -84,6 +85,7 @@ fn receivers(
     from: &str,
     parcel: &Parcel,
     to: &To,
+    tried: &BTreeSet<String>,
 ) -> Result<Vec<Receiver>, ReceiversError> {
     let mut body = json!({
         "from": from,
@@ -100,6 +102,9 @@ fn receivers(
     };
     if let Some(to) = to {
         body["to"] = to;
+    }
+    if !tried.is_empty() {
+        body["except"] = json!(tried);
     }
     let answer = api.send("POST", "/v1/offers", Some(&body))?;
     let receivers = answer["receivers"].as_array();

@@ -5,6 +5,7 @@
 //! that a crash may have torn.
 
 mod direct;
+mod gather;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -16,9 +17,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use direct::Direct;
 use files::content::{Chaining, Invalid, Root, Segment, Shape, Top};
 use files::have::Have;
+use gather::Gather;
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, SeekFrom, flock, renameat_with, seek};
 
 /// Bytes written between two rounds of writing back, so that the disk works while the network does.
@@ -68,6 +71,7 @@ pub(super) struct Sink {
     file: Arc<File>,
     /// The same file past the page cache, where the file system can do that.
     direct: Option<Direct>,
+    gather: Gather,
     part: PathBuf,
     target: PathBuf,
     top: Top,
@@ -115,6 +119,7 @@ impl Sink {
         }
         Ok(Self {
             direct: Direct::open(&part),
+            gather: Gather::default(),
             file: Arc::new(file),
             part,
             target: target.to_owned(),
@@ -188,25 +193,42 @@ impl Sink {
         Ok(())
     }
 
-    /// Checks a group and writes it.
+    /// Checks a group and writes it, or leaves the writing to a thread that does so already; `written` is called in the end.
     ///
     /// # Durability
     /// None before [`Self::finish`].
-    pub(super) fn write(&self, group: u32, bytes: &[u8]) -> Result<(), WriteError> {
-        let segment = self
-            .segment(self.shape().segment_of(group))
-            .ok_or(WriteError::NoSegment)?;
-        segment.verify_group(group, bytes)?;
+    pub(super) fn write(
+        self: &Arc<Self>,
+        group: u32,
+        bytes: Bytes,
+        written: impl FnOnce(Result<(), WriteError>) + Send + 'static,
+    ) {
+        if let Err(error) = self.check(group, &bytes) {
+            return written(Err(error));
+        }
+        let sink = Arc::clone(self);
+        let written = move |result: io::Result<()>| {
+            if result.is_ok() {
+                lock(&sink.have).insert(group);
+            }
+            drop(sink);
+            written(result.map_err(WriteError::Disk));
+        };
         let place = self.shape().bytes_of(group..group + 1);
-        match self.direct.as_ref().filter(|_| Direct::takes(bytes)) {
-            Some(direct) => direct.write(bytes, place.start)?,
+        match self.direct.as_ref().filter(|_| Direct::takes(&bytes)) {
+            Some(direct) => self.gather.write(direct, place.start, bytes, written),
             None => {
-                self.file.write_all_at(bytes, place.start)?;
+                let result = self.file.write_all_at(&bytes, place.start);
                 self.write_back(bytes.len() as u64);
+                written(result);
             }
         }
-        lock(&self.have).insert(group);
-        Ok(())
+    }
+
+    fn check(&self, group: u32, bytes: &[u8]) -> Result<(), WriteError> {
+        let segment = self.segment(self.shape().segment_of(group));
+        let segment = segment.ok_or(WriteError::NoSegment)?;
+        Ok(segment.verify_group(group, bytes)?)
     }
 
     /// Lets the disk begin with what was written meanwhile: at the end there is less to wait for.

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use rpc::v1::FetchRequest;
 use rpc::v1::peer_service_client::PeerServiceClient;
 use rustls_pki_types::ServerName;
+use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -25,8 +26,8 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::identity::Fingerprint;
 use super::limits::{
-    ANSWER_BYTES_MAX, CHANNEL, CONNECT_TIMEOUT, CONNECTION_WINDOW_BYTES, HEAD_START, KEEPALIVE,
-    KEEPALIVE_TIMEOUT, RELAY_KEEPALIVE_TIMEOUT, STREAM_WINDOW_BYTES,
+    ANSWER_BYTES_MAX, CHANNEL, CONNECT_TIMEOUT, CONNECTION_WINDOW_BYTES, FRAME_BYTES, HEAD_START,
+    KEEPALIVE, KEEPALIVE_TIMEOUT, READ_AHEAD_BYTES, RELAY_KEEPALIVE_TIMEOUT, STREAM_WINDOW_BYTES,
 };
 use super::relay::Detour;
 use super::tls;
@@ -221,6 +222,7 @@ async fn secured(address: &str, connector: &TlsConnector) -> io::Result<Secured>
     let connecting = async {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
+        let socket = BufReader::with_capacity(READ_AHEAD_BYTES, socket);
         connector.connect(name()?, Box::new(socket) as _).await
     };
     timeout(CONNECT_TIMEOUT, connecting)
@@ -250,6 +252,7 @@ async fn channel(stream: Secured, patience: Duration) -> Result<Client, SourceEr
     let endpoint = Endpoint::from_static("http://peer")
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
         .http2_keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(patience);
     let channel = endpoint

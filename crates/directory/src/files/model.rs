@@ -1,6 +1,6 @@
 //! Peers, files, audiences and links as values.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::glob::Glob;
@@ -51,7 +51,7 @@ impl FilePeer {
 }
 
 /// Those who are there, by [`FilePeer::number`].
-pub type LivePeers = HashMap<u64, Arc<FilePeer>>;
+pub type LivePeers = BTreeMap<u64, Arc<FilePeer>>;
 
 /// A room or an account, told from others of its name by when it was made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

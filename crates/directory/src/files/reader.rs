@@ -60,20 +60,21 @@ impl FileReader {
         self.read(WordIndex::build)
     }
 
-    /// Finds one content, in the size that most of those state who have it.
+    /// Finds one content; in each of the sizes that are stated for it, those that were there first before the others. One of them at most is
+    /// true, and no server can tell which.
     ///
     /// *Errors*: as for [`FileReader::search`].
-    pub fn content(
+    pub fn contents(
         &self,
         root: [u8; 32],
         viewer: &FileViewer,
         live: &LivePeers,
-    ) -> Result<Option<FileContent>, Failure> {
+    ) -> Result<Vec<FileContent>, Failure> {
         let search = FileSearch {
             root: Some(root),
             ..FileSearch::default()
         };
-        self.read(|connection| Look::begin(connection, &search, viewer, live)?.content(root))
+        self.read(|connection| Look::begin(connection, &search, viewer, live)?.contents(root))
     }
 
     /// Tells whether an account has an entry of a content, live or not.

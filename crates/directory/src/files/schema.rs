@@ -9,6 +9,7 @@ pub(super) const FILES: Schema<'static> = Schema {
         include_str!("schema/step1.sql"),
         include_str!("schema/step2.sql"),
         include_str!("schema/step3.sql"),
+        include_str!("schema/step4.sql"),
     ],
     refuse: |_, _| Ok(()),
 };

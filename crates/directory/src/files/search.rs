@@ -5,6 +5,7 @@
 //! next one goes on. All ways give the same order: a content is where the first of its entries is that fit.
 
 mod gathered;
+mod holders;
 mod indexed;
 mod walk;
 
@@ -16,13 +17,12 @@ use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
 
 use super::apply::EVERYONE;
 use super::model::{
-    FileContent, FileKind, FilePage, FilePeer, FilePlace, FileSearch, FileSort, FileViewer,
-    LivePeers, PlaceKey,
+    FileKind, FilePage, FilePeer, FilePlace, FileSearch, FileSort, FileViewer, LivePeers, PlaceKey,
 };
 use super::word_index::WordIndex;
 use super::words::Words;
 use crate::chat::{int, uint};
-use crate::limits::{CANDIDATES_MAX, GROUP_ROWS_MAX};
+use crate::limits::CANDIDATES_MAX;
 use gathered::content_of;
 
 /// The columns that [`Look::entry`] reads, in its order.
@@ -128,31 +128,11 @@ impl<'a> Look<'a> {
         self.walk()
     }
 
-    /// Finds one content.
-    pub(super) fn content(&self, root: [u8; 32]) -> Result<Option<FileContent>> {
-        let entries = self.entries_of(root, None)?;
-        let mut holders: HashMap<u64, HashSet<u64>> = HashMap::new();
-        for entry in &entries {
-            let peers = holders.entry(entry.size).or_default();
-            peers.insert(entry.peer.number);
-        }
-        let count = |entry: &Entry| holders.get(&entry.size).map_or(0, HashSet::len);
-        // Of two sizes that as many state, the one that was there first.
-        let first = entries.iter().rev().max_by_key(|entry| count(entry));
-        Ok(first.map(|first| {
-            let size = first.size;
-            let same = entries.iter().filter(|entry| entry.size == size);
-            content_of(first, same)
-        }))
-    }
-
     /// The entries that may fit, if an index says that they are few. The words are not looked up again where many are known to have them.
     fn candidates(&self, are_common: bool) -> Result<Option<Vec<u64>>> {
         if let Some(root) = self.search.root {
-            let query = "SELECT id FROM files WHERE root = ?1 ORDER BY id LIMIT ?2";
-            let mut ids = Vec::new();
-            self.collect(query, params![root, int(GROUP_ROWS_MAX as u64)], &mut ids)?;
-            return Ok(Some(ids));
+            let entries = self.entries_of(root, None)?.into_iter();
+            return Ok(Some(entries.map(|entry| entry.id).collect()));
         }
         if let Some(owner) = &self.search.owner {
             let theirs = |peer: &FilePeer| peer.draft.login.eq_ignore_ascii_case(owner);
@@ -256,27 +236,13 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// The entries of a content that the viewer may see.
-    fn entries_of(&self, root: [u8; 32], size: Option<u64>) -> Result<Vec<Entry>> {
-        let query = format!("SELECT {ENTRY} FROM files WHERE root = ?1 ORDER BY id LIMIT ?2");
-        let mut statement = self.sql.prepare_cached(&query)?;
-        let limit = int(GROUP_ROWS_MAX as u64);
-        let mut rows = statement.query(params![root, limit])?;
-        let mut entries = Vec::new();
-        while let Some(row) = rows.next()? {
-            let entry = self.entry(row)?;
-            entries.extend(entry.filter(|entry| size.is_none_or(|size| size == entry.size)));
-        }
-        Ok(entries)
-    }
-
     /// Reads an entry if the viewer may see it.
     fn entry(&self, row: &Row<'_>) -> Result<Option<Entry>> {
         let Some(peer) = self.live.get(&uint(row, 1)?) else {
             return Ok(None);
         };
         let audience: i64 = row.get(2)?;
-        if !self.audiences.contains(&audience) && !self.is_own(peer) {
+        if !self.may_see(peer, audience) {
             return Ok(None);
         }
         let kind = row.get_ref(9)?.as_str()?;
@@ -300,6 +266,11 @@ impl<'a> Look<'a> {
         };
         entry.fits = self.fits(&entry, audience);
         Ok(Some(entry))
+    }
+
+    /// Tells whether the viewer may see what a peer shows to an audience.
+    fn may_see(&self, peer: &FilePeer, audience: i64) -> bool {
+        self.audiences.contains(&audience) || self.is_own(peer)
     }
 
     /// Tells whether a peer is of the viewer's account, or of the one whose link was shown.

@@ -29,6 +29,8 @@ pub(crate) struct Index {
     changes: Sender<ToIndexer>,
     /// How many times there was another file.
     generation: u64,
+    /// How many times a peer was picked for somebody.
+    picks: u64,
     /// When it is looked next for peers that nobody has heard of for long.
     clean_due_ms: u64,
     is_over: bool,
@@ -39,6 +41,10 @@ struct LivePeer {
     heard_ms: u64,
     /// How often it was named to somebody who has something to send.
     offers: u64,
+    /// Whether it takes files, if it said so.
+    takes: Option<bool>,
+    /// Which pick it was when it was picked last, counted from 1; 0 is never.
+    picked: u64,
 }
 
 /// A peer as listings show it.
@@ -56,8 +62,8 @@ pub(crate) enum OfferTo {
     Peer(String),
     /// All peers of these accounts, by their logins.
     Accounts(Vec<String>),
-    /// One peer of somebody else, whichever it is.
-    Any,
+    /// One peer of somebody else, whichever takes files, but none of these.
+    Any(HashSet<String>),
 }
 
 impl Index {
@@ -79,6 +85,7 @@ impl Index {
             readings,
             changes,
             generation: 0,
+            picks: 0,
             clean_due_ms: 0,
             is_over: false,
         };
@@ -86,10 +93,11 @@ impl Index {
         Ok(index)
     }
 
-    /// A peer says who it is, and is live.
+    /// A peer says who it is, and perhaps whether it takes files, and is live.
     pub(crate) fn announce(
         &mut self,
         draft: PeerDraft,
+        takes: Option<bool>,
         now_ms: u64,
     ) -> Result<(Arc<FilePeer>, bool), FilesError> {
         let owner = owner_of(&draft);
@@ -109,6 +117,9 @@ impl Index {
             peer: peer.clone(),
             heard_ms: now_ms,
             offers: 0,
+            takes,
+            // Announcing oneself again brings nobody to the front.
+            picked: self.live.get(&id).map_or(0, |before| before.picked),
         };
         if let Some(before) = self.live.insert(id, live)
             && before.peer.number != peer.number
@@ -266,12 +277,19 @@ impl Index {
                     .take(RECEIVERS_MAX)
                     .collect()
             }
-            OfferTo::Any => others
-                .filter(|(_, live)| !live.peer.is_of(&owner.name, owner.created_ms))
-                .min_by_key(|(_, live)| live.offers)
-                .map(|(id, _)| id.clone())
-                .into_iter()
-                .collect(),
+            OfferTo::Any(tried) => {
+                let picked = others
+                    .filter(|(_, live)| !live.peer.is_of(&owner.name, owner.created_ms))
+                    .filter(|(id, live)| live.takes != Some(false) && !tried.contains(*id))
+                    // Whoever did not say is asked when nobody is left who takes files.
+                    .min_by_key(|(_, live)| (live.takes.is_none(), live.picked))
+                    .map(|(id, _)| id.clone());
+                self.picks += 1;
+                if let Some(live) = picked.as_ref().and_then(|id| self.live.get_mut(id)) {
+                    live.picked = self.picks;
+                }
+                picked.into_iter().collect()
+            }
         };
         if wanted.is_empty() {
             return Err(FilesError::NotFound);

@@ -55,6 +55,7 @@ impl FileIndexService for FileIndex {
             key: request.key,
             relay: request.relay,
             sealed: request.sealed,
+            takes: request.takes,
         };
         let announced = peers::announce_as(&self.0, &sharer, request.peer, wish).await;
         let (announced, created) = announced.map_err(|problem| of_problem(&problem))?;
@@ -180,7 +181,10 @@ impl FileIndexService for FileIndex {
     ) -> Answer<v1::GetTicketsResponse> {
         let sharer = self.enter(request.extensions())?;
         let request = request.into_inner();
-        let wish = TicketWish { link: request.link };
+        let wish = TicketWish {
+            link: request.link,
+            size: request.size,
+        };
         let tickets = fetch_as(&self.0, &sharer, &request.root, &wish).await;
         let tickets = tickets.map_err(|problem| of_problem(&problem))?;
         let sources = tickets.sources.into_iter().map(|source| {
@@ -201,6 +205,7 @@ impl FileIndexService for FileIndex {
         Ok(Response::new(v1::GetTicketsResponse {
             root: tickets.root,
             size: tickets.size,
+            sizes: tickets.sizes,
             name: tickets.name,
             kind: kind(tickets.kind).into(),
             sources: sources.collect(),
@@ -219,6 +224,7 @@ impl FileIndexService for FileIndex {
             root: request.root,
             name: request.name,
             size: request.size,
+            except: request.except,
             to: request.to.map(|to| match to {
                 To::Peer(peer) => OfferToForm {
                     peer: Some(peer),

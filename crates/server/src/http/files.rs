@@ -13,6 +13,7 @@ pub(crate) mod publish;
 pub(crate) mod relay;
 pub(crate) mod reports;
 pub(crate) mod search;
+mod stated;
 pub(crate) mod tickets;
 
 use axum::extract::FromRequestParts;

@@ -137,6 +137,7 @@ impl Place {
             addresses: vec!["192.0.2.7:5001".into()],
             port: Some(5001),
             relay: false,
+            takes: true,
             key: [0xcd; 32],
         };
         Announcing::start(api.expect("an API"), Arc::clone(&self.catalog), me).expect("it starts")
@@ -238,7 +239,7 @@ fn the_server_is_told_everything_and_then_what_differs() {
     let due = json!({"file": "docs/sub/b.PNG", "name": "b.PNG", "path": "docs/sub/b.PNG", "size": 9, "root": root, "type": "image/png",
         "kind": "file", "have": null, "since_ms": 5, "audience": {"rooms": ["tea"]}});
     assert_eq!(place.asked("PATCH /files")[0]["put"][1], due);
-    let due = json!({"name": "laptop", "addresses": ["192.0.2.7:5001"], "port": 5001, "key": "cd".repeat(32), "relay": false});
+    let due = json!({"name": "laptop", "addresses": ["192.0.2.7:5001"], "port": 5001, "key": "cd".repeat(32), "relay": false, "takes": true});
     assert_eq!(place.asked("PUT ")[0], due);
 
     place

@@ -23,6 +23,7 @@ pub(super) fn me(me: &Me) -> Value {
         "port": me.port,
         "key": Root::from_bytes(me.key).to_string(),
         "relay": me.relay,
+        "takes": me.takes,
     })
 }
 

@@ -246,18 +246,19 @@ impl Line {
         };
         let wait = self.throttle.take(group.data.len() as u64);
         let (sink, events, source) = (sink.clone(), self.events.clone(), self.id);
-        tokio::task::spawn_blocking(move || {
-            let what = match sink.write(index, &group.data) {
+        let written = move |written| {
+            let what = match written {
                 Ok(()) => What::Arrived(index),
                 Err(WriteError::Wrong(_)) => What::Lied(LIE.to_owned()),
                 // It sends groups before their list: nothing can be said of them.
                 Err(WriteError::NoSegment) => What::Missing(index..index.saturating_add(1)),
                 Err(WriteError::Disk(error)) => What::Disk(error),
             };
-            drop((permit, sink));
+            drop(permit);
             // Nobody is left to be told; the owner gives up the line of one that lied.
             let _ = events.blocking_send(Event { source, what });
-        });
+        };
+        tokio::task::spawn_blocking(move || sink.write(index, group.data, written));
         if !wait.is_zero() {
             // What is not read here is not sent there.
             sleep(wait).await;

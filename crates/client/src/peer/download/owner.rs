@@ -292,7 +292,8 @@ impl Owner {
         if lied {
             self.liars.push(active.key);
             if let Some(liars) = &self.means.liars {
-                let (key, root) = (active.key, self.wanted.root);
+                let wanted = &self.wanted;
+                let (key, root) = (active.key, wanted.collection.unwrap_or(wanted.root));
                 // Whoever wanted to know may have gone.
                 let _ = liars.send(Lie { key, root });
             }

@@ -18,21 +18,24 @@ use crate::peer::serving::{Contents, Gate, Stored, serve};
 const SECRET: [u8; 32] = [7; 32];
 
 /// One content, as one peer has it.
-struct One {
+pub(in crate::peer) struct One {
     folder: TempDir,
     outline: Outline,
     have: Option<Have>,
+    /// The collection that names it, which is what is offered then.
+    pub(in crate::peer) collection: Option<Root>,
     opened: AtomicUsize,
 }
 
 impl One {
-    fn new(bytes: &[u8], outline: &Outline) -> Self {
+    pub(in crate::peer) fn new(bytes: &[u8], outline: &Outline) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("content"), bytes).expect("it is written");
         Self {
             folder,
             outline: outline.clone(),
             have: None,
+            collection: None,
             opened: AtomicUsize::new(0),
         }
     }
@@ -59,20 +62,20 @@ impl Contents for One {
         Ok(segment.map(|segment| segment.encode()))
     }
 
-    fn is_member(&self, _collection: &Root, _root: &Root) -> io::Result<bool> {
-        Ok(false)
+    fn is_member(&self, collection: &Root, _root: &Root) -> io::Result<bool> {
+        Ok(self.collection == Some(*collection))
     }
 }
 
 /// Peers that serve while the test runs.
-struct Peers {
+pub(in crate::peer) struct Peers {
     stop: watch::Sender<bool>,
     contents: HashMap<String, Arc<One>>,
-    found: Vec<SourcePeer>,
+    pub(in crate::peer) found: Vec<SourcePeer>,
 }
 
 impl Peers {
-    fn new() -> Self {
+    pub(in crate::peer) fn new() -> Self {
         Self {
             stop: watch::channel(false).0,
             contents: HashMap::new(),
@@ -80,10 +83,13 @@ impl Peers {
         }
     }
 
-    async fn add(&mut self, name: &str, content: One) {
+    pub(in crate::peer) async fn add(&mut self, name: &str, content: One) {
         let identity = Identity::passing().expect("random numbers");
         let gate = Arc::new(Gate::new(identity.fingerprint()));
-        gate.offer(SECRET, content.outline.root());
+        gate.offer(
+            SECRET,
+            content.collection.unwrap_or_else(|| content.outline.root()),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let content = Arc::new(content);
@@ -101,6 +107,17 @@ impl Peers {
     }
 
     async fn fetch(&self, target: &Path, outline: &Outline) -> Result<Fetched, DownloadError> {
+        self.fetch_of(None, target, outline, None).await
+    }
+
+    /// Fetches a content, perhaps of a collection, and tells of liars.
+    async fn fetch_of(
+        &self,
+        collection: Option<Root>,
+        target: &Path,
+        outline: &Outline,
+        liars: Option<mpsc::UnboundedSender<Lie>>,
+    ) -> Result<Fetched, DownloadError> {
         let (sender, sources) = mpsc::channel(8);
         for found in &self.found {
             sender.send(found.clone()).await.expect("there is room");
@@ -110,7 +127,7 @@ impl Peers {
             wanted: Wanted {
                 root: outline.root(),
                 size: outline.shape().size(),
-                collection: None,
+                collection,
                 target: target.to_owned(),
                 overwrite: false,
             },
@@ -118,6 +135,7 @@ impl Peers {
             status: watch::channel(Status::default()).0,
             means: Means {
                 seed: 1,
+                liars,
                 ..Means::default()
             },
         };
@@ -125,7 +143,7 @@ impl Peers {
     }
 }
 
-fn content(bytes: u64) -> (Vec<u8>, Outline) {
+pub(in crate::peer) fn content(bytes: u64) -> (Vec<u8>, Outline) {
     let bytes: Vec<u8> = (0..bytes).map(|at| (at / 3 % 251) as u8).collect();
     let outline = Outline::of(&bytes).expect("it is small");
     (bytes, outline)
@@ -159,6 +177,23 @@ async fn a_liar_costs_a_group_and_is_told_of() {
     let fetched = peers.fetch(&target, &outline).await.expect("anna has it");
     assert_eq!(fetched.liars, [peers.found[0].key]);
     assert_eq!(fs::read(&target).expect("a file"), bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lie_about_a_part_of_a_collection_is_one_about_the_collection() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (bytes, outline) = content(2 * GROUP_BYTES);
+    let collection = Root::of(b"a list");
+    let mut liar = One::new(&vec![1; bytes.len()], &outline);
+    liar.collection = Some(collection);
+    let mut peers = Peers::new();
+    peers.add("liar", liar).await;
+    let (liars, mut told) = mpsc::unbounded_channel();
+    let target = folder.path().join("content");
+    let fetched = peers.fetch_of(Some(collection), &target, &outline, Some(liars));
+    fetched.await.expect_err("nobody else has it");
+    let (key, root) = (peers.found[0].key, collection);
+    assert_eq!(told.recv().await, Some(Lie { key, root }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,28 +1,31 @@
-//! Many contents of at most one group: asked for over one stream to each source, some thousand bytes and files ahead.
+//! Many contents of at most one group: asked for over one stream to each source, as many ahead as it has shown to be worth. At the end, those
+//! who have nothing to do are asked for what the others still owe.
+
+mod line;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use files::content::Root;
-use rpc::v1::fetch_request::Ask;
-use rpc::v1::fetch_response::Answer;
-use rpc::v1::{FetchRequest, Groups, Open, RefusedReason};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
 
 use super::progress::Meter;
 use super::{FolderError, failed};
-use crate::peer::download::{Lie, Means, SourcePeer};
+use crate::peer::download::{Means, SourcePeer};
 use crate::peer::limits::{ANSWER_TIMEOUT, ANSWER_TIMEOUT_MAX};
-use crate::peer::source::{Heard, SourceError, Talk};
+use line::Line;
 
+/// Files that a source is asked for before it has sent any, and at most asked for a second time.
+const FILES_AT_FIRST: usize = 16;
 /// Files that one source is asked for ahead.
 const FILES_AHEAD: usize = 256;
-/// Their bytes.
-const BYTES_AHEAD: u64 = 4 << 20;
+/// The bytes that go with each of them.
+const BYTES_PER_FILE: u64 = 16 << 10;
 /// Events that may wait.
 const EVENTS: usize = 1_024;
 
@@ -75,6 +78,8 @@ enum Event {
     Way { is_relayed: bool },
     /// A file is written.
     Written(usize),
+    /// A file came that another source had sent meanwhile.
+    Again(usize),
     /// The source does not have it.
     Missing(usize),
     /// The source is none any more: why, and what it was asked for.
@@ -87,6 +92,27 @@ enum Event {
     Disk(PathBuf, io::Error),
 }
 
+/// Files that came, each once.
+#[derive(Debug, Clone)]
+struct Came(Arc<[AtomicBool]>);
+
+impl Came {
+    fn of(files: usize) -> Self {
+        Self((0..files).map(|_| AtomicBool::new(false)).collect())
+    }
+
+    /// Notes that a file came; tells whether it had not before.
+    fn is_first(&self, file: usize) -> bool {
+        let came = self.0.get(file);
+        came.is_some_and(|came| !came.swap(true, Ordering::Relaxed))
+    }
+
+    fn contains(&self, file: usize) -> bool {
+        let came = self.0.get(file);
+        came.is_some_and(|came| came.load(Ordering::Relaxed))
+    }
+}
+
 /// A source while it is one.
 struct Active {
     name: String,
@@ -94,10 +120,28 @@ struct Active {
     /// Whether it is reached through the server, once it is spoken to.
     is_relayed: Option<bool>,
     files: mpsc::UnboundedSender<(usize, SmallFile)>,
-    asked: usize,
+    asked: BTreeSet<usize>,
     bytes: u64,
+    /// Files that it may be asked for ahead: the more it sends, the more.
+    ahead: usize,
     /// Files that it does not have.
     lacks: BTreeSet<usize>,
+}
+
+impl Active {
+    fn may_be_asked(&self) -> bool {
+        self.asked.len() < self.ahead && self.bytes < BYTES_PER_FILE * self.ahead as u64
+    }
+
+    /// Asks it for a file, unless it lacks that or its line has ended.
+    fn ask(&mut self, number: usize, file: &SmallFile) -> bool {
+        if self.lacks.contains(&number) || self.files.send((number, file.clone())).is_err() {
+            return false;
+        }
+        self.asked.insert(number);
+        self.bytes += file.size;
+        true
+    }
 }
 
 /// The files, and who is asked for them.
@@ -106,6 +150,9 @@ pub(super) struct Small {
     files: Vec<SmallFile>,
     /// What nobody is asked for.
     open: VecDeque<usize>,
+    /// What two are asked for.
+    twice: BTreeSet<usize>,
+    came: Came,
     left: usize,
     active: BTreeMap<[u8; 32], Active>,
     liars: BTreeSet<[u8; 32]>,
@@ -125,6 +172,8 @@ impl Small {
         Self {
             collection,
             open: (0..files.len()).collect(),
+            twice: BTreeSet::new(),
+            came: Came::of(files.len()),
             left: files.len(),
             files,
             active: BTreeMap::new(),
@@ -182,8 +231,9 @@ impl Small {
             meter: Meter::new(),
             is_relayed: None,
             files,
-            asked: 0,
+            asked: BTreeSet::new(),
             bytes: 0,
+            ahead: FILES_AT_FIRST,
             lacks: BTreeSet::new(),
         };
         self.active.insert(key, active);
@@ -193,6 +243,7 @@ impl Small {
             collection: self.collection,
             wanted,
             asked: BTreeMap::new(),
+            came: self.came.clone(),
             patience: self.patience.get(&key).copied().unwrap_or(ANSWER_TIMEOUT),
             events: self.events.clone(),
             means: self.means.clone(),
@@ -206,22 +257,44 @@ impl Small {
         for active in self.active.values_mut() {
             // What it lacks goes to the end, for another.
             for _ in 0..self.open.len() {
-                if active.asked >= FILES_AHEAD || active.bytes >= BYTES_AHEAD {
+                if !active.may_be_asked() {
                     break;
                 }
                 let Some(next) = self.open.pop_front() else {
                     break;
                 };
-                let Some(file) = self.files.get(next) else {
-                    continue;
-                };
-                if active.lacks.contains(&next) || active.files.send((next, file.clone())).is_err()
+                if let Some(file) = self.files.get(next)
+                    && !active.ask(next, file)
                 {
                     self.open.push_back(next);
-                    continue;
                 }
-                active.asked += 1;
-                active.bytes += file.size;
+            }
+        }
+        self.ask_twice();
+    }
+
+    /// Asks those who have nothing to do for what others still owe; for each file once.
+    fn ask_twice(&mut self) {
+        let is_idle = |active: &&mut Active| active.asked.is_empty();
+        if self.active.len() < 2 || !self.active.values_mut().any(|active| is_idle(&active)) {
+            return;
+        }
+        let owed: Vec<usize> = self
+            .active
+            .values()
+            .flat_map(|active| active.asked.iter().rev().copied())
+            .collect();
+        for active in self.active.values_mut().filter(is_idle) {
+            for &owed in &owed {
+                if active.asked.len() >= FILES_AT_FIRST {
+                    break;
+                }
+                let is_due = !self.twice.contains(&owed) && !self.came.contains(owed);
+                if let Some(file) = self.files.get(owed).filter(|_| is_due)
+                    && active.ask(owed, file)
+                {
+                    self.twice.insert(owed);
+                }
             }
         }
     }
@@ -245,9 +318,10 @@ impl Small {
                 }
                 self.left -= 1;
             }
+            Event::Again(file) => drop(self.settle(key, file)),
             Event::Missing(file) => {
                 self.settle(key, file);
-                self.open.push_back(file);
+                self.give_back(file);
                 self.lack(key, file);
             }
             Event::Gone { why, asked, is } => {
@@ -260,7 +334,7 @@ impl Small {
                     }
                     Fate::Liar => drop(self.liars.insert(key)),
                 }
-                self.open.extend(asked);
+                asked.into_iter().for_each(|file| self.give_back(file));
             }
             Event::Disk(path, error) => return Err(failed(&path)(error)),
         }
@@ -271,11 +345,26 @@ impl Small {
     /// A source has one file less to send; tells its bytes.
     fn settle(&mut self, key: [u8; 32], file: usize) -> u64 {
         let bytes = self.files.get(file).map_or(0, |file| file.size);
-        if let Some(active) = self.active.get_mut(&key) {
-            active.asked -= 1;
+        if let Some(active) = self.active.get_mut(&key)
+            && active.asked.remove(&file)
+        {
             active.bytes -= bytes;
+            let more = 1 + usize::try_from(bytes / BYTES_PER_FILE).unwrap_or(FILES_AHEAD);
+            active.ahead = (active.ahead + more).min(FILES_AHEAD);
         }
         bytes
+    }
+
+    /// A file that a source was asked for is to be asked for again, unless it came or another is asked for it.
+    fn give_back(&mut self, file: usize) {
+        self.twice.remove(&file);
+        let is_asked = self
+            .active
+            .values()
+            .any(|active| active.asked.contains(&file));
+        if !is_asked && !self.came.contains(file) {
+            self.open.push_back(file);
+        }
     }
 
     /// Notes what a source does not have; one that lacks all that is left is none.
@@ -285,7 +374,7 @@ impl Small {
         };
         active.lacks.insert(file);
         let lacks = &active.lacks;
-        if active.asked == 0 && self.open.iter().all(|file| lacks.contains(file)) {
+        if active.asked.is_empty() && self.open.iter().all(|file| lacks.contains(file)) {
             self.lose(key, "the files are not there any more".to_owned());
         }
     }
@@ -298,162 +387,5 @@ impl Small {
     }
 }
 
-/// A line is to be given up.
-enum End {
-    Lost(String),
-    Silent,
-    Lied,
-}
-
-/// The line to one source.
-struct Line {
-    key: [u8; 32],
-    peer: SourcePeer,
-    collection: Root,
-    wanted: mpsc::UnboundedReceiver<(usize, SmallFile)>,
-    /// What it was asked for, by the number in the stream.
-    asked: BTreeMap<u32, (usize, SmallFile)>,
-    /// How long it may send nothing that it was asked for.
-    patience: Duration,
-    events: mpsc::Sender<([u8; 32], Event)>,
-    means: Means,
-}
-
-impl Line {
-    async fn run(mut self) {
-        let (why, is) = match self.speak().await {
-            Ok(()) => ("it has ended the stream".to_owned(), Fate::Lost),
-            Err(End::Lost(why)) => (why, Fate::Lost),
-            Err(End::Silent) => ("it does not answer".to_owned(), Fate::Silent),
-            Err(End::Lied) => ("it sent what is not the content".to_owned(), Fate::Liar),
-        };
-        let asked = std::mem::take(&mut self.asked);
-        let mut asked: Vec<_> = asked.into_values().map(|(file, _)| file).collect();
-        self.wanted.close();
-        while let Ok((file, _)) = self.wanted.try_recv() {
-            asked.push(file);
-        }
-        let gone = Event::Gone { why, asked, is };
-        // Nobody is left to be told.
-        let _ = self.events.send((self.key, gone)).await;
-    }
-
-    async fn speak(&mut self) -> Result<(), End> {
-        let opened = Talk::open(&self.peer, self.patience).await;
-        let mut talk = opened.map_err(|error| match error {
-            SourceError::Silent => End::Silent,
-            SourceError::Unreachable { .. }
-            | SourceError::NoAddress
-            | SourceError::NoWay { .. }
-            | SourceError::Refused(_)
-            | SourceError::Lost(_) => End::Lost(error.to_string()),
-        })?;
-        self.tell_way(&talk).await?;
-        let mut next = 0_u32;
-        // Since when something is due and nothing came.
-        let mut waits_since = Instant::now();
-        loop {
-            tokio::select! {
-                heard = talk.hear() => match heard {
-                    Ok(Some(Heard::Answer(answer))) => {
-                        self.take(answer.content, answer.answer).await?;
-                        waits_since = Instant::now();
-                    }
-                    // Each file is opened by itself.
-                    Ok(Some(Heard::Moved)) => self.tell_way(&talk).await?,
-                    Ok(None) => return Ok(()),
-                    Err(error) => return Err(End::Lost(error.to_string())),
-                },
-                file = self.wanted.recv() => match file {
-                    Some((number, file)) => {
-                        next = next.wrapping_add(1);
-                        if self.asked.is_empty() {
-                            waits_since = Instant::now();
-                        }
-                        self.ask(&talk, next, &file).await?;
-                        self.asked.insert(next, (number, file));
-                    }
-                    None => return Ok(()),
-                },
-                () = sleep_until(waits_since + self.patience), if !self.asked.is_empty() => {
-                    return Err(End::Silent);
-                }
-            }
-        }
-    }
-
-    async fn tell_way(&self, talk: &Talk) -> Result<(), End> {
-        let is_relayed = talk.is_relayed();
-        self.tell(Event::Way { is_relayed }).await
-    }
-
-    async fn tell(&self, event: Event) -> Result<(), End> {
-        let told = self.events.send((self.key, event)).await;
-        told.map_err(|_| End::Lost("nobody wants it any more".to_owned()))
-    }
-
-    async fn ask(&self, talk: &Talk, content: u32, file: &SmallFile) -> Result<(), End> {
-        let (ticket, secret) = self.peer.permission.shown();
-        let open = Open {
-            root: file.root.as_bytes().to_vec(),
-            ticket,
-            secret,
-            collection: self.collection.as_bytes().to_vec(),
-        };
-        let groups = Groups { first: 0, count: 1 };
-        for ask in [Ask::Open(open), Ask::Groups(groups), Ask::Close(true)] {
-            let request = FetchRequest {
-                content,
-                ask: Some(ask),
-            };
-            let asked = talk.ask(request).await;
-            asked.map_err(|error| End::Lost(error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    async fn take(&mut self, content: u32, answer: Option<Answer>) -> Result<(), End> {
-        let event = match answer {
-            Some(Answer::Group(group)) => {
-                let Some((number, file)) = self.asked.remove(&content) else {
-                    // It could go on with that for ever.
-                    return Err(End::Lied);
-                };
-                if Root::of(&group.data) != file.root {
-                    if let Some(liars) = &self.means.liars {
-                        let (key, root) = (self.peer.key, file.root);
-                        // Whoever wanted to know may have gone.
-                        let _ = liars.send(Lie { key, root });
-                    }
-                    self.asked.insert(content, (number, file));
-                    return Err(End::Lied);
-                }
-                let wait = self.means.throttle.take(file.size);
-                if !wait.is_zero() {
-                    // What is not read here is not sent there.
-                    sleep(wait).await;
-                }
-                // One that is there already is the same, or was cut by a crash.
-                match fs::write(&file.place, &group.data) {
-                    Ok(()) => Event::Written(number),
-                    Err(error) => Event::Disk(file.place, error),
-                }
-            }
-            Some(Answer::Refused(refused)) => match refused.reason() {
-                RefusedReason::NotHere | RefusedReason::Changed | RefusedReason::NotYet => {
-                    let Some((number, _)) = self.asked.remove(&content) else {
-                        return Ok(());
-                    };
-                    Event::Missing(number)
-                }
-                RefusedReason::Unspecified
-                | RefusedReason::Ticket
-                | RefusedReason::Busy
-                | RefusedReason::Invalid
-                | RefusedReason::Disk => return Err(End::Lost(refused.text)),
-            },
-            Some(Answer::Opened(_) | Answer::Segment(_)) | None => return Ok(()),
-        };
-        self.tell(event).await
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,12 @@
 //! Offering what a live peer serves: the server names receivers, and each may fetch as long as its offer lasts.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
 use super::{Depot, Outcome, Parcel, Receiver, ReceiversError, To, Told, offer, receivers};
-use crate::api::Api;
+use crate::api::{Api, ApiError};
 use crate::peer::now_ms;
 use crate::peer::serving::{Gate, SECRET_BYTES};
 
@@ -38,9 +38,19 @@ impl Offers {
         parcel: &Parcel,
         to: &To,
     ) -> Result<Vec<Receiver>, ReceiversError> {
+        self.receivers_but(parcel, to, &BTreeSet::new()).await
+    }
+
+    /// The same; whom the server picks is none of `tried`.
+    async fn receivers_but(
+        &self,
+        parcel: &Parcel,
+        to: &To,
+        tried: &BTreeSet<String>,
+    ) -> Result<Vec<Receiver>, ReceiversError> {
         let (api, peer) = (Arc::clone(&self.api), self.peer.clone());
-        let (parcel, to) = (parcel.clone(), to.clone());
-        let asked = spawn_blocking(move || receivers(&api, &peer, &parcel, &to));
+        let (parcel, to, tried) = (parcel.clone(), to.clone(), tried.clone());
+        let asked = spawn_blocking(move || receivers(&api, &peer, &parcel, &to, &tried));
         asked.await.unwrap_or(Err(ReceiversError::Ended))
     }
 
@@ -72,7 +82,7 @@ impl Offers {
 /// Those whom the server picks for one parcel, each of them once.
 #[derive(Debug, Default)]
 pub struct Picks {
-    tried: HashSet<String>,
+    tried: BTreeSet<String>,
 }
 
 impl Picks {
@@ -88,7 +98,17 @@ impl Picks {
         if self.tried.len() >= PICKS_MAX {
             return Ok(None);
         }
-        let mut picked = offers.receivers(parcel, &To::Any).await?.into_iter();
+        let picked = match offers.receivers_but(parcel, &To::Any, &self.tried).await {
+            Ok(picked) => picked,
+            // Nobody is left.
+            Err(ReceiversError::Api(ApiError::Refused { status: 404, .. }))
+                if !self.tried.is_empty() =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let mut picked = picked.into_iter();
         Ok(picked.find(|receiver| self.tried.insert(receiver.peer.clone())))
     }
 }

@@ -1,5 +1,7 @@
 //! Calling a peer over the sealed line: one that is a browser, through the server.
 
+use std::time::Duration;
+
 use futures_util::stream::unfold;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -41,20 +43,23 @@ async fn answered(comes: &mut Comes) -> Result<(), SealedError> {
     }
 }
 
-/// Opens a stream.
+/// Opens a stream; once called, the peer may take so long to answer.
 ///
 /// # Errors
 /// The peer cannot be called, or does not want to.
-pub(super) async fn fetch(detour: &Detour, key: Fingerprint) -> Result<Source, SourceError> {
-    let opening = async {
-        let (mut comes, mut goes) = open(detour, key).await?;
+pub(super) async fn fetch(
+    detour: &Detour,
+    key: Fingerprint,
+    patience: Duration,
+) -> Result<Source, SourceError> {
+    let refused = |error: SealedError| SourceError::Refused(error.to_string());
+    let (mut comes, mut goes) = open(detour, key).await.map_err(refused)?;
+    let asking = async {
         goes.send(&said(&[FETCH])).await?;
-        answered(&mut comes).await?;
-        Ok((comes, goes))
+        answered(&mut comes).await
     };
-    let (comes, goes) = opening
-        .await
-        .map_err(|error: SealedError| SourceError::Refused(error.to_string()))?;
+    let asked = timeout(patience, asking).await;
+    asked.map_err(|_| SourceError::Silent)?.map_err(refused)?;
     let (requests, outbox) = mpsc::channel(CHANNEL);
     let (heard, frames) = mpsc::channel(CHANNEL);
     let mut line = JoinSet::new();

@@ -47,7 +47,7 @@ impl Talk {
     ) -> Result<Self, SourceError> {
         let sealed = peer.detour.as_ref().filter(|detour| detour.is_sealed);
         let (source, is_relayed) = match sealed {
-            Some(detour) => (sealed::fetch(detour, peer.key).await?, false),
+            Some(detour) => (sealed::fetch(detour, peer.key, patience).await?, false),
             None => {
                 let (addresses, detour) = (&peer.addresses, peer.detour.as_ref());
                 let (client, is_relayed) = reach(addresses, peer.key, detour).await?;

@@ -194,8 +194,8 @@ fn each_sees_what_the_audience_allows() {
         .search(&in_room, &member(7), &fixture.live, None);
     assert_eq!(names(&page.unwrap()), ["room"]);
     let content = |viewer: &FileViewer| {
-        let found = fixture.reader.content([3; 32], viewer, &fixture.live);
-        found.unwrap().map(|content| content.name)
+        let found = fixture.reader.contents([3; 32], viewer, &fixture.live);
+        found.unwrap().pop().map(|content| content.name)
     };
     assert_eq!(content(&viewer("eve")), None);
     let guest = FileViewer {
@@ -203,27 +203,6 @@ fn each_sees_what_the_audience_allows() {
         ..viewer("eve")
     };
     assert_eq!(content(&guest).as_deref(), Some("linked"));
-}
-
-#[test]
-fn the_size_that_most_state_is_the_size_of_a_content() {
-    let mut fixture = Fixture::new();
-    for (id, login, size) in [("p1", "ana", 1), ("p2", "ben", 500), ("p3", "carl", 500)] {
-        fixture.set_peer(id, login);
-        let stated = FileEntry {
-            size,
-            ..entry(login, 5)
-        };
-        fixture.publish(id, (0, 1), &[stated], &[]).unwrap();
-    }
-    let found = fixture
-        .reader
-        .content([5; 32], &viewer("eve"), &fixture.live);
-    let found = found.unwrap().unwrap();
-    assert_eq!(
-        (found.size, found.holders.len(), &*found.name),
-        (500, 2, "ben")
-    );
 }
 
 /// Everything, page by page.

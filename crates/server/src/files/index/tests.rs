@@ -40,6 +40,16 @@ fn account(login: &str) -> AudienceMember {
 
 impl Fixture {
     fn announce(&mut self, id: &str, login: &str, now_ms: u64) -> Result<u64, FilesError> {
+        self.announce_taking(id, login, None, now_ms)
+    }
+
+    fn announce_taking(
+        &mut self,
+        id: &str,
+        login: &str,
+        takes: Option<bool>,
+        now_ms: u64,
+    ) -> Result<u64, FilesError> {
         let draft = PeerDraft {
             id: id.to_owned(),
             login: login.to_owned(),
@@ -50,7 +60,7 @@ impl Fixture {
             relay: false,
             sealed: false,
         };
-        let announced = self.index.announce(draft, now_ms);
+        let announced = self.index.announce(draft, takes, now_ms);
         announced.map(|(peer, _)| peer.number)
     }
 
@@ -165,7 +175,44 @@ fn what_nobody_heard_of_for_long_is_forgotten() {
 }
 
 #[test]
-fn offers_go_to_whoever_was_named_least() {
+fn the_one_that_was_picked_longest_ago_is_picked_of_those_who_take_files() {
+    let mut fixture = fixture();
+    fixture.announce("from", "ana", 0).unwrap();
+    let owner = account("ana");
+    let pick = |fixture: &mut Fixture, tried: &[&str]| {
+        let tried = tried.iter().map(|id| (*id).to_owned()).collect();
+        let picked = fixture.index.offer("from", &owner, &OfferTo::Any(tried))?;
+        Ok(picked[0].draft.id.clone())
+    };
+    fixture
+        .announce_taking("share", "ben", Some(false), 0)
+        .unwrap();
+    assert_eq!(pick(&mut fixture, &[]), Err(FilesError::NotFound));
+    fixture.announce("old", "carl", 0).unwrap();
+    assert_eq!(pick(&mut fixture, &[]).as_deref(), Ok("old"));
+    for (id, login) in [("x", "dora"), ("y", "eve")] {
+        fixture.announce_taking(id, login, Some(true), 0).unwrap();
+    }
+    // What it was named for otherwise does not count.
+    for _ in 0..5 {
+        let named = fixture
+            .index
+            .offer("from", &owner, &OfferTo::Peer("x".into()));
+        assert!(named.is_ok());
+    }
+    assert_eq!(pick(&mut fixture, &[]).as_deref(), Ok("x"));
+    fixture.announce_taking("x", "dora", Some(true), 1).unwrap();
+    for expected in ["y", "x", "y"] {
+        assert_eq!(pick(&mut fixture, &[]).as_deref(), Ok(expected));
+    }
+    assert_eq!(pick(&mut fixture, &["x"]).as_deref(), Ok("y"));
+    assert_eq!(pick(&mut fixture, &["x", "y"]).as_deref(), Ok("old"));
+    let nobody = pick(&mut fixture, &["x", "y", "old"]);
+    assert_eq!(nobody, Err(FilesError::NotFound));
+}
+
+#[test]
+fn offers_name_those_whom_they_are_for() {
     let mut fixture = fixture();
     for (id, login) in [("a", "ana"), ("b", "ben"), ("c", "carl"), ("d", "ana")] {
         fixture.announce(id, login, 0).unwrap();
@@ -178,7 +225,8 @@ fn offers_go_to_whoever_was_named_least() {
             .map(|peer| peer.draft.id.clone())
             .collect::<Vec<_>>())
     };
-    let mut named: Vec<_> = (0..4).flat_map(|_| offer(&OfferTo::Any).unwrap()).collect();
+    let mut any = || offer(&OfferTo::Any(HashSet::new())).unwrap();
+    let mut named: Vec<_> = (0..4).flat_map(|_| any()).collect();
     named.sort();
     assert_eq!(named, ["b", "b", "c", "c"]);
     let accounts = |logins: &[&str]| {

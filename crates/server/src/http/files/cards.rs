@@ -67,19 +67,36 @@ pub(super) async fn tell(
             .into_iter()
             .filter(|card| new.contains(&card.root))
             .collect();
-        let (single, rest) = new.split_at(new.len().min(CARDS_MAX));
+        let (single, rest) = split(&new);
         for card in single {
             let text = format!("{} chaski:{}", described(card), hex(&card.root));
             say(web, sharer, &room, text, std::slice::from_ref(card)).await?;
         }
-        if let [first, ..] = rest {
-            let bytes = rest.iter().map(|card| card.size).sum();
-            let count = rest.len();
-            let text = format!("{} and {count} more ({})", described(first), size(bytes));
+        if let Some(text) = sum_of(rest) {
             say(web, sharer, &room, text, rest).await?;
         }
     }
     Ok(())
+}
+
+/// What a room is told of one by one, and the rest. One alone is no rest: its card takes no more room than a word about it.
+fn split(new: &[Card]) -> (&[Card], &[Card]) {
+    let single = if new.len() > CARDS_MAX + 1 {
+        CARDS_MAX
+    } else {
+        new.len()
+    };
+    new.split_at(single)
+}
+
+/// What a room is told of the rest: the first, and how many more there are.
+fn sum_of(rest: &[Card]) -> Option<String> {
+    let (first, others) = rest.split_first()?;
+    let bytes = others
+        .iter()
+        .fold(0_u64, |sum, card| sum.saturating_add(card.size));
+    let (count, bytes) = (others.len(), size(bytes));
+    Some(format!("{} and {count} more ({bytes})", described(first)))
 }
 
 /// Says something in a room, and notes what it was told of by that.
@@ -162,7 +179,31 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::{CARDS_MAX, Card, size, split, sum_of};
+
+    #[test]
+    fn the_rest_is_counted_without_the_one_that_is_named() {
+        let card = |at: usize| Card {
+            root: [0; 32],
+            name: format!("{at:02}"),
+            size: 1_024,
+        };
+        let cards: Vec<_> = (0..CARDS_MAX + 3).map(card).collect();
+        for (count, single, expected) in [
+            (0, 0, None),
+            (CARDS_MAX, CARDS_MAX, None),
+            (CARDS_MAX + 1, CARDS_MAX + 1, None),
+            (
+                CARDS_MAX + 3,
+                CARDS_MAX,
+                Some("10 (1.0 KiB) and 2 more (2.0 KiB)"),
+            ),
+        ] {
+            let (one_by_one, rest) = split(&cards[..count]);
+            assert_eq!(one_by_one.len(), single, "{count}");
+            assert_eq!(sum_of(rest).as_deref(), expected, "{count}");
+        }
+    }
 
     #[test]
     fn sizes_are_written_for_people() {

@@ -44,6 +44,10 @@ pub(crate) struct Announcement {
     /// It speaks the sealed line and no TLS, as browsers do.
     #[serde(default)]
     pub(crate) sealed: bool,
+    /// Whether it takes files that others bring. Whoever says that it takes none is picked for nobody's offer, and whoever says nothing only
+    /// when nobody else is there.
+    #[serde(default)]
+    pub(crate) takes: Option<bool>,
 }
 
 /// A key that tickets are signed with.
@@ -209,6 +213,8 @@ pub(crate) async fn announce_as(
     check_text("name", &wish.name, FILE_NAME_BYTES_MAX)?;
     let addresses = addresses_of(sharer, wish.addresses, wish.port)?;
     let owner = sharer.account();
+    // Pages that say nothing of it take none.
+    let takes = wish.takes.or_else(|| wish.sealed.then_some(false));
     let draft = PeerDraft {
         id: peer.clone(),
         login: owner.name,
@@ -221,7 +227,7 @@ pub(crate) async fn announce_as(
     };
     let announced = web
         .files()
-        .ask(move |index, now_ms| index.announce(draft, now_ms));
+        .ask(move |index, now_ms| index.announce(draft, takes, now_ms));
     let (known, is_new) = announced.await?;
     let (id, public) = web.files().ticket_key()?;
     let announced = Announced {

@@ -60,9 +60,10 @@ pub(crate) async fn report_as(
     let account = sharer.account();
     let viewer = sharer.viewer(web).await?;
     // Whoever could not have fetched it from there has nothing to say of it.
-    let content = web.files().content(root, viewer).await?;
+    let contents = web.files().contents(root, viewer).await?;
     let is_holder = |holder: &directory::files::FileHolder| holder.peer.draft.id == peer;
-    if !content.holders.iter().any(is_holder) {
+    let mut holders = contents.iter().flat_map(|content| &content.holders);
+    if !holders.any(is_holder) {
         return Err(FilesError::NotFound.into());
     }
     let now_ms = web.gateway().engine().now_ms();

@@ -9,6 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Sharer;
 use super::forms::{KindWord, OrderWord, SortWord, cursor_of, hex, place_of, unhex};
+use super::stated::Stated;
+use crate::files::FilesError;
 use crate::http::Web;
 use crate::http::body::{InPath, Params};
 use crate::http::problem::Problem;
@@ -255,6 +257,7 @@ pub(in crate::http) async fn show(
 pub(crate) async fn show_as(web: &Web, sharer: &Sharer, root: &str) -> Result<FileOut, Problem> {
     let root = unhex("root", root)?;
     let viewer = sharer.viewer(web).await?;
-    let content = web.files().content(root, viewer).await?;
+    let stated = Stated::look(web, sharer, root, viewer).await?;
+    let content = stated.into_best().ok_or(FilesError::NotFound)?;
     Ok(FileOut::of(content))
 }

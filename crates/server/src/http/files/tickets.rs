@@ -15,10 +15,14 @@ use utoipa::ToSchema;
 
 use super::Sharer;
 use super::forms::{KindWord, check_peer_id, check_text, hex, unhex};
-use crate::files::{FilesError, OfferTo, Permission, Standing};
+use super::stated::Stated;
+use crate::files::{FilesError, OfferTo, Permission};
 use crate::http::Web;
 use crate::http::body::{InPath, JsonBody};
 use crate::http::problem::Problem;
+
+/// The most peers that an offer is not to go to.
+const EXCEPT_MAX: usize = 100;
 
 /// What one has to show.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -27,6 +31,9 @@ use crate::http::problem::Problem;
 pub(crate) struct TicketWish {
     /// The capability of a link.
     pub(crate) link: Option<String>,
+    /// The size in bytes in which it is wanted, where several are stated; absent: the one that is believed.
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    pub(crate) size: Option<u64>,
 }
 
 /// Somebody from whom a file can be fetched.
@@ -61,8 +68,10 @@ pub(crate) struct SourceOut {
 pub(crate) struct TicketsOut {
     /// The BLAKE3 root of its content.
     pub(crate) root: String,
-    /// Its size in bytes.
+    /// Its size in bytes, as the sources state it.
     pub(crate) size: u64,
+    /// All sizes that are stated for it, the one that is believed first; at most 21.
+    pub(crate) sizes: Vec<u64>,
     /// Its name.
     pub(crate) name: String,
     /// What it is.
@@ -106,6 +115,10 @@ pub(crate) struct OfferForm {
     /// To whom; absent: one live peer of somebody else.
     #[serde(default)]
     pub(crate) to: Option<OfferToForm>,
+    /// Without `to`: peers that it is not to be, since they were asked before.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    pub(crate) except: Vec<String>,
 }
 
 /// Somebody to whom a file can be sent.
@@ -175,24 +188,15 @@ pub(crate) async fn fetch_as(
     if let Some(link) = &wish.link {
         viewer.guest_of = host_of(web, link, root).await?;
     }
-    let content = web.files().content(root, viewer).await?;
-    let times = times(web)?;
-    let mut holders: Vec<_> = {
-        let (reports, asker) = (web.files().reports()?, sharer.account());
-        let now_ms = web.gateway().engine().now_ms();
-        let standing = |peer: &str| reports.standing(peer, &asker, root, now_ms);
-        let holders = content.holders.iter();
-        holders
-            .map(|holder| (standing(&holder.peer.draft.id), holder))
-            .filter(|(standing, _)| *standing != Standing::Hidden)
-            .collect()
+    let stated = Stated::look(web, sharer, root, viewer).await?;
+    let sizes = stated.sizes();
+    let content = match wish.size {
+        None => stated.into_best(),
+        Some(size) => stated.into_one_of(size),
     };
-    if holders.is_empty() {
-        return Err(FilesError::NotFound.into());
-    }
-    // Otherwise in the order in which they are.
-    holders.sort_by_key(|(standing, _)| *standing);
-    let sources = holders.iter().map(|(_, holder)| {
+    let content = content.ok_or(FilesError::NotFound)?;
+    let times = times(web)?;
+    let sources = content.holders.iter().map(|holder| {
         let draft = &holder.peer.draft;
         Ok(SourceOut {
             peer: draft.id.clone(),
@@ -214,6 +218,7 @@ pub(crate) async fn fetch_as(
         sources: sources.collect::<Result<_, FilesError>>()?,
         root: hex(&root),
         size: content.size,
+        sizes,
         name: content.name,
         kind: content.kind.into(),
     })
@@ -267,8 +272,8 @@ fn ticket(
 
 /// Offer a file
 ///
-/// The answer says to whom it can be sent. Whether they take it is for them to decide. Without `to` it is one live peer of somebody else,
-/// the one that was named least.
+/// The answer says to whom it can be sent. Whether they take it is for them to decide. Without `to` it is one live peer of somebody else
+/// that takes files, the one that was picked longest ago; `except` names those who were asked before.
 #[utoipa::path(post, path = "/v1/offers", tag = "files",
     request_body = OfferForm,
     responses(
@@ -299,7 +304,7 @@ pub(crate) async fn offer_as(
         return Err(Problem::invalid("size is at most 2^53 - 1"));
     }
     let root = unhex("root", &offer.root)?;
-    let to = receivers(web, sharer, offer.to).await?;
+    let to = receivers(web, sharer, offer.to, offer.except).await?;
     let (from, owner) = (offer.from, sharer.account());
     let offered = web
         .files()
@@ -335,10 +340,24 @@ async fn receivers(
     web: &Web,
     sharer: &Sharer,
     to: Option<OfferToForm>,
+    except: Vec<String>,
 ) -> Result<OfferTo, Problem> {
+    if except.len() > EXCEPT_MAX {
+        return Err(Problem::invalid(format!(
+            "except has at most {EXCEPT_MAX} peers"
+        )));
+    }
+    for id in &except {
+        check_peer_id(id)?;
+    }
     let Some(to) = to else {
-        return Ok(OfferTo::Any);
+        return Ok(OfferTo::Any(except.into_iter().collect()));
     };
+    if !except.is_empty() {
+        return Err(Problem::invalid(
+            "except is for offers without to: whoever is named there is asked",
+        ));
+    }
     match (to.peer, to.account, to.room) {
         (Some(peer), None, None) => Ok(OfferTo::Peer(peer)),
         (None, Some(account), None) => Ok(OfferTo::Accounts(vec![account])),
