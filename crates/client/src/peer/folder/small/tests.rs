@@ -1,4 +1,5 @@
 use super::*;
+use crate::peer::download::Lie;
 use crate::peer::download::tests::{One, Peers, content};
 
 #[tokio::test(flavor = "multi_thread")]
