@@ -19,8 +19,10 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) const CONNECTIONS_BESIDE_SLOTS: usize = 224;
 /// The same from one address: fewer than handshakes, so that others have theirs.
 pub(super) const CONNECTIONS_BESIDE_SLOTS_PER_ADDRESS: usize = 16;
-/// How long a connection may be open without a call of somebody who may make it.
+/// How long a connection may be open before the first call of somebody who may make it.
 pub(super) const CONNECTION_IDLE: Duration = Duration::from_secs(45);
+/// The same after one: what is on its way to a slow caller is a few MiB.
+pub(super) const SERVED_IDLE: Duration = Duration::from_secs(10 * 60);
 /// Streams that are served at the same time; others are told to come again.
 pub(super) const STREAMS_MAX: usize = 32;
 /// The same of one account.
@@ -29,8 +31,8 @@ pub(super) const STREAMS_PER_ACCOUNT: usize = 8;
 pub(super) const BUSY_RETRY: Duration = Duration::from_millis(500);
 /// How long a stream may ask for nothing that it may have. It has no slot until then; whoever keeps a low rate reads other answers meanwhile.
 pub(super) const FIRST_ASK: Duration = Duration::from_secs(30);
-/// How long a stream that is served may have nothing open.
-pub(super) const STREAM_IDLE: Duration = Duration::from_secs(30);
+/// How long a stream that is served may have nothing open: whoever keeps a low rate reads for minutes what was sent.
+pub(super) const STREAM_IDLE: Duration = Duration::from_secs(5 * 60);
 /// How long what a caller still asks is read when its stream has ended, so that it hears how.
 pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// Contents that one stream may have open.

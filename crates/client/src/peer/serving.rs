@@ -213,10 +213,7 @@ async fn answer<C: Contents>(
     service: Service<C>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let (calls, idle) = (
-        service.calls.clone(),
-        service.gate.terms().patience.connection,
-    );
+    let (calls, idle) = (service.calls.clone(), service.gate.terms().patience);
     let service = PeerServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX);
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -234,7 +231,7 @@ async fn answer<C: Contents>(
     tokio::select! {
         // How it ended is the caller's business.
         _ = &mut connection => {}
-        () = calls.rest(idle) => {}
+        () = calls.rest(idle.connection, idle.served) => {}
         _ = stopping.wait_for(|stops| *stops) => {}
     }
 }

@@ -65,7 +65,14 @@ impl Drop for Place {
 
 /// Calls of one connection that are answered, of somebody who may make them.
 #[derive(Debug, Clone)]
-pub(super) struct Calls(Arc<watch::Sender<usize>>);
+pub(super) struct Calls(Arc<watch::Sender<Count>>);
+
+/// How many there are, and were.
+#[derive(Debug, Default, Clone, Copy)]
+struct Count {
+    open: usize,
+    begun: u64,
+}
 
 /// One of them, until it is dropped.
 #[derive(Debug)]
@@ -73,38 +80,60 @@ pub(super) struct Call(Calls);
 
 impl Calls {
     pub(super) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(0)))
+        Self(Arc::default())
     }
 
     pub(super) fn begin(&self) -> Call {
-        self.0.send_modify(|calls| *calls += 1);
+        self.0.send_modify(|calls| {
+            calls.open += 1;
+            calls.begun += 1;
+        });
         Call(self.clone())
     }
 
-    /// Waits until there was none for so long.
-    pub(super) async fn rest(&self, patience: Duration) {
+    /// Waits until there was none for so long; after the first one, for `after`, as its last answers may still be on their way.
+    pub(super) async fn rest(&self, before: Duration, after: Duration) {
         let mut calls = self.0.subscribe();
-        // Who sends is here: it does not fail.
-        while calls.wait_for(|calls| *calls == 0).await.is_ok() {
-            if timeout(patience, calls.wait_for(|calls| *calls > 0))
-                .await
-                .is_err()
-            {
+        let (mut patience, mut begun) = (before, 0);
+        loop {
+            let next = timeout(patience, calls.wait_for(|calls| calls.begun > begun)).await;
+            // Who sends is here: it is the time alone that fails.
+            let Ok(Ok(now)) = next.map(|next| next.map(|calls| *calls)) else {
                 return;
-            }
+            };
+            (patience, begun) = (after, now.begun);
+            let _ = calls.wait_for(|calls| calls.open == 0).await;
         }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.0.0.send_modify(|calls| *calls -= 1);
+        self.0.0.send_modify(|calls| calls.open -= 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_connection_rests_longer_once_somebody_was_served() {
+        const LONG: Duration = Duration::from_secs(3_600);
+        let unserved = Calls::new();
+        unserved.rest(Duration::ZERO, LONG).await;
+        let served = Calls::new();
+        drop(served.begin());
+        let rest = served.rest(Duration::ZERO, LONG);
+        assert!(timeout(Duration::from_millis(50), rest).await.is_err());
+        let answered = Calls::new();
+        let call = answered.begin();
+        let rest = answered.rest(LONG, Duration::ZERO);
+        tokio::pin!(rest);
+        assert!(timeout(Duration::from_millis(50), &mut rest).await.is_err());
+        drop(call);
+        rest.await;
+    }
 
     #[test]
     fn one_address_does_not_take_all_places() {

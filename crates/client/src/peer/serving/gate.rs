@@ -10,7 +10,7 @@ use rpc::v1::Open;
 
 use crate::peer::identity::Fingerprint;
 use crate::peer::limits::{
-    CONNECTION_IDLE, FIRST_ASK, STREAM_IDLE, STREAMS_MAX, STREAMS_PER_ACCOUNT,
+    CONNECTION_IDLE, FIRST_ASK, SERVED_IDLE, STREAM_IDLE, STREAMS_MAX, STREAMS_PER_ACCOUNT,
 };
 use crate::peer::now_ms;
 use crate::peer::throttle::Throttle;
@@ -52,8 +52,10 @@ pub struct Patience {
     pub first: Duration,
     /// Later, with nothing open.
     pub idle: Duration,
-    /// A connection, without a call of somebody who may make it.
+    /// A connection, before the first call of somebody who may make it.
     pub connection: Duration,
+    /// The same after one.
+    pub served: Duration,
 }
 
 impl Default for Patience {
@@ -62,6 +64,7 @@ impl Default for Patience {
             first: FIRST_ASK,
             idle: STREAM_IDLE,
             connection: CONNECTION_IDLE,
+            served: SERVED_IDLE,
         }
     }
 }
