@@ -9,6 +9,7 @@ use files::content::Root;
 use files::ticket;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::download::{Lie, SourcePeer};
@@ -118,11 +119,11 @@ pub enum FindError {
 /// [`FindError`].
 pub fn find(api: &Api, query: &Query) -> Result<Found, FindError> {
     match query {
-        Query::Content(root, link) => tickets(api, *root, link.as_deref()),
+        Query::Content(root, link) => tickets(api, *root, link.as_deref(), None),
         Query::Name(name) => {
             let root = named(&candidates(api, name, None)?, name)?;
             let root = root.ok_or_else(|| FindError::Nobody(name.clone()))?;
-            tickets(api, root, None)
+            tickets(api, root, None, None)
         }
     }
 }
@@ -152,7 +153,7 @@ pub fn find_file(api: &Api, name: &str) -> Result<Found, FindError> {
     let candidates = candidates(api, name, None)?;
     let chosen = most_held(&candidates, name);
     let root = chosen.ok_or_else(|| FindError::Nobody(name.to_owned()))?;
-    tickets(api, root, None)
+    tickets(api, root, None, None)
 }
 
 /// The sources of a download: those that were found, and those that are found while it runs.
@@ -166,7 +167,7 @@ pub fn sources(api: Arc<Api>, found: &Found, link: Option<String>) -> mpsc::Rece
         // There is room for so many.
         let _ = sender.try_send(source.clone());
     }
-    tokio::spawn(keep_finding(api, found.root, link, sender));
+    tokio::spawn(keep_finding(api, (found.root, found.size), link, sender));
     sources
 }
 
@@ -179,7 +180,7 @@ pub async fn report(
     while let Some(lie) = liars.recv().await {
         tell(&lie);
         let api = api.clone();
-        let told = tokio::task::spawn_blocking(move || {
+        let told = spawn_blocking(move || {
             let body = json!({"root": lie.root.to_string()});
             let path = format!("/v1/peers/{}/reports", lie.key.peer());
             api.send("POST", &path, Some(&body))
@@ -192,7 +193,7 @@ pub async fn report(
 /// Goes on asking until the download has ended.
 async fn keep_finding(
     api: Arc<Api>,
-    root: Root,
+    (root, size): (Root, u64),
     link: Option<String>,
     sources: mpsc::Sender<SourcePeer>,
 ) {
@@ -202,7 +203,8 @@ async fn keep_finding(
             () = sleep(REFRESH) => {}
         }
         let (api, link) = (api.clone(), link.clone());
-        let asked = tokio::task::spawn_blocking(move || tickets(&api, root, link.as_deref()));
+        // What others state meanwhile is another content.
+        let asked = spawn_blocking(move || tickets(&api, root, link.as_deref(), Some(size)));
         // Whoever is not found now may be there the next time.
         let Ok(Ok(found)) = asked.await else {
             continue;
@@ -288,8 +290,20 @@ fn described(file: &Value) -> String {
     )
 }
 
-fn tickets(api: &Api, root: Root, link: Option<&str>) -> Result<Found, FindError> {
-    let body = link.map_or_else(|| json!({}), |link| json!({ "link": link }));
+/// Asks for permission to fetch a content, of a size if one is wanted.
+fn tickets(
+    api: &Api,
+    root: Root,
+    link: Option<&str>,
+    size: Option<u64>,
+) -> Result<Found, FindError> {
+    let mut body = json!({});
+    if let Some(link) = link {
+        body["link"] = link.into();
+    }
+    if let Some(size) = size {
+        body["size"] = size.into();
+    }
     let answer = api.send("POST", &format!("/v1/files/{root}/tickets"), Some(&body))?;
     let sources = answer["sources"].as_array();
     let sources = sources.ok_or(FindError::Answer("it has no sources"))?;
