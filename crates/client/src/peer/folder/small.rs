@@ -373,8 +373,15 @@ impl Small {
             return;
         };
         active.lacks.insert(file);
-        let lacks = &active.lacks;
-        if active.asked.is_empty() && self.open.iter().all(|file| lacks.contains(file)) {
+        let (is_idle, lacks) = (active.asked.is_empty(), active.lacks.clone());
+        let owed = self.active.values().flat_map(|active| &active.asked);
+        if is_idle
+            && self
+                .open
+                .iter()
+                .chain(owed)
+                .all(|file| lacks.contains(file))
+        {
             self.lose(key, "the files are not there any more".to_owned());
         }
     }

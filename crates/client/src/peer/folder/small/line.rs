@@ -15,6 +15,9 @@ use super::{Came, Event, Fate, SmallFile};
 use crate::peer::download::{Lie, Means, SourcePeer};
 use crate::peer::source::{Heard, SourceError, Talk};
 
+/// Why a line ends whose folder is given up.
+const UNWANTED: &str = "nobody wants it any more";
+
 /// A line is to be given up.
 enum End {
     Lost(String),
@@ -109,7 +112,7 @@ impl Line {
 
     async fn tell(&self, event: Event) -> Result<(), End> {
         let told = self.events.send((self.key, event)).await;
-        told.map_err(|_| End::Lost("nobody wants it any more".to_owned()))
+        told.map_err(|_| End::Lost(UNWANTED.to_owned()))
     }
 
     async fn ask(&self, talk: &Talk, content: u32, file: &SmallFile) -> Result<(), End> {
@@ -151,8 +154,11 @@ impl Line {
                 }
                 let wait = self.means.throttle.take(file.size);
                 if !wait.is_zero() {
-                    // What is not read here is not sent there.
-                    sleep(wait).await;
+                    // What is not read here is not sent there; and whoever gives the folder up waits for nobody.
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        () = self.events.closed() => return Err(End::Lost(UNWANTED.to_owned())),
+                    }
                 }
                 self.keep(number, file, &group.data)
             }
