@@ -65,7 +65,8 @@ def run_row(options, place, row, number, figures, absent):
     systems = {"Chaski": None, **PEERS}
     order = list(systems)
     turn = number % len(order)
-    shared = place / "shared"
+    # The many of an earlier round are still there.
+    shared = place / f"shared-{name}"
     make_files(shared, files, size)
     for system in order[turn:] + order[:turn]:
         if name in NOT_FOR.get(system, []):
