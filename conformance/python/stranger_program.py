@@ -13,7 +13,7 @@ import secrets
 import ssl
 import subprocess
 import sys
-import time
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -107,8 +107,9 @@ class Stranger:
             if kind == "open":
                 opened = v1.Opened(size=len(self._bytes), segments=self._top, have=self.have)
                 yield v1.FetchResponse(content=request.content, opened=opened)
-                while self._role["lies"] == "chatter" and context.is_active():
-                    time.sleep(0.1)
+                over = threading.Event()
+                is_heard = context.add_callback(over.set)
+                while self._role["lies"] == "chatter" and is_heard and not over.wait(0.1):
                     yield v1.FetchResponse(content=request.content, opened=opened)
             elif kind == "segment":
                 yield v1.FetchResponse(content=request.content, segment=self._segment(request.segment))

@@ -7,7 +7,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 
 import pytest
 
@@ -200,8 +199,11 @@ def test_it_has_as_many_descriptors_as_it_may_and_does_not_spin_without_any(acco
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, most))
     with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as waiting:
         began = cpu_s(pid)
-        # Long enough to tell trying now and then from trying all the time.
-        time.sleep(1)
+        # Nobody answers, nor hangs up, for long enough to tell trying now and then from trying all the time.
+        waiting.settimeout(1)
+        with pytest.raises(TimeoutError):
+            waiting.recv(1)
+        waiting.settimeout(PATIENCE_S)
         assert cpu_s(pid) - began < 0.5
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
         with anybody.wrap_socket(waiting) as answered:

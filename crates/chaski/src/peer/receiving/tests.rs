@@ -45,6 +45,14 @@ impl Desk {
         }
     }
 
+    /// Waits until an offer is taken; nothing else is told meanwhile.
+    async fn takes(&mut self, offer: oneshot::Receiver<bool>) {
+        tokio::select! {
+            said = offer => assert_eq!(said, Ok(true)),
+            told = self.told() => panic!("{told:?} is told"),
+        }
+    }
+
     async fn offer(&self, id: u64) -> oneshot::Receiver<bool> {
         let (answer, said) = oneshot::channel();
         let asking = ReceiveEvent::Asking(offered(id), answer);
@@ -87,13 +95,7 @@ async fn each_line_answers_the_question_that_is_shown() {
     // Both are looked at before it ends, in whichever order.
     assert_eq!(desk.told().await, ("refused", 1));
     assert_eq!(first.await, Ok(false));
-    let answered = async {
-        desk.told().await;
-    };
-    tokio::select! {
-        said = second => assert_eq!(said, Ok(true)),
-        () = answered => panic!("nothing else is told"),
-    }
+    desk.takes(second).await;
 }
 
 #[tokio::test]
@@ -107,13 +109,7 @@ async fn a_yes_to_what_was_taken_back_takes_nothing_else() {
     assert_eq!(desk.told().await, ("again", 2));
     assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
     desk.types("y").await;
-    let answered = async {
-        desk.told().await;
-    };
-    tokio::select! {
-        said = second => assert_eq!(said, Ok(true)),
-        () = answered => panic!("nothing else is told"),
-    }
+    desk.takes(second).await;
 }
 
 #[tokio::test]

@@ -258,7 +258,13 @@ impl Line {
             // Nobody is left to be told; the owner gives up the line of one that lied.
             let _ = events.blocking_send(Event { source, what });
         };
-        tokio::task::spawn_blocking(move || sink.write(index, group.data, written));
+        let last = self.events.clone();
+        tokio::task::spawn_blocking(move || {
+            sink.write(index, group.data, written);
+            drop(sink);
+            // Whoever waits until nobody can tell anything finds the file free.
+            drop(last);
+        });
         if !wait.is_zero() {
             // What is not read here is not sent there; and whoever gives the download up waits for nobody.
             tokio::select! {

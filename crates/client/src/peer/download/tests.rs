@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use files::content::Outline;
 use files::have::Have;
 use files::limits::GROUP_BYTES;
+use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::*;
 use crate::peer::identity::Identity;
@@ -313,14 +316,13 @@ async fn a_download_at_a_low_rate_that_is_given_up_lets_go_of_its_file() {
         ended = download.run() => panic!("{ended:?}"),
         _ = has_two => {}
     }
-    let until = Instant::now() + Duration::from_secs(5);
-    loop {
-        match peers.fetch(&target, &outline).await {
-            Err(DownloadError::Sink(SinkError::Busy(_))) if Instant::now() < until => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            fetched => break drop(fetched.expect("nobody has the file any more")),
-        }
-    }
+    let part = fs::File::open(part_path(&target, outline.root())).expect("it was begun");
+    let free = spawn_blocking(move || flock(part, FlockOperation::LockExclusive));
+    let free = timeout(Duration::from_secs(5), free).await;
+    free.expect("it lets go")
+        .expect("no panic")
+        .expect("a lock");
+    let fetched = peers.fetch(&target, &outline).await;
+    fetched.expect("nobody has the file any more");
     assert_eq!(fs::read(&target).expect("a file"), bytes);
 }

@@ -31,6 +31,14 @@ struct Serving {
 }
 
 impl Serving {
+    async fn patient(patience: Patience) -> Self {
+        let terms = Terms {
+            patience,
+            ..Terms::default()
+        };
+        Self::start(terms).await
+    }
+
     async fn start(terms: Terms) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.txt");
@@ -233,11 +241,7 @@ async fn streams_that_ask_for_nothing_end() {
         idle: SHORT,
         ..Patience::default()
     };
-    let serving = Serving::start(Terms {
-        patience,
-        ..Terms::default()
-    })
-    .await;
+    let serving = Serving::patient(patience).await;
     let mut silent = serving.talk().await;
     let heard = hear(&mut silent).await;
     assert!(
@@ -259,11 +263,7 @@ async fn connections_last_with_those_who_may_have_something() {
         connection: SHORT,
         ..Patience::default()
     };
-    let serving = Serving::start(Terms {
-        patience,
-        ..Terms::default()
-    })
-    .await;
+    let serving = Serving::patient(patience).await;
     let mut silent = serving.talk().await;
     let heard = hear(&mut silent).await;
     assert!(heard.is_err(), "{heard:?}");
